@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.hpp
+ *	  PostgreSQL's headers, and the differences between its major versions.
+ *
+ * Every file that needs PostgreSQL includes this one first, so that
+ * postgres.h comes before anything else and with C linkage.  A difference
+ * between versions is written here once, under a name; the code uses the
+ * name.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+}
+
+/* The short name of gettext() clashes with C++ libraries. */
+#undef _
+
+#if PG_VERSION_NUM < 150000
+#error "pg_reconcile needs PostgreSQL 15 or later"
+#endif
+
+#define PG16_GE (PG_VERSION_NUM >= 160000)
+#define PG17_GE (PG_VERSION_NUM >= 170000)
+#define PG18_GE (PG_VERSION_NUM >= 180000)
