@@ -41,12 +41,15 @@ running() {
 	esac
 }
 
-# background starts a server detached from this terminal: background NAME COMMAND...
+# background starts a server detached from this terminal and waits for its port: background NAME PORT COMMAND...
 background() {
-	local name=$1
-	shift
-	setsid "$@" >"$dir/$name.log" 2>&1 </dev/null 9>&- &
+	local name=$1 port=$2
+	shift 2
+	setsid "$@" >"$dir/$name.log" 2>&1 </dev/null &
 	echo $! >"$dir/$name.pid"
+	wait_for_port "$port" 20 && return
+	kill "$(cat "$dir/$name.pid")"
+	die "$name did not start, see $dir/$name.log"
 }
 
 # create_user creates the user of the --auth listener through the open one at URI.
@@ -63,8 +66,7 @@ mongod_start() {
 	local port
 	port=$(free_ports 1)
 	mkdir -p "$private/mongod"
-	background mongod mongod --dbpath "$private/mongod" --bind_ip 127.0.0.1 --port "$port"
-	wait_for_port "$port" 20 || die "mongod did not start, see $dir/mongod.log"
+	background mongod "$port" mongod --dbpath "$private/mongod" --bind_ip 127.0.0.1 --port "$port"
 	remember mongod "mongodb://127.0.0.1:$port"
 }
 
@@ -72,8 +74,7 @@ mongod_start_auth() {
 	local port
 	port=$(free_ports 1)
 	mkdir -p "$private/mongod-auth"
-	background mongod-auth mongod --auth --dbpath "$private/mongod-auth" --bind_ip 127.0.0.1 --port "$port"
-	wait_for_port "$port" 20 || die "mongod did not start, see $dir/mongod-auth.log"
+	background mongod-auth "$port" mongod --auth --dbpath "$private/mongod-auth" --bind_ip 127.0.0.1 --port "$port"
 	create_user "mongodb://127.0.0.1:$port"    # the first user may be created without a password, from localhost
 	echo "mongodb://$auth_userinfo@127.0.0.1:$port/" >"$dir/auth_uri"
 }
@@ -161,10 +162,9 @@ ferretdb_listen() {
 	local name=$1 port=$2
 	shift 2
 	mkdir -p "$dir/$name.state"
-	background "$name" "$cache/ferretdb-$ferretdb_version/ferretdb" --postgresql-url="$(cat "$dir/backend")" \
+	background "$name" "$port" "$cache/ferretdb-$ferretdb_version/ferretdb" --postgresql-url="$(cat "$dir/backend")" \
 		--listen-addr="127.0.0.1:$port" --debug-addr=- --state-dir="$dir/$name.state" --telemetry=disable \
 		--log-level=error "$@"
-	wait_for_port "$port" 20 || die "FerretDB did not start, see $dir/$name.log"
 }
 
 ferretdb_start_auth() {
@@ -189,8 +189,7 @@ java_start() {
 		touch "$lib/complete"
 	fi
 	port=$(free_ports 1)
-	background java java -cp "$lib/*" de.bwaldvogel.mongo.InMemoryMongoServer --host 127.0.0.1 --port "$port"
-	wait_for_port "$port" 20 || die "mongo-java-server did not start, see $dir/java.log"
+	background java "$port" java -cp "$lib/*" "$top/test/servers/LocalMongoServer.java" "$port"
 	remember java "mongodb://127.0.0.1:$port"
 }
 
