@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * bulk.hpp
+ *	  Writing many documents of one collection with one command.
+ *
+ * The operations of a bulk are independent of each other: the server tries
+ * each, and says what became of it.  Positions count from 0 in the order in
+ * which the operations were added.
+ *
+ * Depends on: client.hpp, error.hpp.  Used by: src/fdw.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "mongo/client.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace reconcile::mongo {
+
+/* Outcome is what became of one operation. */
+enum class Outcome : uint8_t {
+	kInserted, /* a document was written by this operation */
+	kMatched,  /* an upsert found its document there, and left it as it was */
+	kRefused   /* see BulkResult::refusals */
+};
+
+/* Refusal is the server's reason for one operation, or for one write concern. */
+struct Refusal {
+	uint32_t position;
+	int code;
+	const char *sqlstate;
+	std::string message;
+};
+
+struct BulkResult {
+	std::vector<Outcome> outcomes; /* by position */
+	std::vector<Refusal> refusals; /* ascending by position */
+	uint64_t inserted = 0, matched = 0;
+
+	/* Set when the server wrote but could not confirm it as the write concern
+	 * asks: the documents may be rolled back by a failover. */
+	std::vector<Refusal> unconfirmed; /* position is meaningless */
+};
+
+/* Bulk collects operations and executes them together. */
+class Bulk {
+public:
+	/* Bounds of one bulk, below those of every server. */
+	static constexpr uint32_t kMaxOperations = 10000;
+	static constexpr uint64_t kMaxBytes = 16 * 1024 * 1024;
+
+	Bulk(Client &client, const std::string &database, const std::string &collection);
+	~Bulk();
+	Bulk(const Bulk &) = delete;
+	Bulk &operator=(const Bulk &) = delete;
+
+	/* upsert writes a document unless one matches the selector, which is the
+	 * equality of the key's fields.  The document is complete: it holds the
+	 * key's fields as well, and is not empty.  Field names are paths. */
+	void upsert(const bson_t *selector, const bson_t *document);
+
+	/* insert writes a document.  Runs of the same kind share a command, so do
+	 * not alternate with upsert. */
+	void insert(const bson_t *document);
+
+	uint32_t size() const { return size_; }
+	uint64_t bytes() const { return bytes_; }
+
+	/* full says that it is time to execute. */
+	bool full() const { return size_ >= kMaxOperations || bytes_ >= kMaxBytes; }
+
+	/* execute sends everything and leaves the bulk empty, ready for more.  It
+	 * throws Interrupted, or Error when the server did nothing or nobody
+	 * knows: 08007 when the connection broke after operations were sent, so
+	 * that any part of them may have been written. */
+	BulkResult execute();
+
+private:
+	void begin();
+	void added(bool done, const bson_error_t &error, uint64_t bytes, bool upsert);
+
+	std::shared_ptr<Connection> connection_;
+	mongoc_collection_t *collection_ = nullptr;
+	mongoc_bulk_operation_t *bulk_ = nullptr;
+	std::string name_; /* of the collection, for messages */
+	std::vector<bool> upserts_;
+	uint32_t size_ = 0;
+	uint64_t bytes_ = 0;
+};
+
+} // namespace reconcile::mongo

@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.hpp
+ *	  One connection to a MongoDB, kept by its owner for many operations.
+ *
+ * A client works on the calling thread alone and starts no other.  It makes
+ * network connections when an operation first needs them, only to hosts named
+ * in its settings, and waits for them through the port.
+ *
+ * Terms.  A client is "usable" until an interrupt, a broken connection or
+ * abandon(): after that nothing it does touches the network, and its owner
+ * replaces it by a new one.
+ *
+ * Depends on: settings.hpp, port.hpp, document.hpp.  Used by: cursor.hpp,
+ * bulk.hpp, src/fdw.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "mongo/document.hpp"
+#include "mongo/port.hpp"
+#include "mongo/settings.hpp"
+
+#include <memory>
+#include <string>
+
+namespace reconcile::mongo {
+
+struct Connection; /* shared by a client and its cursors and bulks */
+
+/* Client may be destroyed before its cursors and bulks: the connection lives
+ * as long as the last of them. */
+class Client {
+public:
+	/* The constructor opens no connection.  It throws Error 0A000 when the
+	 * process cannot host the driver (pg_documentdb is loaded), and those of
+	 * check_settings(). */
+	Client(const Settings &settings, Port &port);
+	~Client();
+	Client(const Client &) = delete;
+	Client &operator=(const Client &) = delete;
+
+	/* usable tells whether another operation has a chance. */
+	bool usable() const noexcept;
+
+	/* abandon gives up the connection without a word to the server: all that
+	 * may be done when a transaction aborts. */
+	void abandon() noexcept;
+
+	/* ping selects a server, logs in and asks it to answer. */
+	void ping();
+
+	/* collection_exists asks the server with one command.  A view counts. */
+	bool collection_exists(const std::string &database, const std::string &collection);
+
+	/* command runs one command of reading kind and gives its reply to the
+	 * caller, who owns it.  Throws Error or Interrupted. */
+	Document command(const std::string &database, const bson_t *command,
+					 const std::string &action);
+
+	const std::shared_ptr<Connection> &connection() const { return connection_; }
+
+private:
+	std::shared_ptr<Connection> connection_;
+};
+
+} // namespace reconcile::mongo

@@ -1,0 +1,65 @@
+/*-------------------------------------------------------------------------
+ *
+ * cursor.hpp
+ *	  Reading documents of one collection, batch by batch.
+ *
+ * Depends on: client.hpp, error.hpp.  Used by: src/fdw.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "mongo/client.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace reconcile::mongo {
+
+/* Query says what to read.  The documents are copied; nullptr or 0 leaves
+ * that part out. */
+struct Query {
+	std::string database;
+	std::string collection;
+	const bson_t *filter = nullptr;
+	const bson_t *projection = nullptr;
+	const bson_t *sort = nullptr;
+	int64_t limit = 0;
+	int32_t batch_size = 1000;	 /* documents per answer of the server */
+	int64_t max_time_ms = 0; /* after which the server gives up itself */
+};
+
+/* Cursor reads the result of one query.  The query is sent by the first
+ * next(), so errors of connecting come from there. */
+class Cursor {
+public:
+	Cursor(Client &client, const Query &query);
+
+	/* The destructor says nothing to the server.  A result that was neither
+	 * read to its end nor closed takes the client's connection with it. */
+	~Cursor();
+	Cursor(const Cursor &) = delete;
+	Cursor &operator=(const Cursor &) = delete;
+
+	/* next returns the next document, or nullptr after the last one.  It is
+	 * valid until the next call.  Throws Error or Interrupted; after that the
+	 * cursor can only be destroyed. */
+	const bson_t *next();
+
+	/* close ends reading early: the server is told to forget the rest.
+	 * Throws Interrupted; that the server did not hear it is no error. */
+	void close();
+
+	/* How much was read so far. */
+	uint64_t documents() const { return documents_; }
+	uint64_t bytes() const { return bytes_; }
+
+private:
+	std::shared_ptr<Connection> connection_;
+	mongoc_cursor_t *cursor_ = nullptr;
+	std::string name_; /* of the collection, for messages */
+	uint64_t documents_ = 0, bytes_ = 0;
+};
+
+} // namespace reconcile::mongo
