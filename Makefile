@@ -14,7 +14,7 @@ version   := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 REGRESS   =
 
 # --- Commands that prepare the machine themselves, so they must work where PGXS is not there yet.
-commands = demo demo-stop test test-matrix bench lint
+commands = demo demo-stop test test-matrix bench lint regress-list
 all:
 .PHONY: all $(commands)
 
@@ -25,6 +25,7 @@ test-matrix: ; for v in 15 16 17 18; do PG=$$v test/run || failed="$$failed $$v"
                test -z "$$failed" || { echo "failed on PostgreSQL$$failed"; exit 1; }
 bench:       ; bench/run
 lint:        ; scripts/lint.sh
+regress-list: ; @echo $(REGRESS)
 
 ifneq ($(filter-out $(commands),$(or $(MAKECMDGOALS),all)),)
 
@@ -51,7 +52,7 @@ MODULES     = $(out)/$(EXTENSION) $(out)/$(EXTENSION)_mongo
 DATA        = $(filter-out $(script),$(wildcard sql/$(EXTENSION)--*--*.sql))
 DATA_built  = $(script)
 REGRESS_OPTS = --outputdir=build/regress
-EXTRA_CLEAN = $(wildcard build/pg??) build/regress compile_commands.json
+EXTRA_CLEAN = $(wildcard build/pg?? build/test??) build/unit build/regress compile_commands.json
 
 # --- Flags. Headers of others are system headers: their warnings are not ours, ours are errors.
 override with_llvm := no

@@ -1,12 +1,13 @@
 # Shared by the server scripts: where things live, free ports, chroots. Sourced, never run.
 #
 #   $top      the checkout
-#   $state    build/servers: pids, ports and logs of the servers this checkout started
+#   $state    build/servers: pids, ports and logs of the servers this checkout started; with PG_RECONCILE_INSTANCE=x
+#             build/servers-x, so that the tests, the demo and what a developer started by hand do not share servers
 #   $private  a short directory under /tmp that every user may traverse, for sockets and data directories
 #   $cache    installations that are made once and shared by all checkouts of this user
 # shellcheck shell=bash
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-state=$top/build/servers
+state=$top/build/servers${PG_RECONCILE_INSTANCE:+-$PG_RECONCILE_INSTANCE}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/pg_reconcile
 mkdir -p "$state" "$cache"
 
@@ -24,6 +25,11 @@ private_dir() {
 		ln -s "$private" "$link"
 	fi
 	private=$(readlink "$link")
+}
+
+# private_done removes it when nothing is left in it.
+private_done() {
+	if rmdir "$private" 2>/dev/null; then rm -f "$state/private"; fi
 }
 
 # free_ports prints COUNT different free ports on loopback, one a line.
@@ -65,11 +71,20 @@ stop_pid() {
 	rm -f "$file"
 }
 
-# in_root runs a command inside chroot DIR. /proc is mounted in a mount namespace of that command's own, so it goes
-# away with its last process and can never be in the way of an rm.
+# in_root runs a command inside chroot DIR, in the checkout if private_dir was called. All mounts are in a namespace of
+# that command's own: they go away with its last process and can never be in the way of an rm.
 in_root() {
 	# shellcheck disable=SC2016
-	unshare --mount --propagation private sh -c 'mount -t proc proc "$1/proc" && exec chroot "$@"' sh "$@"
+	unshare --mount --propagation private sh -c '
+		set -e
+		private=$1 top=$2 root=$3; shift 3
+		mount -t proc proc "$root/proc"
+		[ -n "$private" ] || exec chroot "$root" "$@"
+		mount -t tmpfs -o mode=1777 tmp "$root/tmp"
+		mkdir "$root$private" "$root/tmp/checkout"
+		mount --bind "$private" "$root$private"
+		mount --bind "$top" "$root/tmp/checkout"
+		exec chroot "$root" env -C /tmp/checkout "$@"' sh "${private:-}" "$top" "$@"
 }
 
 # debian_mirror prints the address this machine's own apt takes Debian from.

@@ -4,6 +4,8 @@
 #   mongo.sh start [--auth]   starts it (or finds it running) and prints its URI; --auth adds a second listener that
 #                             wants a user and password (SCRAM-SHA-256)
 #   mongo.sh uri [--auth]     prints the URI of the running server, of the one with password
+#   mongo.sh env              prints export lines: MONGO_URI MONGO_HOSTS, and after start --auth MONGO_AUTH_URI
+#                             MONGO_AUTH_HOSTS MONGO_AUTH_USER MONGO_AUTH_PASSWORD
 #   mongo.sh status           says which server is used
 #   mongo.sh stop             ends what this checkout started, and removes its data
 #
@@ -145,14 +147,13 @@ ferretdb_template() {
 ferretdb_start() {
 	local ports data
 	ferretdb_install
-	data=/srv/${private##*/}
+	data=$private/mongo
 	mapfile -t ports < <(free_ports 2)
-	rm -rf "${root:?}$data"
-	cp -a "$root/srv/template" "$root$data"
+	cp -a "$root/srv/template" "$data"
 	echo "$data" >"$dir/data"
 	echo "postgres://postgres@127.0.0.1:${ports[0]}/postgres" >"$dir/backend"
 	as_db $pgbin/pg_ctl -D "$data" -o "-p ${ports[0]}" -l "$data/log" -w start >/dev/null ||
-		die "FerretDB's PostgreSQL did not start, see $root$data/log"
+		die "FerretDB's PostgreSQL did not start, see $data/log"
 	ferretdb_listen ferretdb "${ports[1]}" --no-auth
 	remember ferretdb "mongodb://127.0.0.1:${ports[1]}"
 }
@@ -193,10 +194,11 @@ java_start() {
 	remember java "mongodb://127.0.0.1:$port"
 }
 
+# choose prints which server to use. A MONGO_URI left in the shell from a server of ours that has ended does not count.
 choose() {
 	local choice=${PG_RECONCILE_MONGO:-}
 	if [ -n "$choice" ]; then echo "$choice"
-	elif [ -n "${MONGO_URI:-}" ]; then echo given
+	elif [ -n "${MONGO_URI:-}" ] && [ "$MONGO_URI" != "$(cat "$state/mongo.last" 2>/dev/null)" ]; then echo given
 	elif command -v mongod >/dev/null; then echo mongod
 	elif ferretdb_possible; then echo ferretdb
 	else echo java
@@ -205,11 +207,10 @@ choose() {
 
 start() {
 	local kind
-	mkdir -p "$dir"
-	private_dir
 	if ! running; then
 		stop
 		mkdir -p "$dir"
+		private_dir
 		kind=$(choose)
 		case $kind in
 			given) remember given "$MONGO_URI" ;;
@@ -239,6 +240,24 @@ uri() {
 	cat "$dir/uri"
 }
 
+# print_env prints the URIs and their parts, since reconcile_mongo takes the parts.
+print_env() {
+	running || die "not running"
+	/usr/bin/python3 - "$(cat "$dir/uri")" "$(cat "$dir/auth_uri" 2>/dev/null)" <<-'PY'
+		import shlex, sys
+		from urllib.parse import unquote
+		def export(prefix, uri):
+		    userinfo, _, hosts = uri.partition("//")[2].partition("/")[0].rpartition("@")
+		    user, _, password = userinfo.partition(":")
+		    values = {"URI": uri, "HOSTS": hosts, "USER": unquote(user), "PASSWORD": unquote(password)}
+		    for name, value in values.items():
+		        if value:
+		            print(f"export {prefix}_{name}={shlex.quote(value)}")
+		export("MONGO", sys.argv[1])
+		export("MONGO_AUTH", sys.argv[2])
+	PY
+}
+
 status() {
 	running || { echo "mongo: not running"; return 3; }
 	case $(cat "$dir/kind") in
@@ -254,17 +273,19 @@ stop() {
 	for name in mongod mongod-auth; do stop_pid "$dir/$name.pid" mongod; done
 	for name in ferretdb ferretdb-auth; do stop_pid "$dir/$name.pid" ferretdb; done
 	stop_pid "$dir/java.pid" java
-	data=$(cat "$dir/data" 2>/dev/null) || data=
-	if [ -n "$data" ] && [ -d "$root$data" ]; then
-		[ ! -f "$root$data/postmaster.pid" ] || as_db $pgbin/pg_ctl -D "$data" -m immediate -w stop >/dev/null || true
-		rm -rf "${root:?}$data"
-	fi
 	private_dir
+	if [ -f "$dir/data" ]; then
+		data=$(cat "$dir/data")
+		as_db $pgbin/pg_ctl -D "$data" -m immediate -w stop >/dev/null 2>&1 || true
+		in_root "$root" rm -rf "$data"
+	fi
+	[ ! -f "$dir/uri" ] || [ "$(cat "$dir/kind")" = given ] || cp "$dir/uri" "$state/mongo.last"
 	rm -rf "$dir" "$private/mongod" "$private/mongod-auth"
+	private_done
 }
 
 case ${1:-} in
-	start | uri | status) "$@" ;;
-	stop) stop ;;
+	start | uri | status | stop) "$@" ;;
+	env) print_env ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit 2 ;;
 esac

@@ -8,15 +8,15 @@
 #                  postgres.sh restart   ends it as a crash would, and starts it again on the same data and port
 #                  postgres.sh run CMD   runs a command where that version lives, in a copy of this environment
 #                  postgres.sh status
-#                  postgres.sh stop      ends it and removes its data; the log stays under build/
+#                  postgres.sh stop      ends it and removes the copy and the data; the log stays under build/
 #
 # Where a version comes from (made once, kept in ${XDG_CACHE_HOME:-~/.cache}/pg_reconcile):
 #   15   this machine's packages (Debian 12)
 #   16   the wheel pgserver of PyPI, which holds a whole PostgreSQL 16.2; pgTAP from this machine's packages
 #   17   a chroot of Debian trixie, with libmongoc 1.30
 #   18   a chroot of Debian sid, with libmongoc 2.5
-# The chroots see the checkout and the private directory by bind mounts that no other process sees, at the same paths
-# where the server is reached from outside: a suite does not notice whether the server runs in one.
+# The chroots see the checkout, and the private directory under its own path, by bind mounts that no other process sees:
+# a suite outside does not notice whether the server runs in one.
 # $PG_CONF is appended to postgresql.conf of a new cluster.
 set -euo pipefail
 # shellcheck source=common.sh
@@ -36,19 +36,10 @@ esac
 
 # run executes a command where the version lives, with the checkout as its working directory.
 run() {
-	if [ -z "$chroot" ]; then
-		(cd "$top" && "$@")
+	if [ -n "$chroot" ]; then
+		in_root "$chroot" "$@"
 	else
-		# shellcheck disable=SC2016
-		unshare --mount --propagation private sh -c '
-			set -e
-			root=$1 private=$2 top=$3; shift 3
-			mount -t proc proc "$root/proc"
-			mount -t tmpfs -o mode=1777 tmp "$root/tmp"
-			mkdir "$root$private" "$root/tmp/checkout"
-			mount --bind "$private" "$root$private"
-			mount --bind "$top" "$root/tmp/checkout"
-			exec chroot "$root" env -C /tmp/checkout "$@"' sh "$chroot" "$private" "$top" "$@"
+		(cd "$top" && "$@")
 	fi
 }
 
@@ -182,9 +173,12 @@ status() {
 
 stop() {
 	! running || as_server "$bin/pg_ctl" -D "$home/data" -m immediate -w stop >/dev/null
-	rm -rf "$home/data"
-	rm -f "$dir/log"
-	[ ! -f "$home/log" ] || mv "$home/log" "$dir/log"
+	if [ -f "$home/log" ]; then
+		rm -f "$dir/log"
+		mv "$home/log" "$dir/log"
+	fi
+	rm -rf "$home"
+	private_done
 }
 
 case ${1:-} in
