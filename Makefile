@@ -18,13 +18,13 @@ commands = demo demo-stop test test-matrix bench lint regress-list
 all:
 .PHONY: all $(commands)
 
-demo:        ; scripts/demo.sh start
-demo-stop:   ; scripts/demo.sh stop
-test:        ; PG=$(or $(PG),15) test/run
+demo:        ; @scripts/demo.sh start
+demo-stop:   ; @scripts/demo.sh stop
+test:        ; @PG=$(or $(PG),15) test/run
 test-matrix: ; for v in 15 16 17 18; do PG=$$v test/run || failed="$$failed $$v"; done; \
                test -z "$$failed" || { echo "failed on PostgreSQL$$failed"; exit 1; }
-bench:       ; bench/run
-lint:        ; scripts/lint.sh
+bench:       ; @bench/run
+lint:        ; @scripts/lint.sh
 regress-list: ; @echo $(REGRESS)
 
 ifneq ($(filter-out $(commands),$(or $(MAKECMDGOALS),all)),)
