@@ -82,7 +82,7 @@ $(addsuffix .so,$(MODULES)): $(exports)
 	$(CXX) -shared $(CXXFLAGS) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LDFLAGS_SL) -Wl,--version-script=$(exports) $(LIBRARIES)
 
 # The directories are prerequisites because a part that was removed leaves no newer file behind.
-$(script): $(script_parts) $(EXTENSION).control sql/install packs
+$(script): $(script_parts) $(EXTENSION).control sql/install $(wildcard packs)
 	cat $(script_parts) >$@.new && mv $@.new $@
 
 # PGXS would look for the libraries under the path they are built in.
