@@ -45,21 +45,54 @@ std::string or_empty(const char *text)
 	return text != nullptr ? text : "";
 }
 
-/* failure_of copies what a caught error said, and frees the error. */
-Failure failure_of(const PgError &error)
+/* roll_back ends a failed subtransaction. */
+void roll_back(const Surroundings &before)
 {
-	const ErrorData *data = error.data;
-	Failure failure{data->sqlerrcode, or_empty(data->message), or_empty(data->detail),
-					or_empty(data->hint)};
-	MemoryContextDelete(error.home);
-	return failure;
+	call([] { RollbackAndReleaseCurrentSubTransaction(); });
+	before.restore();
 }
 
 } // namespace
 
+/* Origin is the error itself.  One of PostgreSQL's is freed here, unless it was
+ * raised again: then PostgreSQL frees it. */
+struct Failure::Origin {
+	PgError pg{nullptr, nullptr};
+	std::optional<Error> own;
+	bool raised = false;
+
+	~Origin()
+	{
+		if (pg.home != nullptr && !raised)
+			MemoryContextDelete(pg.home);
+	}
+};
+
+Failure::Failure(const PgError &error)
+	: sqlstate_(error.data->sqlerrcode), message_(or_empty(error.data->message)),
+	  detail_(or_empty(error.data->detail)), origin_(std::make_shared<Origin>())
+{
+	origin_->pg = error;
+}
+
+Failure::Failure(const Error &error)
+	: sqlstate_(error.sqlstate), message_(error.what()), detail_(error.detail),
+	  origin_(std::make_shared<Origin>())
+{
+	origin_->own = error;
+}
+
 std::string Failure::code() const
 {
-	return unpack_sql_state(sqlstate);
+	return unpack_sql_state(sqlstate_);
+}
+
+void Failure::raise() const
+{
+	origin_->raised = true;
+	if (origin_->own)
+		throw *origin_->own;
+	throw origin_->pg;
 }
 
 std::optional<Failure> attempt(const std::function<void()> &f)
@@ -74,20 +107,17 @@ std::optional<Failure> attempt(const std::function<void()> &f)
 		before.restore();
 		return std::nullopt;
 	} catch (const PgError &error) {
-		call([] { RollbackAndReleaseCurrentSubTransaction(); });
-		before.restore();
+		roll_back(before);
 		if (error.data == nullptr || concerns_more_than_the_attempt(error.data->sqlerrcode))
 			throw;
-		return failure_of(error);
+		return Failure(error);
 	} catch (const Error &error) {
-		call([] { RollbackAndReleaseCurrentSubTransaction(); });
-		before.restore();
+		roll_back(before);
 		if (concerns_more_than_the_attempt(error.sqlstate))
 			throw;
-		return Failure{error.sqlstate, error.what(), error.detail, error.hint};
+		return Failure(error);
 	} catch (...) {
-		call([] { RollbackAndReleaseCurrentSubTransaction(); });
-		before.restore();
+		roll_back(before);
 		throw;
 	}
 }

@@ -16,24 +16,41 @@
 #include "pg/boundary.hpp"
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 namespace reconcile::pg {
 
-/* Failure is an error that was survived: what a ledger or a report needs. */
-struct Failure {
-	int sqlstate;
-	std::string message, detail, hint;
+/* Failure is an error that was survived: what a ledger or a report needs, and
+ * the error itself, for whoever finds that it was not to be survived. */
+class Failure {
+public:
+	explicit Failure(const PgError &error);
+	explicit Failure(const Error &error);
+
+	const std::string &message() const { return message_; }
+	const std::string &detail() const { return detail_; }
+	int sqlstate() const { return sqlstate_; }
 
 	/* code returns the five characters of the SQLSTATE. */
 	std::string code() const;
+
+	/* raise throws the error again, as it was. */
+	[[noreturn]] void raise() const;
+
+private:
+	struct Origin;
+
+	int sqlstate_;
+	std::string message_, detail_;
+	std::shared_ptr<Origin> origin_;
 };
 
 /* attempt runs f in a subtransaction.  It returns nothing when f succeeded,
  * with the subtransaction committed, or the failure, with the subtransaction
  * rolled back.  An error that concerns more than the attempt (a cancel, a
- * shutdown, a crash, memory) is not survived but thrown on. */
+ * shutdown, memory, a serialization conflict) is not survived but thrown on. */
 std::optional<Failure> attempt(const std::function<void()> &f);
 
 } // namespace reconcile::pg

@@ -10,6 +10,8 @@
 extern "C" {
 #include "catalog/namespace.h"
 #include "catalog/pg_operator.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 }
@@ -41,6 +43,11 @@ Datum text_datum(const std::string &value)
 	});
 }
 
+Datum jsonb_datum(const std::string &json)
+{
+	return call([&] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.c_str())); });
+}
+
 std::string quoted(const std::string &identifier)
 {
 	return std::string(call([&] { return quote_identifier(identifier.c_str()); }));
@@ -69,6 +76,11 @@ std::string type_name(Oid type, int32 typmod)
 									FORMAT_TYPE_FORCE_QUALIFY |
 										(typmod >= 0 ? FORMAT_TYPE_TYPEMOD_GIVEN : 0));
 	}));
+}
+
+std::string type_label(Oid type)
+{
+	return copied(call([&] { return format_type_be(type); }));
 }
 
 std::string operator_name(Oid op)
@@ -102,6 +114,23 @@ std::string joined(const std::vector<std::string> &parts, const std::string &sep
 			all += separator;
 		all += part;
 	}
+	return all;
+}
+
+std::vector<std::string> strings_of(Datum array)
+{
+	Datum *elements = nullptr;
+	int count = 0;
+	call([&] {
+		ArrayType *value = DatumGetArrayTypePCopy(array);
+		if (ARR_ELEMTYPE(value) != TEXTOID || ARR_NDIM(value) > 1 || array_contains_nulls(value))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("array must be one-dimensional and without null elements")));
+		deconstruct_array(value, TEXTOID, -1, false, TYPALIGN_INT, &elements, nullptr, &count);
+	});
+	std::vector<std::string> all;
+	for (int i = 0; i < count; i++)
+		all.push_back(text_of(elements[i]));
 	return all;
 }
 

@@ -25,6 +25,9 @@ std::string text_of(Datum value);
 /* text_datum makes a text Datum in the current memory context. */
 Datum text_datum(const std::string &value);
 
+/* jsonb_datum makes a jsonb Datum from JSON text. */
+Datum jsonb_datum(const std::string &json);
+
 /* quoted returns an identifier as it must be written in SQL. */
 std::string quoted(const std::string &identifier);
 
@@ -39,6 +42,9 @@ std::string qualified_name(Oid relation);
  * and, when typmod is given, with its length. */
 std::string type_name(Oid type, int32 typmod = -1);
 
+/* type_label returns a type as an error message shows it. */
+std::string type_label(Oid type);
+
 /* operator_name returns OPERATOR(schema.name). */
 std::string operator_name(Oid op);
 
@@ -47,6 +53,9 @@ std::string role_name(Oid role);
 
 /* joined concatenates parts with a separator between them. */
 std::string joined(const std::vector<std::string> &parts, const std::string &separator);
+
+/* strings_of returns the elements of a text[]; a NULL element is an error. */
+std::vector<std::string> strings_of(Datum array);
 
 /* plural returns "1 row" or "2 rows". */
 std::string plural(uint64 count, const char *one, const char *many);

@@ -1,0 +1,77 @@
+-- Invariants: define, audit, repair.  The functions are in src/invariant.
+
+CREATE FUNCTION reconcile.create_invariant(
+	name         text,
+	target       regclass,
+	key          text[],
+	expects      text,
+	kind         text DEFAULT 'insert',
+	compare      text[] DEFAULT '{}',
+	where_absent text DEFAULT NULL,
+	severity     text DEFAULT 'error',
+	description  text DEFAULT NULL) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_create_invariant';
+REVOKE ALL ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text) IS
+	'declares that the rows of a query must exist in a table; changes no user data';
+
+CREATE FUNCTION reconcile.drop_invariant(name text) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_drop_invariant';
+REVOKE ALL ON FUNCTION reconcile.drop_invariant(text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.drop_invariant(text) IS
+	'forgets an invariant; its ledger stays; changes no user data';
+
+CREATE FUNCTION reconcile.audit(
+	invariant text DEFAULT NULL,
+	pack      text DEFAULT NULL,
+	samples   integer DEFAULT 5)
+	RETURNS TABLE (invariant text, severity text, state text, expected bigint, present bigint,
+	               missing bigint, differing bigint, duplicated bigint, samples jsonb, message text,
+	               elapsed interval)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_audit';
+COMMENT ON FUNCTION reconcile.audit(text, text, integer) IS
+	'counts what is missing, differs or is duplicated, one row per invariant; writes nothing';
+
+CREATE FUNCTION reconcile.findings(invariant text, max_rows bigint DEFAULT NULL)
+	RETURNS TABLE (invariant text, kind text, key jsonb, expected jsonb, actual jsonb, reason text)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_findings';
+COMMENT ON FUNCTION reconcile.findings(text, bigint) IS
+	'lists every deviation of an invariant with what was expected and what is there; writes nothing';
+
+CREATE FUNCTION reconcile.repair(
+	invariant    text DEFAULT NULL,
+	pack         text DEFAULT NULL,
+	dry_run      boolean DEFAULT true,
+	plan         bigint DEFAULT NULL,
+	on_row_error text DEFAULT 'skip',
+	record       text DEFAULT 'auto')
+	RETURNS TABLE (invariant text, run_id bigint, planned bigint, changed bigint,
+	               already_present bigint, failed bigint, elapsed interval)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_repair';
+REVOKE ALL ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text) IS
+	'inserts the missing rows of an invariant, of a pack or of all; changes user data unless dry_run';
+
+-- The first rows that an aggregate sees, as JSON: the samples of an audit.
+CREATE FUNCTION reconcile.sample_rows_add(sample jsonb[], "row" record, size integer) RETURNS jsonb[]
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'reconcile_sample_rows_add';
+COMMENT ON FUNCTION reconcile.sample_rows_add(jsonb[], record, integer) IS
+	'transition function of reconcile.sample_rows';
+CREATE FUNCTION reconcile.sample_rows_combine(one jsonb[], other jsonb[]) RETURNS jsonb[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC SELECT one || other; END;
+COMMENT ON FUNCTION reconcile.sample_rows_combine(jsonb[], jsonb[]) IS
+	'combine function of reconcile.sample_rows';
+CREATE AGGREGATE reconcile.sample_rows(record, integer) (
+	SFUNC = reconcile.sample_rows_add,
+	STYPE = jsonb[],
+	COMBINEFUNC = reconcile.sample_rows_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE reconcile.sample_rows(record, integer) IS
+	'the first rows it sees as JSON objects, at most the given number per parallel worker';

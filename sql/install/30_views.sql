@@ -1,0 +1,56 @@
+-- What users read of the engine's tables.
+
+CREATE VIEW reconcile.invariants AS
+	SELECT i.name, i.pack, i.kind, i.severity, i.target, i.key, i.expects, i.compare, i.where_absent,
+	       i.description, i.owner, i.search_path, i.created_at
+	FROM reconcile.invariant i;
+COMMENT ON VIEW reconcile.invariants IS 'all invariants, with definition, owner and pack';
+COMMENT ON COLUMN reconcile.invariants.name IS 'the name that audit, repair and findings take';
+COMMENT ON COLUMN reconcile.invariants.pack IS 'the pack that installed it, NULL for one created by hand';
+COMMENT ON COLUMN reconcile.invariants.kind IS 'insert: the expected rows must exist';
+COMMENT ON COLUMN reconcile.invariants.severity IS 'how bad drift is: error, warning or notice';
+COMMENT ON COLUMN reconcile.invariants.target IS 'the table that must hold the expected rows';
+COMMENT ON COLUMN reconcile.invariants.key IS 'columns by which an expected row is found in the target';
+COMMENT ON COLUMN reconcile.invariants.expects IS 'the query that yields the expected rows, as it was given';
+COMMENT ON COLUMN reconcile.invariants.compare IS 'columns whose values must be equal as well';
+COMMENT ON COLUMN reconcile.invariants.where_absent IS 'condition on target rows that do not count as present';
+COMMENT ON COLUMN reconcile.invariants.description IS 'what it means, in words';
+COMMENT ON COLUMN reconcile.invariants.owner IS 'the role as which it is evaluated, whoever asks';
+COMMENT ON COLUMN reconcile.invariants.search_path IS 'the search_path under which it is evaluated';
+COMMENT ON COLUMN reconcile.invariants.created_at IS 'when it was created';
+GRANT SELECT ON reconcile.invariants TO PUBLIC;
+
+CREATE VIEW reconcile.runs AS
+	SELECT r.run_id, r.invariant, r.pack, r.state, r.planned, r.changed, r.already_present, r.failed,
+	       r.changed + r.already_present + r.failed AS progress,
+	       r.started_at, r.finished_at, r.run_by
+	FROM reconcile.run r;
+COMMENT ON VIEW reconcile.runs IS 'the ledger: one row per executed repair';
+COMMENT ON COLUMN reconcile.runs.run_id IS 'number of the run, as repair() returned it';
+COMMENT ON COLUMN reconcile.runs.invariant IS 'name of the repaired invariant';
+COMMENT ON COLUMN reconcile.runs.pack IS 'its pack at that time';
+COMMENT ON COLUMN reconcile.runs.state IS 'done, or done with failures when rows were refused';
+COMMENT ON COLUMN reconcile.runs.planned IS 'rows that were missing when the run began; always changed + already_present + failed';
+COMMENT ON COLUMN reconcile.runs.changed IS 'rows that the run wrote';
+COMMENT ON COLUMN reconcile.runs.already_present IS 'rows that somebody else wrote meanwhile';
+COMMENT ON COLUMN reconcile.runs.failed IS 'rows that the target refused; see reconcile.failures';
+COMMENT ON COLUMN reconcile.runs.progress IS 'rows dealt with so far';
+COMMENT ON COLUMN reconcile.runs.started_at IS 'when the run began';
+COMMENT ON COLUMN reconcile.runs.finished_at IS 'when the run ended';
+COMMENT ON COLUMN reconcile.runs.run_by IS 'the role that called it';
+
+CREATE VIEW reconcile.failures AS
+	SELECT f.invariant, f.run_id, f.key, f.source, f.sqlstate, f.message, f.role, f.attempts,
+	       f.first_failed_at, f.last_failed_at
+	FROM reconcile.failure f;
+COMMENT ON VIEW reconcile.failures IS 'rows that could not be written and wait for the next repair';
+COMMENT ON COLUMN reconcile.failures.invariant IS 'the invariant whose row was refused';
+COMMENT ON COLUMN reconcile.failures.run_id IS 'the last run that tried it';
+COMMENT ON COLUMN reconcile.failures.key IS 'key columns of the refused row';
+COMMENT ON COLUMN reconcile.failures.source IS 'the whole refused row';
+COMMENT ON COLUMN reconcile.failures.sqlstate IS 'SQLSTATE of the refusal';
+COMMENT ON COLUMN reconcile.failures.message IS 'text of the refusal';
+COMMENT ON COLUMN reconcile.failures.role IS 'the role that ran the repair';
+COMMENT ON COLUMN reconcile.failures.attempts IS 'how many runs tried it';
+COMMENT ON COLUMN reconcile.failures.first_failed_at IS 'when it was refused first';
+COMMENT ON COLUMN reconcile.failures.last_failed_at IS 'when it was refused last';

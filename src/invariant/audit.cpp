@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * audit.cpp
+ *	  reconcile.audit() and reconcile.findings(): what is, against what must be.
+ *
+ * An audit writes nothing and takes only the locks of a SELECT.  What cannot
+ * be counted is "not checked", with the reason; never a number that is wrong.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/order.hpp"
+#include "invariant/statements.hpp"
+#include "pg/identity.hpp"
+#include "pg/result_set.hpp"
+#include "pg/spi.hpp"
+#include "pg/subtransaction.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+constexpr int64 kMostSamples = 1000;
+
+/* Counts are what one audit of one invariant found. */
+struct Counts {
+	int64 expected = 0, missing = 0, differing = 0, duplicated = 0;
+	std::optional<Datum> samples;
+
+	bool clean() const { return missing == 0 && differing == 0 && duplicated == 0; }
+};
+
+Counts count(const Definition &definition, int64 samples)
+{
+	pg::AsOwner owner(definition.owner, definition.search_path);
+	pg::Spi spi;
+	Statements statements(definition);
+	spi.run(statements.audit(), SPI_OK_SELECT,
+			pg::Args().add(INT4OID, Int32GetDatum(static_cast<int32>(samples))));
+	return {spi.number(0, 1), spi.number(0, 2), spi.number(0, 3), spi.number(0, 4), spi.kept(0, 5)};
+}
+
+/* why_not_checked returns a failure as one line. */
+std::string why_not_checked(const pg::Failure &failure)
+{
+	std::string reason = failure.message() + " (SQLSTATE " + failure.code() + ")";
+	if (!failure.detail().empty())
+		reason += "; " + failure.detail();
+	return reason;
+}
+
+pg::Row audited(const Definition &definition, const Counts &counts)
+{
+	pg::Row row;
+	row.text(definition.name).text(definition.severity);
+	row.text(std::string(counts.clean() ? "clean" : "drift"));
+	row.number(counts.expected).number(counts.expected - counts.missing);
+	row.number(counts.missing).number(counts.differing).number(counts.duplicated);
+	if (counts.samples)
+		row.add(*counts.samples);
+	else
+		row.add(pg::jsonb_datum("[]"));
+	if (counts.clean())
+		row.add_null();
+	else
+		row.text("SELECT * FROM reconcile.findings(" + pg::literal(definition.name) + ");");
+	return row;
+}
+
+pg::Row not_checked(const Definition &definition, const pg::Failure &failure)
+{
+	pg::Row row;
+	row.text(definition.name).text(definition.severity).text(std::string("not checked"));
+	row.add_null().add_null().add_null().add_null().add_null().add_null();
+	row.text(why_not_checked(failure));
+	return row;
+}
+
+pg::Row audit(const Definition &definition, int64 samples)
+{
+	TimestampTz const started = GetCurrentTimestamp();
+	Counts counts;
+	auto failure = pg::attempt([&] {
+		require_role(definition);
+		counts = count(definition, samples);
+	});
+	pg::Row row = failure ? not_checked(definition, *failure) : audited(definition, counts);
+	row.interval(GetCurrentTimestamp() - started);
+	return row;
+}
+
+} // namespace
+
+RECONCILE_FUNCTION(reconcile_audit)
+{
+	pg::Arguments arguments(fcinfo);
+	int64 const samples = arguments.int4(2, "samples");
+	if (samples < 0 || samples > kMostSamples)
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
+				 "argument \"samples\" must be between 0 and " + std::to_string(kMostSamples));
+
+	pg::ResultSet result(fcinfo);
+	for (const Definition &definition :
+		 in_order(chosen_definitions(arguments.optional_text(0), arguments.optional_text(1))))
+		result.add(audit(definition, samples));
+	return Datum(0);
+}
+
+RECONCILE_FUNCTION(reconcile_findings)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition const definition = definition_named(arguments.text(0, "invariant"));
+	std::optional<int64> const most = arguments.optional_int8(1);
+	if (most && *most < 0)
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"max_rows\" must not be negative");
+	require_role(definition);
+
+	pg::ResultSet result(fcinfo);
+	pg::AsOwner owner(definition.owner, definition.search_path);
+	pg::Spi spi;
+	pg::Args args;
+	args.add(definition.name);
+	if (most)
+		args.add(*most);
+	else
+		args.add_null(INT8OID);
+	spi.collect("SELECT $1, f.* FROM (" + Statements(definition).findings() + ") AS f LIMIT $2",
+				SPI_OK_SELECT, result.store(), result.context(), args);
+	return Datum(0);
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * create.cpp
+ *	  reconcile.create_invariant() and reconcile.drop_invariant().
+ *
+ * What can be known when an invariant is created is checked then, so that a
+ * repair never meets it: each refusal names the column or clause and says how
+ * to mend it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/definition.hpp"
+#include "invariant/statements.hpp"
+#include "pg/identity.hpp"
+#include "pg/nearest.hpp"
+#include "pg/result_set.hpp"
+#include "pg/spi.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "parser/parse_coerce.h"
+#include "utils/guc.h"
+}
+
+#include <algorithm>
+
+namespace reconcile::invariant {
+
+namespace {
+
+constexpr int kNoUsableIndex = MAKE_SQLSTATE('R', 'C', '0', '0', '7');
+
+bool contains(const std::vector<std::string> &names, const std::string &name)
+{
+	return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::vector<std::string> names_of(const std::vector<Output> &outputs)
+{
+	std::vector<std::string> names;
+	for (const Output &output : outputs)
+		names.push_back(output.name);
+	return names;
+}
+
+std::vector<std::string> all_quoted(const std::vector<std::string> &names)
+{
+	std::vector<std::string> quoted;
+	for (const std::string &name : names)
+		quoted.push_back(pg::quoted(name));
+	return quoted;
+}
+
+/* check_output checks that a column of the query can fill one of the target. */
+void check_output(const Output &output, const Target &target)
+{
+	const Column *column = target.column(output.name);
+	if (column == nullptr)
+		pg::fail(ERRCODE_UNDEFINED_COLUMN,
+				 "column \"" + output.name + "\" of the query is not a column of " + target.name(),
+				 {}, pg::did_you_mean(output.name, target.column_names()));
+	if (!column->generated.empty())
+		pg::fail(ERRCODE_GENERATED_ALWAYS,
+				 "column \"" + output.name + "\" of " + target.name() + " is a generated column",
+				 {}, "Leave it out of the query: the table computes it.");
+	if (column->identity == "a")
+		pg::fail(ERRCODE_GENERATED_ALWAYS,
+				 "column \"" + output.name + "\" of " + target.name() +
+					 " is an identity column, generated always",
+				 {}, "Leave it out of the query: the table numbers its rows.");
+
+	Oid from = output.type, to = column->type;
+	if (!pg::call([&] { return can_coerce_type(1, &from, &to, COERCION_ASSIGNMENT); }))
+		pg::fail(ERRCODE_DATATYPE_MISMATCH,
+				 "column \"" + output.name + "\" of the query is of type " + pg::type_label(from) +
+					 " but the column of " + target.name() + " is of type " + pg::type_label(to),
+				 {}, "Cast it in the query: (...)::" + pg::type_label(to) + ".");
+}
+
+void check_outputs(const std::vector<Output> &outputs, const Target &target)
+{
+	std::vector<std::string> seen;
+	for (const Output &output : outputs) {
+		if (contains(seen, output.name))
+			pg::fail(ERRCODE_DUPLICATE_COLUMN,
+					 "the query yields column \"" + output.name + "\" more than once");
+		seen.push_back(output.name);
+		check_output(output, target);
+	}
+	if (outputs.empty())
+		pg::fail(ERRCODE_SYNTAX_ERROR, "the query of an invariant yields no column");
+}
+
+/* check_columns checks key or compare: columns that the query yields and whose
+ * values can be compared. */
+void check_columns(const char *argument, const std::vector<std::string> &columns,
+				   const std::vector<Output> &outputs, const Target &target)
+{
+	std::vector<std::string> const yielded = names_of(outputs);
+	std::vector<std::string> seen;
+	for (const std::string &name : columns) {
+		if (!contains(yielded, name))
+			pg::fail(ERRCODE_UNDEFINED_COLUMN,
+					 std::string(argument) + " column \"" + name +
+						 "\" is not a column of the query",
+					 {}, pg::did_you_mean(name, yielded));
+		if (contains(seen, name))
+			pg::fail(ERRCODE_DUPLICATE_COLUMN,
+					 std::string(argument) + " column \"" + name + "\" is given more than once");
+		if (!OidIsValid(equality_operator(target.column(name)->type)))
+			pg::fail(ERRCODE_UNDEFINED_FUNCTION,
+					 std::string(argument) + " column \"" + name + "\" is of type " +
+						 pg::type_label(target.column(name)->type) + ", which has no equality");
+		seen.push_back(name);
+	}
+}
+
+/* check_covered checks that the target accepts a row of the query at all. */
+void check_covered(const std::vector<Output> &outputs, const Target &target)
+{
+	std::vector<std::string> const yielded = names_of(outputs);
+	for (const Column &column : target.columns())
+		if (!column.dropped && column.not_null && !column.default_expression &&
+			column.identity.empty() && column.generated.empty() && !contains(yielded, column.name))
+			pg::fail(ERRCODE_NOT_NULL_VIOLATION,
+					 "column \"" + column.name + "\" of " + target.name() +
+						 " is not null, has no default and is not yielded by the query",
+					 {}, "Add the column to the query, or give it a default.");
+}
+
+/* duplicates_of lists keys that would stop a unique index. */
+std::string duplicates_of(const Definition &definition, const Statements &statements)
+{
+	pg::Spi spi;
+	std::string const key = pg::joined(all_quoted(definition.key), ", ");
+	uint64 rows = spi.run("SELECT " + statements.key_json("t") + "::pg_catalog.text FROM " +
+							  statements.target().name() + " t GROUP BY " + key +
+							  " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 3",
+						  SPI_OK_SELECT);
+	std::vector<std::string> keys;
+	for (uint64 row = 0; row < rows; row++)
+		keys.push_back(spi.required_text(row, 1));
+	return keys.empty() ? "" : " Rows that share a key: " + pg::joined(keys, ", ") + ".";
+}
+
+void check_arbiter(const Definition &definition, const Statements &statements)
+{
+	const Target &target = statements.target();
+	if (target.foreign() || target.arbiter(definition.key))
+		return;
+	std::string const key = pg::joined(all_quoted(definition.key), ", ");
+	pg::fail(kNoUsableIndex, "there is no usable unique index on (" + key + ") of " + target.name(),
+			 "Without one, two writers could insert the same row. A usable index is unique, valid, "
+			 "not deferrable, and on exactly these columns." +
+				 duplicates_of(definition, statements),
+			 "CREATE UNIQUE INDEX CONCURRENTLY ON " + target.name() + " (" + key + ");");
+}
+
+/* check_executable lets PostgreSQL plan the statements of the invariant: it
+ * checks the privileges of the owner and finds what is left to find. */
+void check_executable(const Statements &statements)
+{
+	pg::WorkList none(statements.work_list_row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, none);
+	spi.run("EXPLAIN " + statements.missing(), SPI_OK_UTILITY);
+	spi.run("EXPLAIN " + statements.insert(), SPI_OK_UTILITY);
+}
+
+void check(const Definition &definition)
+{
+	Target(definition.target).check_kind();
+	Statements statements(definition);
+	const std::vector<Output> &outputs = statements.expected().outputs();
+
+	check_outputs(outputs, statements.target());
+	check_columns("key", definition.key, outputs, statements.target());
+	check_columns("compare", definition.compare, outputs, statements.target());
+	check_covered(outputs, statements.target());
+	check_arbiter(definition, statements);
+	check_executable(statements);
+}
+
+} // namespace
+
+RECONCILE_FUNCTION(reconcile_create_invariant)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition d;
+	d.name = arguments.text(0, "name");
+	d.target = arguments.oid(1, "target");
+	d.key = arguments.texts(2, "key");
+	d.expects = arguments.text(3, "expects");
+	d.kind = arguments.one_of(4, "kind", {"insert"});
+	d.compare = arguments.texts(5, "compare");
+	d.where_absent = arguments.optional_text(6);
+	d.severity = arguments.one_of(7, "severity", {"error", "warning", "notice"});
+	d.description = arguments.optional_text(8);
+	d.owner = GetUserId();
+	d.search_path = pg::call([] { return GetConfigOption("search_path", false, false); });
+
+	if (d.name.empty())
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the name of an invariant must not be empty");
+	if (d.key.empty())
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column");
+
+	{
+		pg::AsOwner owner(d.owner, d.search_path);
+		check(d);
+	}
+	store(d);
+	PG_RETURN_VOID();
+}
+
+RECONCILE_FUNCTION(reconcile_drop_invariant)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition const definition = definition_named(arguments.text(0, "name"));
+	require_role(definition);
+	forget(definition.name);
+	PG_RETURN_VOID();
+}
+
+} // namespace reconcile::invariant

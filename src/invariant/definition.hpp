@@ -1,0 +1,58 @@
+/*-------------------------------------------------------------------------
+ *
+ * definition.hpp
+ *	  The definitions of invariants, as stored.
+ *
+ * Depends on: pg/.  Used by: every other file of this room.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "pg/boundary.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+/* Definition is one row of reconcile.invariant. */
+struct Definition {
+	std::string name;
+	std::optional<std::string> pack;
+	std::string kind;
+	Oid target = InvalidOid;
+	std::vector<std::string> key;
+	std::string expects;
+	std::vector<std::string> compare;
+	std::optional<std::string> where_absent;
+	std::string severity;
+	std::optional<std::string> description;
+	Oid owner = InvalidOid;
+	std::string search_path;
+};
+
+/* definition_named returns one definition; a wrong name is an error that
+ * hints at the nearest names. */
+Definition definition_named(const std::string &name);
+
+/* chosen_definitions returns the invariant of a name, those of a pack, or
+ * all of them, by name.  An unknown name or pack is an error. */
+std::vector<Definition> chosen_definitions(const std::optional<std::string> &name,
+										   const std::optional<std::string> &pack);
+
+/* require_role checks that the caller may act as the owner, as whom all that
+ * the invariant declares is done. */
+void require_role(const Definition &definition);
+
+/* store adds a definition; a name that is taken is an error. */
+void store(const Definition &definition);
+
+/* forget removes a definition. */
+void forget(const std::string &name);
+
+/* fingerprint returns a text that changes whenever the definition does. */
+std::string fingerprint(const Definition &definition);
+
+} // namespace reconcile::invariant

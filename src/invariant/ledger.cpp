@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * ledger.cpp
+ *	  What repairs did, kept in reconcile.run, run_row and failure.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/ledger.hpp"
+
+#include "pg/identity.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "catalog/pg_type_d.h"
+#include "utils/array.h"
+#include "utils/timestamp.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+constexpr const char *kWritten = "pg_reconcile written rows";
+constexpr const char *kRefused = "pg_reconcile refused rows";
+
+/* xid8_array makes the Datum of an xid8[]. */
+Datum xid8_array(const std::vector<uint64> &xids)
+{
+	std::vector<Datum> elements;
+	for (uint64 xid : xids)
+		elements.push_back(UInt64GetDatum(xid));
+	return pg::call([&] {
+		return PointerGetDatum(construct_array(elements.data(), static_cast<int>(elements.size()),
+											   XID8OID, sizeof(uint64), FLOAT8PASSBYVAL,
+											   TYPALIGN_DOUBLE));
+	});
+}
+
+void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
+			   const std::string &run_by)
+{
+	spi.run("INSERT INTO reconcile.run (run_id, invariant, pack, state, planned, changed,"
+			" already_present, failed, started_at, finished_at, run_by, target, record, xids,"
+			" system_identifier, database, definition)"
+			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.clock_timestamp(), $10, $11, $12,"
+			" $13, s.system_identifier, d.oid, pg_catalog.md5($14)"
+			" FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d"
+			" WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()",
+			SPI_OK_INSERT,
+			pg::Args()
+				.add(run.run_id)
+				.add(definition.name)
+				.add(definition.pack)
+				.add(std::string(run.failed == 0 ? "done" : "done with failures"))
+				.add(run.planned)
+				.add(run.changed)
+				.add(run.already_present())
+				.add(run.failed)
+				.add(TIMESTAMPTZOID, TimestampTzGetDatum(run.started_at))
+				.add(run_by)
+				.add(REGCLASSOID, ObjectIdGetDatum(definition.target))
+				.add(std::string(run.rows_recorded ? "rows" : "xmin"))
+				.add(XID8ARRAYOID, xid8_array(run.xids))
+				.add(fingerprint(definition)));
+}
+
+void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
+{
+	spi.expose(kWritten, written);
+	spi.run("INSERT INTO reconcile.run_row (run_id, ordinal, row)"
+			" SELECT $1, pg_catalog.row_number() OVER (), pg_catalog.to_jsonb(w) FROM " +
+				pg::quoted(kWritten) + " w",
+			SPI_OK_INSERT, pg::Args().add(run_id));
+}
+
+/* enter_failures replaces the failures of the invariant by those of this run;
+ * a row that failed before keeps when it failed first. */
+void enter_failures(pg::Spi &spi, const Definition &definition, int64 run_id,
+					const std::string &run_by, pg::WorkList &refused)
+{
+	if (refused.size() > 0) {
+		spi.expose(kRefused, refused);
+		spi.run("INSERT INTO reconcile.failure AS f"
+				" (invariant, key, run_id, source, sqlstate, message, role)"
+				" SELECT DISTINCT ON (key) $1, key, $2, source, sqlstate, message, $3 FROM"
+				" (SELECT (SELECT pg_catalog.jsonb_object_agg(k, r.row OPERATOR(pg_catalog.->) k)"
+				"   FROM pg_catalog.unnest($4) k) AS key, r.row AS source, r.sqlstate, r.message"
+				"  FROM (SELECT row::pg_catalog.jsonb AS row, sqlstate, message FROM " +
+					pg::quoted(kRefused) +
+					") r) refused"
+					" ON CONFLICT (invariant, key) DO UPDATE SET run_id = EXCLUDED.run_id,"
+					" source = EXCLUDED.source, sqlstate = EXCLUDED.sqlstate,"
+					" message = EXCLUDED.message, role = EXCLUDED.role,"
+					" attempts = f.attempts OPERATOR(pg_catalog.+) 1,"
+					" last_failed_at = EXCLUDED.last_failed_at",
+				SPI_OK_INSERT,
+				pg::Args().add(definition.name).add(run_id).add(run_by).add(definition.key));
+	}
+	spi.run("DELETE FROM reconcile.failure WHERE invariant OPERATOR(pg_catalog.=) $1"
+			" AND run_id OPERATOR(pg_catalog.<>) $2",
+			SPI_OK_DELETE, pg::Args().add(definition.name).add(run_id));
+}
+
+} // namespace
+
+int64 next_run_id()
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("SELECT pg_catalog.nextval('reconcile.run_run_id_seq'::pg_catalog.regclass)",
+			SPI_OK_SELECT);
+	return spi.number(0, 1);
+}
+
+TupleDesc refusal_row_type()
+{
+	return pg::call([] {
+		TupleDesc row_type = CreateTemplateTupleDesc(3);
+		TupleDescInitEntry(row_type, 1, "row", TEXTOID, -1, 0);
+		TupleDescInitEntry(row_type, 2, "sqlstate", TEXTOID, -1, 0);
+		TupleDescInitEntry(row_type, 3, "message", TEXTOID, -1, 0);
+		return row_type;
+	});
+}
+
+void enter(const Definition &definition, const RunRecord &run, pg::WorkList *written,
+		   pg::WorkList &refused)
+{
+	std::string const run_by = pg::role_name(GetUserId());
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	enter_run(spi, definition, run, run_by);
+	if (run.rows_recorded && written != nullptr)
+		enter_rows(spi, run.run_id, *written);
+	enter_failures(spi, definition, run.run_id, run_by, refused);
+}
+
+} // namespace reconcile::invariant

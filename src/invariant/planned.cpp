@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * planned.cpp
+ *	  What a dry run has planned so far, for the invariants that come later.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/planned.hpp"
+
+#include <map>
+
+namespace reconcile::invariant {
+
+void PlannedRows::add(const Statements &statements, std::unique_ptr<pg::WorkList> list)
+{
+	std::string const name = "pg_reconcile planned rows " + std::to_string(parts_.size() + 1);
+	parts_.push_back({statements.target().oid(), name, statements.planned_rows(name),
+					  statements.present_rows_of_table(), std::move(list)});
+}
+
+void PlannedRows::show(Statements &statements, pg::Spi &spi) const
+{
+	pg::Names names;
+	std::map<Oid, std::string> tables;
+	for (const Part &part : parts_) {
+		spi.expose(part.name, *part.list);
+		names.add(part.name, *part.list);
+		auto [table, is_new] = tables.try_emplace(part.table, part.present);
+		table->second += " UNION ALL " + part.rows;
+	}
+	for (const auto &[table, rows] : tables)
+		statements.see(table, rows, names.environment());
+}
+
+} // namespace reconcile::invariant

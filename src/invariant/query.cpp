@@ -1,0 +1,245 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.cpp
+ *	  The query of an invariant: parsed, analysed, and written back as text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/query.hpp"
+
+#include "pg/nodes.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "access/relation.h"
+#include "access/table.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/analyze.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+/* show_position makes an error in the user's text point into that text and
+ * not into the statement that called us. */
+void show_position(void *text)
+{
+	int position = geterrposition();
+	if (position > 0) {
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(static_cast<const char *>(text));
+	}
+}
+
+/* WithPosition is show_position for a scope inside call(). */
+struct WithPosition {
+	ErrorContextCallback callback;
+	explicit WithPosition(const char *source)
+	{
+		callback.callback = show_position;
+		callback.arg = const_cast<char *>(source);
+		callback.previous = error_context_stack;
+		error_context_stack = &callback;
+	}
+	void end() { error_context_stack = callback.previous; }
+};
+
+[[noreturn]] void refuse(const char *what, const char *hint)
+{
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("the query of an invariant must not have %s", what), errhint("%s", hint)));
+	pg_unreachable();
+}
+
+/* parse returns the one SELECT of a text. */
+RawStmt *parse(const char *text)
+{
+	List *statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	if (list_length(statements) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("the query of an invariant must be exactly one statement, not %d",
+						list_length(statements)),
+				 errhint("Give a single SELECT that yields the expected rows.")));
+	auto *statement = static_cast<RawStmt *>(linitial(statements));
+	if (!IsA(statement->stmt, SelectStmt) ||
+		reinterpret_cast<SelectStmt *>(statement->stmt)->valuesLists != NIL)
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+						errmsg("the query of an invariant must be a SELECT"),
+						errhint("Give a single SELECT that yields the expected rows.")));
+	return statement;
+}
+
+/* check_plain refuses what a SELECT can hide that is more than reading. */
+void check_plain(const Query *query)
+{
+	if (query->commandType != CMD_SELECT || query->utilityStmt != nullptr)
+		refuse("INTO", "Leave it out: the rows go into the invariant's target.");
+	if (query->hasModifyingCTE)
+		refuse("a data-modifying WITH", "An invariant only reads; let a repair do the writing.");
+	if (query->rowMarks != NIL)
+		refuse("a locking clause", "Leave out FOR UPDATE or FOR SHARE.");
+}
+
+Query *analyse(const char *text)
+{
+	WithPosition position(text);
+	Query *query = parse_analyze_fixedparams(parse(text), text, nullptr, 0, nullptr);
+	check_plain(query);
+	position.end();
+	return query;
+}
+
+/* ------------------------------------------------ walking a query's tables */
+
+struct Tables {
+	List *oids;
+};
+
+bool collect_tables(Node *node, void *context)
+{
+	auto *tables = static_cast<Tables *>(context);
+	if (node == nullptr)
+		return false;
+	if (IsA(node, RangeTblEntry)) {
+		auto *entry = reinterpret_cast<RangeTblEntry *>(node);
+		if (entry->rtekind == RTE_RELATION)
+			tables->oids = list_append_unique_oid(tables->oids, entry->relid);
+		return false;
+	}
+	pg::TreeWalker walker = pg::tree_walker(collect_tables);
+	if (IsA(node, Query))
+		return query_tree_walker(reinterpret_cast<Query *>(node), walker, tables,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, walker, tables);
+}
+
+struct Replacement {
+	Oid table;
+	Query *query;
+};
+
+/* put_replacement turns every entry of a table into a subquery, as the
+ * rewriter does for a view. */
+bool put_replacement(Node *node, void *context)
+{
+	auto *replacement = static_cast<Replacement *>(context);
+	if (node == nullptr)
+		return false;
+	if (IsA(node, RangeTblEntry)) {
+		auto *entry = reinterpret_cast<RangeTblEntry *>(node);
+		if (entry->rtekind == RTE_RELATION && entry->relid == replacement->table) {
+			entry->rtekind = RTE_SUBQUERY;
+			entry->subquery = pg::copied_node(replacement->query);
+			entry->relid = InvalidOid;
+			entry->relkind = 0;
+			entry->rellockmode = 0;
+			entry->inh = false;
+			entry->tablesample = nullptr;
+#if PG16_GE
+			entry->perminfoindex = 0;
+#endif
+			if (entry->alias == nullptr) /* a subquery needs one */
+				entry->alias = makeAlias(entry->eref->aliasname, NIL);
+		}
+		return false;
+	}
+	pg::TreeWalker walker = pg::tree_walker(put_replacement);
+	if (IsA(node, Query))
+		return query_tree_walker(reinterpret_cast<Query *>(node), walker, replacement,
+								 QTW_EXAMINE_RTES_BEFORE);
+	return expression_tree_walker(node, walker, replacement);
+}
+
+} // namespace
+
+ExpectedRows::ExpectedRows(const std::string &text)
+	: query_(pg::call([&] { return analyse(pstrdup(text.c_str())); }))
+{
+	ListCell *cell;
+	foreach (cell, query_->targetList) {
+		auto *entry = static_cast<TargetEntry *>(lfirst(cell));
+		if (entry->resjunk)
+			continue;
+		Node *expression = reinterpret_cast<Node *>(entry->expr);
+		outputs_.push_back({entry->resname, pg::call([&] { return exprType(expression); }),
+							pg::call([&] { return exprTypmod(expression); })});
+	}
+}
+
+std::vector<Oid> ExpectedRows::reads() const
+{
+	Tables tables{NIL};
+	pg::call([&] { collect_tables(reinterpret_cast<Node *>(query_), &tables); });
+	std::vector<Oid> oids;
+	ListCell *cell;
+	foreach (cell, tables.oids)
+		oids.push_back(lfirst_oid(cell));
+	return oids;
+}
+
+void ExpectedRows::replace(Oid table, const std::string &replacement, QueryEnvironment *names)
+{
+	pg::call([&] {
+		char *text = pstrdup(replacement.c_str());
+		RawStmt *statement = parse(text);
+		Replacement with{table, parse_analyze_fixedparams(statement, text, nullptr, 0, names)};
+		put_replacement(reinterpret_cast<Node *>(query_), &with);
+	});
+}
+
+std::string ExpectedRows::text() const
+{
+	/* deparsing scribbles on its argument */
+	return pg::call([&] {
+		return const_cast<const char *>(
+			pg_get_querydef(pg::copied_node(query_), false));
+	});
+}
+
+std::string condition_text(const std::string &condition, Oid table, const char *alias)
+{
+	return pg::call([&]() -> const char * {
+		const char *text = pstrdup(condition.c_str());
+		WithPosition position(text);
+		auto *statement = static_cast<RawStmt *>(linitial(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR)));
+		auto *select = castNode(SelectStmt, statement->stmt);
+		if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
+			select->whereClause != nullptr || select->distinctClause != NIL ||
+			select->groupClause != NIL || select->havingClause != nullptr ||
+			select->sortClause != NIL || select->limitCount != nullptr ||
+			select->limitOffset != nullptr || select->lockingClause != NIL ||
+			select->op != SETOP_NONE)
+			ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+							errmsg("where_absent must be a condition, as after WHERE")));
+		auto *column = static_cast<ResTarget *>(linitial(select->targetList));
+
+		Relation relation = table_open(table, AccessShareLock);
+		ParseState *state = make_parsestate(nullptr);
+		state->p_sourcetext = text;
+		ParseNamespaceItem *item = addRangeTableEntryForRelation(
+			state, relation, AccessShareLock, makeAlias(alias, NIL), false, false);
+		addNSItemToQuery(state, item, false, true, true);
+		Node *clause = transformWhereClause(state, column->val, EXPR_KIND_WHERE, "where_absent");
+		assign_expr_collations(state, clause);
+		position.end();
+		const char *written =
+			deparse_expression(clause, deparse_context_for(alias, table), true, false);
+		free_parsestate(state);
+		table_close(relation, NoLock);
+		return written;
+	});
+}
+
+} // namespace reconcile::invariant

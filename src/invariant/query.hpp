@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.hpp
+ *	  The query of an invariant: parsed, analysed, and written back as text.
+ *
+ * The text that a user gave is never put into a statement.  PostgreSQL parses
+ * and analyses it; what goes into our statements is PostgreSQL's own text of
+ * the analysed query.
+ *
+ * Every function here works under the current user and search_path.
+ *
+ * Depends on: pg/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "pg/boundary.hpp"
+
+extern "C" {
+#include "nodes/parsenodes.h"
+}
+
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+/* Output is one column that a query yields. */
+struct Output {
+	std::string name;
+	Oid type;
+	int32 typmod;
+};
+
+/* ExpectedRows is the analysed query of an invariant. */
+class ExpectedRows {
+public:
+	/* The text must be one plain SELECT; anything else is refused with the
+	 * clause that makes it so. */
+	explicit ExpectedRows(const std::string &text);
+
+	const std::vector<Output> &outputs() const { return outputs_; }
+
+	/* reads returns the tables that the query reads, wherever in it. */
+	std::vector<Oid> reads() const;
+
+	/* replace makes the query read another query in place of a table; the
+	 * replacement must yield the table's columns, dropped ones included. */
+	void replace(Oid table, const std::string &replacement, QueryEnvironment *names);
+
+	/* text returns the query as PostgreSQL writes it. */
+	std::string text() const;
+
+private:
+	Query *query_;
+	std::vector<Output> outputs_;
+};
+
+/* condition_text analyses a condition on the rows of a table and returns it as
+ * PostgreSQL writes it, with every column qualified by the alias. */
+std::string condition_text(const std::string &condition, Oid table, const char *alias);
+
+} // namespace reconcile::invariant

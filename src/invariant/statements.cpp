@@ -1,0 +1,319 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements.cpp
+ *	  The SQL of an invariant: audit, findings, missing rows, insert.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/statements.hpp"
+
+#include "pg/text.hpp"
+
+extern "C" {
+#include "catalog/pg_type_d.h"
+#include "utils/lsyscache.h"
+}
+
+#include <algorithm>
+
+namespace reconcile::invariant {
+
+namespace {
+
+/* any_value returns a constant of a type, for comparing NULLs by hashing: two
+ * columns are equal, NULL equal to NULL, when they are equal with NULL read as
+ * this constant and both or neither are NULL.  Which constant does not matter;
+ * types that are not in the list have none. */
+const char *any_value(Oid type)
+{
+	switch (type) {
+	case INT2OID:
+	case INT4OID:
+	case INT8OID:
+	case NUMERICOID:
+	case FLOAT4OID:
+	case FLOAT8OID:
+		return "0";
+	case TEXTOID:
+	case VARCHAROID:
+	case BPCHAROID:
+	case BYTEAOID:
+		return "";
+	case BOOLOID:
+		return "false";
+	case UUIDOID:
+		return "00000000-0000-0000-0000-000000000000";
+	case DATEOID:
+	case TIMESTAMPOID:
+	case TIMESTAMPTZOID:
+		return "2000-01-01";
+	default:
+		return nullptr;
+	}
+}
+
+/* equality compares a column of x, of a given type, with an expression. */
+std::string equality(const Column &column, const std::string &x, const std::string &e)
+{
+	Oid op = equality_operator(column.type);
+	std::string const equal = " " + pg::operator_name(op) + " ";
+	std::string const type = pg::type_name(column.type);
+
+	if (column.not_null)
+		return x + equal + e;
+	if (const char *constant = any_value(column.type)) {
+		std::string const value = ", '" + std::string(constant) + "'::" + type + ")";
+		return "coalesce(" + x + value + equal + "coalesce(" + e + value + " AND (" + x +
+			   " IS NULL) OPERATOR(pg_catalog.=) (" + e + " IS NULL)";
+	}
+	return "ARRAY[" + x + "] OPERATOR(pg_catalog.=) ARRAY[" + e + "]";
+}
+
+/* generated_value stands for a value that the table would make itself: it
+ * collides with nothing, and making it changes nothing. */
+std::string generated_value(const Column &column)
+{
+	std::string const type = pg::type_name(column.type);
+	bool const counted = !column.identity.empty() ||
+						 (column.default_expression &&
+						  column.default_expression->rfind("nextval(", 0) == 0);
+	if (counted)
+		return "(- pg_catalog.row_number() OVER ())::" + type;
+	if (column.default_expression)
+		return "(" + *column.default_expression + ")::" + type;
+	return "NULL::" + type;
+}
+
+} // namespace
+
+Statements::Statements(const Definition &definition)
+	: definition_(definition), target_(definition.target), expected_(definition.expects),
+	  source_(target_.name()), arbiter_(target_.arbiter(definition.key))
+{
+	if (definition.where_absent)
+		absent_ = condition_text(*definition.where_absent, definition.target, "t");
+}
+
+/* key_can_repeat tells whether the target may hold two present rows with one
+ * key: only where no unique index forbids it. */
+bool Statements::key_can_repeat() const
+{
+	if (!arbiter_ || arbiter_->predicate)
+		return true;
+	if (arbiter_->nulls_are_equal)
+		return false;
+	return std::any_of(definition_.key.begin(), definition_.key.end(), [&](const std::string &name) {
+		const Column *column = target_.column(name);
+		return column != nullptr && !column->not_null;
+	});
+}
+
+/* present_rows yields the rows of the target that count, one per key, with
+ * the number of copies. */
+std::string Statements::present_rows() const
+{
+	bool const repeat = key_can_repeat();
+	std::vector<std::string> columns, keys;
+	for (const std::string &name : definition_.key) {
+		columns.push_back("t." + pg::quoted(name));
+		keys.push_back("t." + pg::quoted(name));
+	}
+	for (const std::string &name : definition_.compare) {
+		std::string const column = "t." + pg::quoted(name);
+		columns.push_back(repeat ? "(pg_catalog.array_agg(" + column + "))[1] AS " + pg::quoted(name)
+								 : column);
+	}
+	columns.push_back(repeat ? "pg_catalog.count(*) AS \"copies of the key\""
+							 : "1::pg_catalog.int8 AS \"copies of the key\"");
+
+	std::string sql = "SELECT " + pg::joined(columns, ", ") + " FROM " + source_ + " t";
+	if (absent_)
+		sql += " WHERE (" + *absent_ + ") IS NOT TRUE";
+	if (repeat)
+		sql += " GROUP BY " + pg::joined(keys, ", ");
+	return sql;
+}
+
+/* key_equality compares the key of x with that of e.  The expected value is
+ * read as the column's type, without its length: too long a value must fail
+ * when it is inserted, not be cut until it matches. */
+std::string Statements::key_equality() const
+{
+	std::vector<std::string> parts;
+	for (const std::string &name : definition_.key) {
+		const Column *column = target_.column(name);
+		if (column == nullptr)
+			pg::fail(ERRCODE_UNDEFINED_COLUMN,
+					 "key column \"" + name + "\" of " + target_.name() + " does not exist");
+		parts.push_back(equality(*column, "x." + pg::quoted(name),
+								 "e." + pg::quoted(name) + "::" + pg::type_name(column->type)));
+	}
+	return pg::joined(parts, " AND ");
+}
+
+/* differs tells that a present row has another value in a compared column. */
+std::string Statements::differs() const
+{
+	std::vector<std::string> parts;
+	for (const std::string &name : definition_.compare)
+		parts.push_back("x." + pg::quoted(name) + " IS DISTINCT FROM e." + pg::quoted(name) +
+						"::" + pg::type_name(target_.column(name)->type));
+	return parts.empty() ? "false" : "(" + pg::joined(parts, " OR ") + ")";
+}
+
+std::string Statements::expected_columns() const
+{
+	std::vector<std::string> columns;
+	for (const Output &output : expected_.outputs())
+		columns.push_back(pg::quoted(output.name));
+	return pg::joined(columns, ", ");
+}
+
+/* joined_rows is every expected row beside the present row, if there is one. */
+std::string Statements::joined_rows() const
+{
+	return "(" + expected_.text() + ") AS e LEFT JOIN (" + present_rows() + ") AS x ON " +
+		   key_equality();
+}
+
+std::string Statements::audit() const
+{
+	std::string const copies = "x.\"copies of the key\"";
+	std::string const missing = copies + " IS NULL";
+	std::string const different = copies + " IS NOT NULL AND " + differs();
+	std::string const repeated = copies + " OPERATOR(pg_catalog.>) 1";
+	return "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE " + missing +
+		   "), pg_catalog.count(*) FILTER (WHERE " + different +
+		   "), pg_catalog.count(*) FILTER (WHERE " + repeated +
+		   "), pg_catalog.to_jsonb((reconcile.sample_rows(e, $1) FILTER (WHERE " + missing +
+		   " OR " + differs() + " OR " + repeated + "))[1:$1]) FROM " + joined_rows();
+}
+
+std::string Statements::findings() const
+{
+	std::string const copies = "x.\"copies of the key\"";
+	std::string const where = copies + " IS NULL OR " + differs() + " OR " + copies +
+							  " OPERATOR(pg_catalog.>) 1";
+	std::string compared = "'{}'::pg_catalog.jsonb", reason = "''";
+	if (!definition_.compare.empty()) {
+		std::vector<std::string> values, reasons;
+		for (const std::string &name : definition_.compare) {
+			std::string const column = pg::quoted(name), label = pg::literal(name);
+			values.push_back(label + ", x." + column);
+			reasons.push_back("CASE WHEN x." + column + " IS DISTINCT FROM e." + column + "::" +
+							  pg::type_name(target_.column(name)->type) +
+							  " THEN pg_catalog.format('%s is %L, expected %L', " + label + ", x." +
+							  column + ", e." + column + ") END");
+		}
+		compared = "pg_catalog.jsonb_build_object(" + pg::joined(values, ", ") + ")";
+		reason = "pg_catalog.concat_ws('; ', " + pg::joined(reasons, ", ") + ")";
+	}
+	std::string const table = pg::literal(target_.name());
+	return "SELECT CASE WHEN " + copies + " IS NULL THEN 'missing' WHEN " + copies +
+		   " OPERATOR(pg_catalog.>) 1 THEN 'duplicate' ELSE 'differs' END, " + key_json("e") +
+		   ", pg_catalog.to_jsonb(e), CASE WHEN " + copies + " IS NULL THEN NULL WHEN " + copies +
+		   " OPERATOR(pg_catalog.>) 1 THEN pg_catalog.jsonb_build_object('rows', " + copies +
+		   ") ELSE " + compared + " END, CASE WHEN " + copies +
+		   " IS NULL THEN pg_catalog.format('%s has no row with this key', " + table + ") WHEN " +
+		   copies + " OPERATOR(pg_catalog.>) 1 THEN pg_catalog.format('%s has %s rows with this key', " +
+		   table + ", " + copies + ") ELSE " + reason + " END FROM " + joined_rows() + " WHERE " +
+		   where;
+}
+
+std::string Statements::missing() const
+{
+	/* Where a unique index cannot tell two NULLs from each other it would also
+	 * accept the same row twice from one statement. */
+	std::string const distinct = key_can_repeat() && !target_.foreign() ? "DISTINCT " : "";
+	std::string sql = "SELECT " + distinct + "e.* FROM (" + expected_.text() +
+					  ") AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " + source_ + " t";
+	if (absent_)
+		sql += " WHERE (" + *absent_ + ") IS NOT TRUE";
+	return sql + ") AS x WHERE " + key_equality() + ")";
+}
+
+TupleDesc Statements::work_list_row_type() const
+{
+	const std::vector<Output> &outputs = expected_.outputs();
+	return pg::call([&] {
+		TupleDesc row_type = CreateTemplateTupleDesc(static_cast<int>(outputs.size()));
+		AttrNumber number = 0;
+		for (const Output &output : outputs)
+			TupleDescInitEntry(row_type, ++number, output.name.c_str(), output.type, output.typmod, 0);
+		return row_type;
+	});
+}
+
+std::string Statements::insert() const
+{
+	std::string sql = "INSERT INTO " + target_.name() + " (" + expected_columns() + ") SELECT " +
+					  expected_columns() + " FROM " + pg::quoted(kWorkList) + " ON CONFLICT ";
+	if (!target_.foreign()) { /* a foreign table takes no arbiter */
+		if (!arbiter_)
+			pg::fail(MAKE_SQLSTATE('R', 'C', '0', '0', '7'),
+					 "there is no usable unique index on the key of invariant \"" +
+						 definition_.name + "\"");
+		std::vector<std::string> key;
+		for (const std::string &name : definition_.key)
+			key.push_back(pg::quoted(name));
+		sql += "(" + pg::joined(key, ", ") + ") ";
+		if (arbiter_->predicate)
+			sql += "WHERE " + *arbiter_->predicate + " ";
+	}
+	return sql + "DO NOTHING";
+}
+
+std::string Statements::surplus() const
+{
+	std::vector<std::string> keys;
+	for (const std::string &name : definition_.key)
+		keys.push_back("e." + pg::quoted(name));
+	return "SELECT coalesce(pg_catalog.sum(rows OPERATOR(pg_catalog.-) 1), 0)::pg_catalog.int8,"
+		   " pg_catalog.min(key::pg_catalog.text) FILTER (WHERE variants OPERATOR(pg_catalog.>) 1)"
+		   " FROM (SELECT pg_catalog.count(*) AS rows,"
+		   " pg_catalog.count(DISTINCT e::pg_catalog.text) AS variants, " +
+		   key_json("e") + " AS key FROM " + pg::quoted(kWorkList) + " AS e GROUP BY " +
+		   pg::joined(keys, ", ") + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS repeated";
+}
+
+std::string Statements::planned_rows(const std::string &work_list) const
+{
+	const std::vector<Output> &given = expected_.outputs();
+	std::vector<std::string> values;
+	for (const Column &column : target_.columns()) {
+		if (column.dropped) /* keeps its place, so that the others keep theirs */
+			values.push_back("NULL::pg_catalog.int4");
+		else if (std::any_of(given.begin(), given.end(),
+							 [&](const Output &output) { return output.name == column.name; }))
+			values.push_back("e." + pg::quoted(column.name) + "::" + pg::type_name(column.type));
+		else
+			values.push_back(generated_value(column));
+	}
+	return "SELECT " + pg::joined(values, ", ") + " FROM " + pg::quoted(work_list) + " AS e";
+}
+
+std::string Statements::present_rows_of_table() const
+{
+	std::vector<std::string> columns;
+	for (const Column &column : target_.columns())
+		columns.push_back(column.dropped ? "NULL::pg_catalog.int4 AS " + pg::quoted(column.name)
+										 : "t." + pg::quoted(column.name));
+	return "SELECT " + pg::joined(columns, ", ") + " FROM " + target_.name() + " t";
+}
+
+void Statements::see(Oid table, const std::string &rows, QueryEnvironment *names)
+{
+	expected_.replace(table, rows, names);
+	if (table == target_.oid())
+		source_ = "(" + rows + ")";
+}
+
+std::string Statements::key_json(const std::string &alias) const
+{
+	std::vector<std::string> parts;
+	for (const std::string &name : definition_.key)
+		parts.push_back(pg::literal(name) + ", " + alias + "." + pg::quoted(name));
+	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * statements.hpp
+ *	  The SQL of an invariant: audit, findings, missing rows, insert.
+ *
+ * One object per invariant and use; it is made and its statements are run
+ * under the invariant's owner and search_path.
+ *
+ * Terms.  "e" are the expected rows, "x" the rows of the target that count as
+ * present.  An expected row is present when x has an equal key, NULL equal to
+ * NULL.
+ *
+ * Depends on: definition.hpp, query.hpp, target.hpp.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "invariant/definition.hpp"
+#include "invariant/query.hpp"
+#include "invariant/target.hpp"
+
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+/* The name under which a statement reads a work list.  Nobody has a table of
+ * this name, so it hides none. */
+inline constexpr const char *kWorkList = "pg_reconcile work list";
+
+class Statements {
+public:
+	explicit Statements(const Definition &definition);
+
+	const Target &target() const { return target_; }
+	const ExpectedRows &expected() const { return expected_; }
+
+	/* audit counts: expected, missing, differing, duplicated, and collects up
+	 * to $1 samples. */
+	std::string audit() const;
+
+	/* findings lists every deviation: kind, key, expected, actual, reason. */
+	std::string findings() const;
+
+	/* missing yields the rows that a repair would insert. */
+	std::string missing() const;
+
+	/* work_list_row_type is the row type of what missing() yields. */
+	TupleDesc work_list_row_type() const;
+
+	/* insert writes the rows of the work list; insert_returning also yields the
+	 * rows that were written. */
+	std::string insert() const;
+	std::string insert_returning() const { return insert() + " RETURNING *"; }
+
+	/* surplus counts the rows of the work list whose key another of its rows
+	 * has as well, and shows a key that comes with different values. */
+	std::string surplus() const;
+
+	/* planned_rows are the rows of a work list of this invariant as rows of the
+	 * target, with placeholders for what the table would generate. */
+	std::string planned_rows(const std::string &work_list) const;
+
+	/* present_rows_of_table are all rows of the target, with every column in its
+	 * place, to which planned rows can be added. */
+	std::string present_rows_of_table() const;
+
+	/* see makes every statement read these rows in place of a table: a dry run
+	 * shows to an invariant what the ones before it would insert. */
+	void see(Oid table, const std::string &rows, QueryEnvironment *names);
+
+	/* key_json makes a jsonb object of the key columns of an alias. */
+	std::string key_json(const std::string &alias) const;
+
+private:
+	bool key_can_repeat() const;
+	std::string present_rows() const;
+	std::string key_equality() const;
+	std::string differs() const;
+	std::string expected_columns() const;
+	std::string joined_rows() const;
+
+	const Definition &definition_;
+	Target target_;
+	ExpectedRows expected_;
+	std::string source_; /* where present rows are read: the target, or see() */
+	std::optional<Arbiter> arbiter_;
+	std::optional<std::string> absent_;
+};
+
+} // namespace reconcile::invariant

@@ -1,0 +1,90 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.hpp
+ *	  What the engine must know about the table that an invariant fills.
+ *
+ * Terms.  The "arbiter" is the unique index by which ON CONFLICT recognises a
+ * row that is already there.
+ *
+ * Depends on: pg/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "pg/boundary.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+struct Column {
+	int16 number;
+	std::string name;
+	bool dropped;
+	Oid type;
+	int32 typmod;
+	bool not_null;
+	std::string generated;				/* 's': computed by the table */
+	std::string identity;				/* 'a': always by the table, 'd': by default */
+	std::optional<std::string> default_expression;
+};
+
+struct Arbiter {
+	std::string index;
+	std::optional<std::string> predicate; /* of a partial index */
+	bool nulls_are_equal;
+};
+
+class Target {
+public:
+	explicit Target(Oid table);
+
+	Oid oid() const { return oid_; }
+	const std::string &name() const { return name_; }
+	bool foreign() const { return kind_ == RELKIND_FOREIGN; }
+	const std::vector<Column> &columns() const { return columns_; }
+
+	/* column returns a column by name, or nullptr. */
+	const Column *column(const std::string &name) const;
+
+	/* column_names lists the columns, for hints. */
+	std::vector<std::string> column_names() const;
+
+	/* arbiter returns the unique index on exactly these columns: a whole one
+	 * if there is, else a partial one, else nothing. */
+	std::optional<Arbiter> arbiter(const std::vector<std::string> &key) const;
+
+	/* keeps_xmin tells whether the rows carry the transaction that wrote them:
+	 * those of heap tables do. */
+	bool keeps_xmin() const { return keeps_xmin_; }
+
+	/* observed tells whether writes are reported row by row (write_observer). */
+	bool observed() const { return observed_; }
+
+	/* row_type is the table's row type, dropped columns included. */
+	TupleDesc row_type() const;
+
+	/* check_kind refuses what cannot be a target. */
+	void check_kind() const;
+
+private:
+	static constexpr char RELKIND_FOREIGN = 'f';
+
+	Oid oid_;
+	std::string name_;
+	char kind_ = 0;
+	bool temporary_ = false;
+	bool system_ = false;
+	bool keeps_xmin_ = false;
+	bool observed_ = false;
+	std::vector<Column> columns_;
+};
+
+/* equality_operator returns the operator by which values of a type are equal,
+ * or InvalidOid when the type has none. */
+Oid equality_operator(Oid type);
+
+} // namespace reconcile::invariant

@@ -1,0 +1,179 @@
+/*-------------------------------------------------------------------------
+ *
+ * writer.cpp
+ *	  Inserts a work list and finds out what became of every row.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/writer.hpp"
+
+#include "pg/text.hpp"
+#include "pg/write_observer.hpp"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+/* concerns_a_row tells errors that the values of one row can cause, so that
+ * leaving it out lets the others pass: bad data, a constraint, a condition of
+ * a view or policy, what a trigger raises. */
+bool concerns_a_row(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate)) {
+	case ERRCODE_DATA_EXCEPTION:
+	case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+	case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
+	case ERRCODE_PLPGSQL_ERROR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+uint64 current_xid()
+{
+	return pg::call([] { return U64FromFullTransactionId(GetCurrentFullTransactionIdIfAny()); });
+}
+
+/* Observations is what the observer of a foreign table writes down.  Its
+ * functions are called by the foreign data wrapper and are plain C. */
+struct Observations {
+	const char *invariant;
+	Tuplestorestate *written;
+	Tuplestorestate *refused;
+	TupleDesc refusal;
+	int64 planned;
+	int64 rows_written = 0, rows_refused = 0;
+	TimestampTz reported_at = GetCurrentTimestamp();
+};
+
+constexpr int kMillisecondsBetweenNotices = 1000;
+
+/* report_progress tells a waiting user, once per second, how far the run is. */
+void report_progress(Observations *seen)
+{
+	TimestampTz const now = GetCurrentTimestamp();
+	if (!TimestampDifferenceExceeds(seen->reported_at, now, kMillisecondsBetweenNotices))
+		return;
+	seen->reported_at = now;
+	ereport(NOTICE, (errmsg("repair %s: %lld of %lld", seen->invariant,
+							static_cast<long long>(seen->rows_written + seen->rows_refused),
+							static_cast<long long>(seen->planned))));
+}
+
+void on_written(void *state, TupleTableSlot *slot)
+{
+	auto *seen = static_cast<Observations *>(state);
+	tuplestore_puttupleslot(seen->written, slot);
+	seen->rows_written++;
+	report_progress(seen);
+}
+
+void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *message)
+{
+	auto *seen = static_cast<Observations *>(state);
+	Datum values[3];
+	bool nulls[3] = {false, false, false};
+	values[0] = DirectFunctionCall1(row_to_json, ExecFetchSlotHeapTupleDatum(slot));
+	values[1] = CStringGetTextDatum(unpack_sql_state(sqlstate));
+	values[2] = CStringGetTextDatum(message);
+	tuplestore_putvalues(seen->refused, seen->refusal, values, nulls);
+	seen->rows_refused++;
+	report_progress(seen);
+}
+
+} // namespace
+
+Writer::Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
+			   RunRecord &run, pg::WorkList &refused)
+	: definition_(definition), statements_(statements), stop_at_bad_row_(stop_at_bad_row),
+	  run_(run), refused_(refused)
+{
+	if (run.rows_recorded)
+		written_ = std::make_unique<pg::WorkList>(statements.target().row_type());
+}
+
+void Writer::write(pg::WorkList &list)
+{
+	if (list.size() == 0)
+		return;
+
+	Inserted inserted;
+	auto failure = pg::attempt([&] {
+		inserted = statements_.target().observed() ? insert_observed(list) : insert(list);
+	});
+	if (!failure) {
+		run_.changed += inserted.rows;
+		run_.failed += inserted.refused;
+		if (inserted.rows > 0 && inserted.xid != 0)
+			run_.xids.push_back(inserted.xid);
+	} else if (stop_at_bad_row_ || !concerns_a_row(failure->sqlstate())) {
+		failure->raise();
+	} else if (list.size() == 1) {
+		refuse(list, *failure);
+	} else {
+		halve(list);
+	}
+}
+
+/* insert writes a list into a table of PostgreSQL. */
+Writer::Inserted Writer::insert(pg::WorkList &list)
+{
+	pg::Spi spi;
+	spi.expose(kWorkList, list);
+	Inserted inserted;
+	if (written_ == nullptr) {
+		inserted.rows = static_cast<int64>(spi.run(statements_.insert(), SPI_OK_INSERT));
+	} else {
+		/* rows of a subtransaction that fails must not stay in the list */
+		pg::WorkList rows(statements_.target().row_type());
+		inserted.rows = static_cast<int64>(
+			spi.collect(statements_.insert_returning(), SPI_OK_INSERT_RETURNING, rows));
+		written_->append_slice(rows, 0, rows.size());
+	}
+	inserted.xid = current_xid();
+	return inserted;
+}
+
+/* insert_observed writes a list into a store that accepts and refuses row by
+ * row, and tells.  Without the observer the first refusal is an error. */
+Writer::Inserted Writer::insert_observed(pg::WorkList &list)
+{
+	Observations seen{definition_.name.c_str(), written_->store(), refused_.store(),
+					  refused_.row_type(), run_.planned};
+	pg::WriteObserver observer{&seen, on_written, on_refused};
+	pg::Observing observing(stop_at_bad_row_ ? nullptr : &observer);
+
+	pg::Spi spi;
+	spi.expose(kWorkList, list);
+	int64 const rows = static_cast<int64>(spi.run(statements_.insert(), SPI_OK_INSERT));
+	return {rows, seen.rows_refused, 0};
+}
+
+void Writer::halve(pg::WorkList &list)
+{
+	int64 const half = list.size() / 2;
+	for (auto [first, count] : {std::pair{int64(0), half}, std::pair{half, list.size() - half}}) {
+		pg::WorkList part(list.row_type());
+		part.append_slice(list, first, count);
+		write(part);
+	}
+}
+
+/* refuse enters the one row of a list among the refused ones. */
+void Writer::refuse(pg::WorkList &row, const pg::Failure &failure)
+{
+	pg::Spi spi;
+	spi.expose(kWorkList, row);
+	spi.collect("SELECT pg_catalog.row_to_json(w)::pg_catalog.text, $1, $2 FROM " +
+					pg::quoted(kWorkList) + " w",
+				SPI_OK_SELECT, refused_,
+				pg::Args().add(failure.code()).add(failure.message()));
+	run_.failed++;
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * writer.hpp
+ *	  Inserts a work list and finds out what became of every row.
+ *
+ * Depends on: ledger.hpp, statements.hpp, pg/write_observer.hpp.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "invariant/ledger.hpp"
+#include "invariant/statements.hpp"
+#include "pg/spi.hpp"
+#include "pg/subtransaction.hpp"
+
+#include <memory>
+
+namespace reconcile::invariant {
+
+class Writer {
+public:
+	Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
+		   RunRecord &run, pg::WorkList &refused);
+
+	/* write inserts the rows of a list; counts and transaction ids go into the
+	 * run record, refused rows into their list. */
+	void write(pg::WorkList &list);
+
+	/* take_written returns the rows that were written, if they are recorded. */
+	std::unique_ptr<pg::WorkList> take_written() { return std::move(written_); }
+
+private:
+	struct Inserted {
+		int64 rows = 0;
+		int64 refused = 0;
+		uint64 xid = 0;
+	};
+
+	Inserted insert(pg::WorkList &list);
+	Inserted insert_observed(pg::WorkList &list);
+	void halve(pg::WorkList &list);
+	void refuse(pg::WorkList &row, const pg::Failure &failure);
+
+	const Definition &definition_;
+	const Statements &statements_;
+	bool const stop_at_bad_row_;
+	RunRecord &run_;
+	pg::WorkList &refused_;
+	std::unique_ptr<pg::WorkList> written_;
+};
+
+} // namespace reconcile::invariant

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * spi.hpp
+ *	  Running SQL from C++, with the error discipline of a C caller.
+ *
+ * Terms.  A "work list" is a set of rows kept outside of any table, in memory
+ * as far as work_mem allows and in a temporary file beyond that; a statement
+ * reads it under a name, as a trigger reads its transition table.
+ *
+ * SQL text is a constant or built from names that PostgreSQL quoted; values
+ * are parameters.
+ *
+ * Depends on: boundary.hpp, text.hpp.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "pg/boundary.hpp"
+
+extern "C" {
+#include "utils/queryenvironment.h"
+#include "utils/tuplestore.h"
+}
+
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reconcile::pg {
+
+/* Args are the parameters $1, $2, ... of one statement. */
+class Args {
+public:
+	Args &add(Oid type, Datum value);
+	Args &add_null(Oid type);
+	Args &add(const std::string &value);
+	Args &add(const std::optional<std::string> &value);
+	Args &add(int64 value);
+	Args &add(const std::vector<std::string> &value); /* text[] */
+
+	int count() const { return static_cast<int>(types_.size()); }
+	Oid *types() { return types_.data(); }
+	Datum *values() { return values_.data(); }
+	const char *nulls() const { return nulls_.data(); }
+
+private:
+	std::vector<Oid> types_;
+	std::vector<Datum> values_;
+	std::vector<char> nulls_;
+};
+
+/* WorkList holds rows of one row type, in bounded memory.  It lives in the
+ * memory context in which it is made: make it before the connection. */
+class WorkList {
+public:
+	explicit WorkList(TupleDesc row_type);
+	~WorkList();
+	WorkList(const WorkList &) = delete;
+	WorkList &operator=(const WorkList &) = delete;
+
+	TupleDesc row_type() const { return row_type_; }
+	Tuplestorestate *store() const { return store_; }
+	MemoryContext context() const { return context_; }
+	int64 size() const { return tuplestore_tuple_count(store_); }
+
+	/* append_slice copies count rows of another list, from row first on. */
+	void append_slice(WorkList &from, int64 first, int64 count);
+
+private:
+	MemoryContext context_;
+	TupleDesc row_type_;
+	Tuplestorestate *store_;
+	int unwinding_ = std::uncaught_exceptions();
+};
+
+/* Names is a set of work lists known by name to parse analysis alone. */
+class Names {
+public:
+	Names();
+	void add(const std::string &name, WorkList &list);
+	QueryEnvironment *environment() const { return environment_; }
+
+private:
+	QueryEnvironment *environment_;
+};
+
+/* Spi is one SPI connection.  It is finished on the way out of success only:
+ * after an error the end of the (sub)transaction does it, as for a C caller. */
+class Spi {
+public:
+	Spi();
+	~Spi();
+	Spi(const Spi &) = delete;
+	Spi &operator=(const Spi &) = delete;
+
+	/* run executes one statement that must end with the given SPI_OK code, and
+	 * returns the number of rows it read or wrote. */
+	uint64 run(const std::string &sql, int expect, Args args = {});
+
+	/* collect does the same and puts the rows that come back into a tuplestore. */
+	uint64 collect(const std::string &sql, int expect, Tuplestorestate *into, MemoryContext context,
+				   Args args = {});
+	uint64 collect(const std::string &sql, int expect, WorkList &into, Args args = {});
+
+	/* expose makes a work list readable under a name in this connection. */
+	void expose(const std::string &name, WorkList &list);
+
+	/* The cells of the last run, as text; a NULL is no string. */
+	std::optional<std::string> text(uint64 row, int column) const;
+	std::string required_text(uint64 row, int column) const;
+	int64 number(uint64 row, int column) const;
+	bool truth(uint64 row, int column) const;
+	Oid oid(uint64 row, int column) const;
+	std::vector<std::string> texts(uint64 row, int column) const; /* a text[] */
+
+	/* kept returns a cell copied to the memory context of before SPI. */
+	std::optional<Datum> kept(uint64 row, int column) const;
+
+private:
+	Datum cell(uint64 row, int column, bool *null) const;
+
+	int unwinding_ = std::uncaught_exceptions();
+};
+
+} // namespace reconcile::pg
