@@ -5,8 +5,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 bad=0
 
-mapfile -t files < <(git ls-files --cached --others --exclude-standard)
-mapfile -t shell < <(grep -lE '^#!(/usr/bin/env bash|/bin/(ba)?sh)' -- "${files[@]}" 2>/dev/null; ls test/servers/common.sh)
+mapfile -t files < <(find . -type f ! -path './.git/*' ! -path './build/*' | sort)
+mapfile -t shell < <(grep -lE '^#!(/usr/bin/env bash|/bin/(ba)?sh)' -- "${files[@]}" 2>/dev/null; echo ./test/servers/common.sh)
 shellcheck -- "${shell[@]}" || bad=1
 
 hosts='deb[.]debian[.]org|pypi[.]org|pythonhosted[.]org|proxy[.]golang[.]org|repo1?[.]maven|registry[.]npmjs|crates[.]io'
@@ -16,7 +16,7 @@ if grep -nIE "$hosts" -- "${files[@]}"; then
 fi
 
 for file in "${shell[@]}"; do
-	[ "$file" = test/servers/common.sh ] || [ -x "$file" ] || { echo "$file is not executable"; bad=1; }
+	[ "$file" = ./test/servers/common.sh ] || [ -x "$file" ] || { echo "$file is not executable"; bad=1; }
 done
 
 exit $bad

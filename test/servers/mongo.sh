@@ -81,7 +81,7 @@ mongod_start_auth() {
 	echo "mongodb://$auth_userinfo@127.0.0.1:$port/" >"$dir/auth_uri"
 }
 
-# ferretdb_possible: a chroot needs root and the right to mount.
+# ferretdb_possible: a chroot needs root, and the right to mount (containers: --privileged).
 ferretdb_possible() {
 	[ "$(id -u)" = 0 ] && unshare --mount --propagation private true 2>/dev/null && command -v debootstrap >/dev/null
 }
@@ -180,7 +180,7 @@ ferretdb_start_auth() {
 # partial bulk failures do not pass on it.
 java_start() {
 	local port lib=$cache/mongo-java-server-$java_version
-	command -v mvn >/dev/null || die "no MongoDB: set MONGO_URI, or install mongod, or be root, or install maven"
+	command -v mvn >/dev/null || die "no MongoDB: set MONGO_URI, or install mongod, or be root with the right to mount, or install maven"
 	if [ ! -f "$lib/complete" ]; then
 		say "fetching mongo-java-server $java_version, once"
 		mkdir -p "$lib"
