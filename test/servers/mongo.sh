@@ -108,15 +108,24 @@ ferretdb_build() {
 	local bin=$root/srv/gobin
 	rm -rf "$bin"
 	if ! { command -v go && GOTOOLCHAIN=local CGO_ENABLED=0 GOBIN=$bin go install "$package"; }; then
-		in_root "$root" apt-get install -y -q --no-install-recommends golang-go
-		in_root "$root" env GOTOOLCHAIN=local CGO_ENABLED=0 GOBIN=/srv/gobin GOPATH=/srv/go GOCACHE=/srv/gocache \
-			/usr/bin/go install "$package"
-		in_root "$root" apt-get purge -y -q --autoremove golang-go
-		chmod -R u+w "$root/srv/go"
-		rm -rf "$root/srv/go" "$root/srv/gocache"
+		ferretdb_build_in_chroot "$package" || return
 	fi
 	mkdir -p "$cache/ferretdb-$ferretdb_version"
 	mv "$bin/ferretdb" "$cache/ferretdb-$ferretdb_version/"
+}
+
+# ferretdb_build_in_chroot leaves the binary in /srv/gobin there, and takes the compiler out again. The machine's own
+# certificates are used, since it may reach the world through a proxy that only it knows.
+ferretdb_build_in_chroot() {
+	local package=$1 status=0
+	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y -q)
+	in_root "$root" "${apt[@]}" install --no-install-recommends golang-go || return
+	cp /etc/ssl/certs/ca-certificates.crt "$root/srv/ca.crt"
+	in_root "$root" env GOTOOLCHAIN=local CGO_ENABLED=0 SSL_CERT_FILE=/srv/ca.crt \
+		GOBIN=/srv/gobin GOPATH=/srv/go GOCACHE=/srv/gocache GOFLAGS=-modcacherw go install "$package" || status=1
+	in_root "$root" "${apt[@]}" purge --autoremove golang-go
+	rm -rf "$root/srv/go" "$root/srv/gocache"
+	return $status
 }
 
 # ferretdb_template prepares a cluster with the extension, which takes longer than copying one.
