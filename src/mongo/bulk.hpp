@@ -83,6 +83,10 @@ public:
 private:
 	void begin();
 	void added(bool done, const bson_error_t &error, uint64_t bytes, bool upsert);
+	BulkResult result_of(const bson_t *reply) const;
+	[[noreturn]] void fail(const bson_error_t &error, const std::string &action, bool sent,
+						   bool written);
+	void clear();
 
 	std::shared_ptr<Connection> connection_;
 	mongoc_collection_t *collection_ = nullptr;

@@ -13,6 +13,10 @@
 
 #include <mongoc/mongoc.h>
 
+#if !MONGOC_CHECK_VERSION(1, 23, 0)
+#error "pg_reconcile needs libmongoc 1.23 or later"
+#endif
+
 /* The calling convention of callbacks has a name since 2.0. */
 #ifndef BSON_CALL
 #define BSON_CALL
@@ -21,6 +25,21 @@
 /* The topology's pauses can be replaced, and thereby interrupted, since 1.26. */
 #define DRIVER_CAN_SLEEP MONGOC_CHECK_VERSION(1, 26, 0)
 
-#if !MONGOC_CHECK_VERSION(1, 23, 0)
-#error "pg_reconcile needs libmongoc 1.23 or later"
-#endif
+namespace reconcile::mongo {
+
+/* start_driver prepares libmongoc, once per process and as late as possible:
+ * never in a process that forks servers.  It throws Error 0A000 when the
+ * process cannot host the driver. */
+void start_driver();
+
+/* LocalChecks is the part of mongoc_ssl_opt_t that libmongoc does not
+ * publish; it reads the first two bytes.  The second keeps it from asking the
+ * address that a certificate names whether the certificate was revoked: a
+ * request of its own that nobody could interrupt. */
+struct LocalChecks {
+	bool no_revocation_check = false;
+	bool no_responder_request = true;
+	bool room[30] = {};
+};
+
+} // namespace reconcile::mongo

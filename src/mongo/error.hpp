@@ -56,6 +56,9 @@ const char *sqlstate_of(const bson_error_t &error);
  * found in the write errors of a bulk. */
 const char *sqlstate_of_server(int code);
 
+/* sentence ends a text of the driver or the server with a period. */
+std::string sentence(std::string text);
+
 /* error_from makes an Error from what the driver reported; action says what
  * could not be done, as in 'could not read collection "app.teams"'. */
 Error error_from(const bson_error_t &error, const std::string &action);

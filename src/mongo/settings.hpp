@@ -8,7 +8,7 @@
  * option is checked by itself and handed to the driver's setters, which do
  * the encoding.
  *
- * Depends on: driver.hpp, error.hpp.  Used by: client.hpp, src/fdw.
+ * Depends on: driver.hpp.  Used by: client.hpp, src/fdw.
  *
  *-------------------------------------------------------------------------
  */
@@ -63,8 +63,13 @@ const std::vector<ConnectionOption> &connection_options();
 void set_option(Settings &settings, const std::string &name, const std::string &value);
 
 /* check_settings throws an Error when options do not fit together: no hosts,
- * a password without a user, several hosts without a replica set. */
+ * a user without a password, a CA file without TLS. */
 void check_settings(const Settings &settings);
+
+/* check_database_name and check_collection_name throw Error 42602 for a name
+ * that no MongoDB accepts. */
+void check_database_name(const std::string &name);
+void check_collection_name(const std::string &name);
 
 /* duration_from reads '1500', '500ms', '5s' or '2min' as milliseconds. */
 int32_t duration_from(const std::string &name, const std::string &value);

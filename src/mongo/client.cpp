@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * client.cpp
+ *	  Commands of one connection.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mongo/client.hpp"
+
+#include "mongo/connection.hpp"
+
+namespace reconcile::mongo {
+
+Client::Client(const Settings &settings, Port &port)
+	: connection_(std::make_shared<Connection>(settings, port))
+{
+}
+
+/* What still uses the connection may go on; nothing is sent from here. */
+Client::~Client() = default;
+
+bool Client::usable() const noexcept
+{
+	return !connection_->silent;
+}
+
+void Client::abandon() noexcept
+{
+	connection_->abandon();
+}
+
+void Client::ping()
+{
+	Document ping;
+	ping.int32("ping", 1);
+	command("admin", ping.get(), "could not ping MongoDB");
+}
+
+bool Client::collection_exists(const std::string &database, const std::string &collection)
+{
+	check_database_name(database);
+	check_collection_name(collection);
+	Document filter, list;
+	filter.string("name", collection);
+	list.int32("listCollections", 1).document("filter", filter.get());
+	/* Names alone, of what the user may read, need no right to list them. */
+	list.boolean("nameOnly", true).boolean("authorizedCollections", true);
+	Document const reply = command(database, list.get(),
+								   "could not look for collection \"" + database + "." +
+									   collection + "\"");
+	bson_iter_t top, first, elements;
+	return bson_iter_init(&top, reply.get()) &&
+		   bson_iter_find_descendant(&top, "cursor.firstBatch", &first) &&
+		   BSON_ITER_HOLDS_ARRAY(&first) && bson_iter_recurse(&first, &elements) &&
+		   bson_iter_next(&elements);
+}
+
+Document Client::command(const std::string &database, const bson_t *command,
+						 const std::string &action)
+{
+	connection_->require_usable(action);
+	bson_error_t error;
+	bson_t reply;
+	bool const done = mongoc_client_read_command_with_opts(
+		connection_->client, database.c_str(), command, nullptr, nullptr, &reply, &error);
+	Document answer = Document::copy_of(&reply);
+	bson_destroy(&reply);
+	if (!done)
+		connection_->fail(error, action);
+	return answer;
+}
+
+} // namespace reconcile::mongo

@@ -1,0 +1,63 @@
+/*-------------------------------------------------------------------------
+ *
+ * connection.hpp
+ *	  What a client, its cursors, its bulks and its network streams share.
+ *
+ * Depends on: settings.hpp, port.hpp, error.hpp.  Used inside src/mongo only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "mongo/error.hpp"
+#include "mongo/port.hpp"
+#include "mongo/settings.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace reconcile::mongo {
+
+struct Connection {
+	Connection(const Settings &settings, Port &port);
+	~Connection(); /* says nothing to the server */
+	Connection(const Connection &) = delete;
+	Connection &operator=(const Connection &) = delete;
+
+	/* interrupted asks the port, and once it said yes never again. */
+	bool interrupted() noexcept;
+
+	/* abandon makes every further network operation fail at once.  It is for
+	 * callers outside of the driver; the streams only set silent. */
+	void abandon() noexcept;
+
+	/* allowed tells whether the settings name a host. */
+	bool allowed(const mongoc_host_list_t *host) const noexcept;
+
+	/* require_usable throws when an operation has no chance. */
+	void require_usable(const std::string &action);
+
+	/* fail throws what the driver reported: Interrupted when that was the
+	 * reason, else an Error.  A connection in doubt is abandoned. */
+	[[noreturn]] void fail(const bson_error_t &error, const std::string &action);
+
+	/* error_of is the Error of fail(), for those who have more to say. */
+	Error error_of(const bson_error_t &error, const std::string &action);
+
+	Settings const settings;
+	Port &port;
+	mongoc_client_t *client = nullptr;
+
+	bool stopped_by_port = false; /* an interrupt was seen */
+	bool silent = false;		  /* the network is not to be touched any more */
+
+	/* Noted by the streams. */
+	uint64_t operations_sent = 0; /* writes other than those of greeting a server */
+	bool answer_timed_out = false;
+	bool stranger_refused = false; /* the server named a host that is not ours */
+
+private:
+	bool forgotten_ = false; /* the driver has no sessions and cursors to end */
+};
+
+} // namespace reconcile::mongo

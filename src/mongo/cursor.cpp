@@ -1,0 +1,81 @@
+/*-------------------------------------------------------------------------
+ *
+ * cursor.cpp
+ *	  One find command and the batches that follow it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mongo/cursor.hpp"
+
+#include "mongo/connection.hpp"
+
+#include <utility>
+
+namespace reconcile::mongo {
+
+/* options_of collects the parts of a query that are not its filter. */
+static Document options_of(const Query &query)
+{
+	Document options;
+	if (query.projection != nullptr)
+		options.document("projection", query.projection);
+	if (query.sort != nullptr)
+		options.document("sort", query.sort);
+	if (query.limit > 0)
+		options.int64("limit", query.limit);
+	if (query.batch_size > 0)
+		options.int32("batchSize", query.batch_size);
+	if (query.max_time_ms > 0)
+		options.int64("maxTimeMS", query.max_time_ms);
+	return options;
+}
+
+Cursor::Cursor(Client &client, const Query &query)
+	: connection_(client.connection()), name_(query.database + "." + query.collection)
+{
+	check_database_name(query.database);
+	check_collection_name(query.collection);
+	connection_->require_usable("could not read collection \"" + name_ + "\"");
+	Document const everything, options = options_of(query);
+	mongoc_collection_t *collection = mongoc_client_get_collection(
+		connection_->client, query.database.c_str(), query.collection.c_str());
+	cursor_ = mongoc_collection_find_with_opts(
+		collection, query.filter != nullptr ? query.filter : everything.get(), options.get(),
+		nullptr);
+	mongoc_collection_destroy(collection);
+}
+
+Cursor::~Cursor()
+{
+	if (cursor_ == nullptr)
+		return;
+	if (mongoc_cursor_get_id(cursor_) != 0)
+		connection_->abandon();
+	mongoc_cursor_destroy(cursor_);
+}
+
+const bson_t *Cursor::next()
+{
+	const bson_t *document;
+	if (cursor_ == nullptr)
+		return nullptr;
+	if (mongoc_cursor_next(cursor_, &document)) {
+		documents_++;
+		bytes_ += document->len;
+		return document;
+	}
+	bson_error_t error;
+	if (mongoc_cursor_error(cursor_, &error))
+		connection_->fail(error, "could not read collection \"" + name_ + "\"");
+	return nullptr;
+}
+
+void Cursor::close()
+{
+	if (mongoc_cursor_t *cursor = std::exchange(cursor_, nullptr))
+		mongoc_cursor_destroy(cursor);
+	if (connection_->stopped_by_port)
+		throw Interrupted();
+}
+
+} // namespace reconcile::mongo
