@@ -43,6 +43,10 @@ objects = $(patsubst %.cpp,$(out)/%.o,$(1))
 plain   = $(call objects,$(plain_source) $(both_source))
 mongo   = $(call objects,$(mongo_source) $(both_source))
 
+# C++ that the suites call inside a backend, to test src/pg where it works. make install leaves it out.
+probes  = $(out)/$(EXTENSION)_test.so
+probe   = $(call objects,$(sort $(wildcard test/backend/*.cpp)) $(both_source))
+
 # --- The install script is assembled: numbered parts, packs, and the parts from 90 on that need the packs.
 script       = sql/$(EXTENSION)--$(version).sql
 late_parts   = $(sort $(wildcard sql/install/9*.sql))
@@ -52,7 +56,7 @@ MODULES     = $(out)/$(EXTENSION) $(out)/$(EXTENSION)_mongo
 DATA        = $(filter-out $(script),$(wildcard sql/$(EXTENSION)--*--*.sql))
 DATA_built  = $(script)
 REGRESS_OPTS = --outputdir=build/regress
-EXTRA_CLEAN = $(wildcard build/pg?? build/test??) build/unit build/regress compile_commands.json
+EXTRA_CLEAN = $(wildcard build/pg?? build/test*) build/unit build/regress compile_commands.json
 
 # --- Flags. Headers of others are system headers: their warnings are not ours, ours are errors.
 override with_llvm := no
@@ -74,21 +78,25 @@ $(out)/%.o: %.cpp Makefile
 	@$(MKDIR_P) $(@D)
 	$(CXX) $(CXXFLAGS) $(CFLAGS_SL) $(CPPFLAGS) -MMD -MP -c $< -o $@
 
--include $(patsubst %.o,%.d,$(sort $(plain) $(mongo)))
+-include $(patsubst %.o,%.d,$(sort $(plain) $(mongo) $(probe)))
 
 $(out)/$(EXTENSION).so: $(plain)
 $(out)/$(EXTENSION)_mongo.so: $(mongo)
-$(addsuffix .so,$(MODULES)): $(exports)
+$(probes): $(probe)
+$(addsuffix .so,$(MODULES)) $(probes): $(exports)
 	$(CXX) -shared $(CXXFLAGS) -o $@ $(filter %.o,$^) $(LDFLAGS) $(LDFLAGS_SL) -Wl,--version-script=$(exports) $(LIBRARIES)
 
 # The directories are prerequisites because a part that was removed leaves no newer file behind.
 $(script): $(script_parts) $(EXTENSION).control sql/install $(wildcard packs)
 	cat $(script_parts) >$@.new && mv $@.new $@
 
+install-test: installdirs $(if $(wildcard test/backend/*.cpp),$(probes))
+	$(if $(wildcard test/backend/*.cpp),$(INSTALL_SHLIB) $(probes) '$(DESTDIR)$(pkglibdir)/')
+
 # PGXS would look for the libraries under the path they are built in.
 uninstall: uninstall-libraries
 uninstall-libraries:
 	rm -f $(patsubst %,'$(DESTDIR)$(pkglibdir)/%$(DLSUFFIX)',$(notdir $(MODULES)))
-.PHONY: uninstall-libraries
+.PHONY: install-test uninstall-libraries
 
 endif

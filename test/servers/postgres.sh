@@ -3,7 +3,8 @@
 # touches the machine's PostgreSQL), its own cluster, a socket in a short directory under /tmp and a free port on loopback.
 #
 #   PG=15|16|17|18 postgres.sh start     makes the cluster (or finds it running) and prints what env prints
-#                  postgres.sh install   builds this checkout for that version and installs it into the copy
+#                  postgres.sh install   builds this checkout for that version and installs it, and the libraries of the suites,
+#                                        into the copy
 #                  postgres.sh env       prints export lines: PG PGHOST PGPORT PGUSER PGDATABASE PG_CONFIG
 #                  postgres.sh restart   ends it as a crash would, and starts it again on the same data and port
 #                  postgres.sh run CMD   runs a command where that version lives, in a copy of this environment
@@ -147,7 +148,7 @@ start() {
 
 install() {
 	programs
-	run make -s "-j${JOBS:-2}" PG_CONFIG="$bin/pg_config" install
+	run make -s "-j${JOBS:-2}" PG_CONFIG="$bin/pg_config" install install-test
 }
 
 print_env() {
