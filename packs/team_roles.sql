@@ -64,8 +64,8 @@ CREATE FUNCTION reconcile.team_roles_teams(facts jsonb) RETURNS text
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT format($query$
-			SELECT reconcile.id_of(t._id) AS team_id, t.name #>> '{}' AS team_name,
-			       coalesce(reconcile.id_of(t.created_by), t.created_by #>> '{}') AS user_id,
+			SELECT reconcile.id_of(t._id) AS team_id, t.name #>> '{}'::text[] AS team_name,
+			       coalesce(reconcile.id_of(t.created_by), t.created_by #>> '{}'::text[]) AS user_id,
 			       CASE WHEN reconcile.id_of(t._id) IS NULL THEN 'the team''s _id is not an id'
 			            WHEN length(reconcile.id_of(t._id)) > %2$s
 			            THEN 'the team''s _id is longer than %2$s characters'
@@ -244,6 +244,10 @@ DECLARE
 	as_text  bigint;
 	type     text;
 BEGIN
+	IF NOT EXISTS (SELECT FROM pg_foreign_table f JOIN pg_attribute a ON a.attrelid = f.ftrelid
+	               WHERE f.ftrelid = roles AND a.attname = 'document' AND NOT a.attisdropped) THEN
+		RETURN;  -- a table of the user's own, left as it is
+	END IF;
 	FOR field IN SELECT * FROM (VALUES ('user_id', 'created_by'), ('team_id', '_id')) AS f(name, of_team) LOOP
 		EXECUTE format('SELECT count(*) FILTER (WHERE v ? ''$oid''), count(*) FILTER (WHERE jsonb_typeof(v) = ''string'')'
 			' FROM (SELECT r.document #> string_to_array(%L, ''.'') AS v FROM %s r WHERE r.scope = ''TEAM'') x',
@@ -336,11 +340,11 @@ BEGIN
 
 	RETURN QUERY SELECT * FROM reconcile.team_roles_fit_types(options);
 	facts := reconcile.team_roles_facts(options);
-	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles_mongodb',
+	RETURN QUERY SELECT * FROM reconcile.pack_declare(facts, 'team_roles_mongodb',
 		reconcile.pack_table(facts, 'mongo_user_roles')::regclass, '{user_id,team_id,role_name,scope}',
 		reconcile.team_roles_documents(facts), 'is_active IS FALSE',
 		'Whoever created a team has its roles in MongoDB.');
-	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles_postgresql',
+	RETURN QUERY SELECT * FROM reconcile.pack_declare(facts, 'team_roles_postgresql',
 		reconcile.pack_table(facts, 'postgres_user_roles')::regclass,
 		ARRAY(SELECT coalesce(facts -> 'columns' -> 'postgres_user_roles' ->> k, k)
 		      FROM unnest('{user_id,role_name,scope,team_id}'::text[]) AS k),

@@ -142,7 +142,9 @@ REVOKE ALL ON FUNCTION reconcile.pack_ensure_columns(regclass, jsonb, boolean) F
 COMMENT ON FUNCTION reconcile.pack_ensure_columns(regclass, jsonb, boolean) IS
 	'used by packs: adds the columns that a table lacks, reports those of another type; changes the table unless dry_run';
 
-CREATE FUNCTION reconcile.pack_declare(name text, target regclass, key text[], expects text,
+-- The invariant is evaluated, and the application's own triggers on its target
+-- fire, with the pack's schema on the search_path.
+CREATE FUNCTION reconcile.pack_declare(options jsonb, name text, target regclass, key text[], expects text,
                                        where_absent text, description text)
 	RETURNS TABLE (action text, object text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -165,12 +167,14 @@ BEGIN
 		action := 'replace invariant';
 		PERFORM reconcile.drop_invariant(name);
 	END IF;
+	PERFORM set_config('search_path',
+		concat_ws(', ', quote_ident(options ->> 'schema'), nullif('public', options ->> 'schema'), 'pg_temp'), true);
 	PERFORM reconcile.create_invariant(name, target, key, expects,
 		where_absent => where_absent, description => description);
 	RETURN NEXT;
 END $$;
-REVOKE ALL ON FUNCTION reconcile.pack_declare(text, regclass, text[], text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.pack_declare(text, regclass, text[], text, text, text) IS
+REVOKE ALL ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text) IS
 	'used by packs: creates an invariant, or replaces it when its definition changed; changes no user data';
 
 -- Public.
@@ -227,7 +231,7 @@ COMMENT ON FUNCTION reconcile.remove_pack(text) IS
 CREATE FUNCTION reconcile.id_of(document_value jsonb) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 	RETURN CASE pg_catalog.jsonb_typeof(document_value)
-		WHEN 'string' THEN document_value #>> '{}'
+		WHEN 'string' THEN document_value #>> '{}'::text[]
 		WHEN 'object' THEN document_value ->> '$oid' END;
 COMMENT ON FUNCTION reconcile.id_of(jsonb) IS
 	'an id as text: the string itself or the hexadecimal digits of an ObjectId; NULL for anything else';

@@ -15,21 +15,19 @@ void PlannedRows::add(const Statements &statements, std::unique_ptr<pg::WorkList
 {
 	std::string const name = "pg_reconcile planned rows " + std::to_string(parts_.size() + 1);
 	parts_.push_back({statements.target().oid(), name, statements.planned_rows(name),
-					  statements.present_rows_of_table(), std::move(list)});
+					  statements.rows_of_target(), std::move(list)});
 }
 
 void PlannedRows::show(Statements &statements, pg::Spi &spi) const
 {
-	pg::Names names;
 	std::map<Oid, std::string> tables;
 	for (const Part &part : parts_) {
 		spi.expose(part.name, *part.list);
-		names.add(part.name, *part.list);
-		auto [table, is_new] = tables.try_emplace(part.table, part.present);
+		auto table = tables.try_emplace(part.table, part.present).first;
 		table->second += " UNION ALL " + part.rows;
 	}
 	for (const auto &[table, rows] : tables)
-		statements.see(table, rows, names.environment());
+		statements.see(table, rows);
 }
 
 } // namespace reconcile::invariant

@@ -127,11 +127,12 @@ bool collect_tables(Node *node, void *context)
 
 struct Replacement {
 	Oid table;
-	Query *query;
+	char *with_query;
 };
 
-/* put_replacement turns every entry of a table into a subquery, as the
- * rewriter does for a view. */
+/* put_replacement turns every entry of a table into a reference to a WITH
+ * query.  For writing the query as text that is enough: there a WITH query is
+ * a name. */
 bool put_replacement(Node *node, void *context)
 {
 	auto *replacement = static_cast<Replacement *>(context);
@@ -140,18 +141,15 @@ bool put_replacement(Node *node, void *context)
 	if (IsA(node, RangeTblEntry)) {
 		auto *entry = reinterpret_cast<RangeTblEntry *>(node);
 		if (entry->rtekind == RTE_RELATION && entry->relid == replacement->table) {
-			entry->rtekind = RTE_SUBQUERY;
-			entry->subquery = pg::copied_node(replacement->query);
+			entry->rtekind = RTE_CTE;
+			entry->ctename = replacement->with_query;
 			entry->relid = InvalidOid;
 			entry->relkind = 0;
 			entry->rellockmode = 0;
 			entry->inh = false;
-			entry->tablesample = nullptr;
 #if PG16_GE
 			entry->perminfoindex = 0;
 #endif
-			if (entry->alias == nullptr) /* a subquery needs one */
-				entry->alias = makeAlias(entry->eref->aliasname, NIL);
 		}
 		return false;
 	}
@@ -189,13 +187,11 @@ std::vector<Oid> ExpectedRows::reads() const
 	return oids;
 }
 
-void ExpectedRows::replace(Oid table, const std::string &replacement, QueryEnvironment *names)
+void ExpectedRows::read_from(Oid table, const std::string &with_query)
 {
 	pg::call([&] {
-		char *text = pstrdup(replacement.c_str());
-		RawStmt *statement = parse(text);
-		Replacement with{table, parse_analyze_fixedparams(statement, text, nullptr, 0, names)};
-		put_replacement(reinterpret_cast<Node *>(query_), &with);
+		Replacement replacement{table, pstrdup(with_query.c_str())};
+		put_replacement(reinterpret_cast<Node *>(query_), &replacement);
 	});
 }
 

@@ -45,9 +45,9 @@ public:
 	/* reads returns the tables that the query reads, wherever in it. */
 	std::vector<Oid> reads() const;
 
-	/* replace makes the query read another query in place of a table; the
-	 * replacement must yield the table's columns, dropped ones included. */
-	void replace(Oid table, const std::string &replacement, QueryEnvironment *names);
+	/* read_from makes the query read a WITH query of that name in place of a
+	 * table; whoever uses text() must put the WITH query before it. */
+	void read_from(Oid table, const std::string &with_query);
 
 	/* text returns the query as PostgreSQL writes it. */
 	std::string text() const;

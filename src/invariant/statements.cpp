@@ -225,8 +225,9 @@ std::string Statements::missing() const
 	/* Where a unique index cannot tell two NULLs from each other it would also
 	 * accept the same row twice from one statement. */
 	std::string const distinct = key_can_repeat() && !target_.foreign() ? "DISTINCT " : "";
-	std::string sql = "SELECT " + distinct + "e.* FROM (" + expected_.text() +
-					  ") AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " + source_ + " t";
+	std::string sql = with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
+	sql += "SELECT " + distinct + "e.* FROM (" + expected_.text() +
+		   ") AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " + source_ + " t";
 	if (absent_)
 		sql += " WHERE (" + *absent_ + ") IS NOT TRUE";
 	return sql + ") AS x WHERE " + key_equality() + ")";
@@ -281,31 +282,33 @@ std::string Statements::planned_rows(const std::string &work_list) const
 	const std::vector<Output> &given = expected_.outputs();
 	std::vector<std::string> values;
 	for (const Column &column : target_.columns()) {
-		if (column.dropped) /* keeps its place, so that the others keep theirs */
-			values.push_back("NULL::pg_catalog.int4");
-		else if (std::any_of(given.begin(), given.end(),
-							 [&](const Output &output) { return output.name == column.name; }))
-			values.push_back("e." + pg::quoted(column.name) + "::" + pg::type_name(column.type));
-		else
-			values.push_back(generated_value(column));
+		if (column.dropped)
+			continue;
+		bool const yielded = std::any_of(given.begin(), given.end(), [&](const Output &output) {
+			return output.name == column.name;
+		});
+		values.push_back(yielded ? "e." + pg::quoted(column.name) + "::" + pg::type_name(column.type)
+								 : generated_value(column));
 	}
 	return "SELECT " + pg::joined(values, ", ") + " FROM " + pg::quoted(work_list) + " AS e";
 }
 
-std::string Statements::present_rows_of_table() const
+std::string Statements::rows_of_target() const
 {
 	std::vector<std::string> columns;
 	for (const Column &column : target_.columns())
-		columns.push_back(column.dropped ? "NULL::pg_catalog.int4 AS " + pg::quoted(column.name)
-										 : "t." + pg::quoted(column.name));
+		if (!column.dropped)
+			columns.push_back("t." + pg::quoted(column.name));
 	return "SELECT " + pg::joined(columns, ", ") + " FROM " + target_.name() + " t";
 }
 
-void Statements::see(Oid table, const std::string &rows, QueryEnvironment *names)
+void Statements::see(Oid table, const std::string &rows)
 {
-	expected_.replace(table, rows, names);
+	std::string const name = "pg_reconcile rows of " + std::to_string(table);
+	with_queries_.push_back(pg::quoted(name) + " AS NOT MATERIALIZED (" + rows + ")");
+	expected_.read_from(table, name);
 	if (table == target_.oid())
-		source_ = "(" + rows + ")";
+		source_ = pg::quoted(name);
 }
 
 std::string Statements::key_json(const std::string &alias) const

@@ -62,13 +62,12 @@ public:
 	 * target, with placeholders for what the table would generate. */
 	std::string planned_rows(const std::string &work_list) const;
 
-	/* present_rows_of_table are all rows of the target, with every column in its
-	 * place, to which planned rows can be added. */
-	std::string present_rows_of_table() const;
+	/* rows_of_target are the rows of the target, in the same columns. */
+	std::string rows_of_target() const;
 
-	/* see makes every statement read these rows in place of a table: a dry run
-	 * shows to an invariant what the ones before it would insert. */
-	void see(Oid table, const std::string &rows, QueryEnvironment *names);
+	/* see makes missing() read these rows in place of a table: a dry run shows
+	 * to an invariant what the ones before it would insert. */
+	void see(Oid table, const std::string &rows);
 
 	/* key_json makes a jsonb object of the key columns of an alias. */
 	std::string key_json(const std::string &alias) const;
@@ -85,6 +84,7 @@ private:
 	Target target_;
 	ExpectedRows expected_;
 	std::string source_; /* where present rows are read: the target, or see() */
+	std::vector<std::string> with_queries_;
 	std::optional<Arbiter> arbiter_;
 	std::optional<std::string> absent_;
 };

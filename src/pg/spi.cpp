@@ -94,7 +94,7 @@ void WorkList::append_slice(WorkList &from, int64 first, int64 count)
 	});
 }
 
-/* ----------------------------------------------------------------- Names */
+/* ------------------------------------------------------------------- Spi */
 
 namespace {
 
@@ -114,15 +114,6 @@ EphemeralNamedRelation relation_of(const char *name, const WorkList &list)
 }
 
 } // namespace
-
-Names::Names() : environment_(call([] { return create_queryEnv(); })) {}
-
-void Names::add(const std::string &name, WorkList &list)
-{
-	call([&] { register_ENR(environment_, relation_of(name.c_str(), list)); });
-}
-
-/* ------------------------------------------------------------------- Spi */
 
 Spi::Spi()
 {

@@ -19,7 +19,6 @@
 #include "pg/boundary.hpp"
 
 extern "C" {
-#include "utils/queryenvironment.h"
 #include "utils/tuplestore.h"
 }
 
@@ -74,17 +73,6 @@ private:
 	TupleDesc row_type_;
 	Tuplestorestate *store_;
 	int unwinding_ = std::uncaught_exceptions();
-};
-
-/* Names is a set of work lists known by name to parse analysis alone. */
-class Names {
-public:
-	Names();
-	void add(const std::string &name, WorkList &list);
-	QueryEnvironment *environment() const { return environment_; }
-
-private:
-	QueryEnvironment *environment_;
 };
 
 /* Spi is one SPI connection.  It is finished on the way out of success only:
