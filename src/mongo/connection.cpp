@@ -78,6 +78,7 @@ void Connection::require_usable(const std::string &action)
 		throw Interrupted();
 	if (silent)
 		throw Error(kConnectionLost, action, "The connection to MongoDB was given up before.");
+	failures[0] = '\0';
 }
 
 Error Connection::error_of(const bson_error_t &reported, const std::string &action)
@@ -86,7 +87,8 @@ Error Connection::error_of(const bson_error_t &reported, const std::string &acti
 	std::string_view const state = error.sqlstate;
 	std::string const hosts = hosts_as_text(settings.hosts);
 	if (state == kUnreachable) {
-		error = Error(kUnreachable, "could not connect to MongoDB at " + hosts, error.detail);
+		error = Error(kUnreachable, "could not connect to MongoDB at " + hosts,
+					  failures[0] != '\0' ? failures : error.detail);
 		if (stranger_refused)
 			error.hint = "Option \"hosts\" must name every member of the replica set, as the set "
 						 "itself names it.";

@@ -34,7 +34,7 @@ struct Connection {
 	/* allowed tells whether the settings name a host. */
 	bool allowed(const mongoc_host_list_t *host) const noexcept;
 
-	/* require_usable throws when an operation has no chance. */
+	/* require_usable begins an operation: it throws when that has no chance. */
 	void require_usable(const std::string &action);
 
 	/* fail throws what the driver reported: Interrupted when that was the
@@ -55,6 +55,7 @@ struct Connection {
 	uint64_t operations_sent = 0; /* writes other than those of greeting a server */
 	bool answer_timed_out = false;
 	bool stranger_refused = false; /* the server named a host that is not ours */
+	char failures[512] = "";	   /* of connecting, in this operation; sentences */
 
 private:
 	bool forgotten_ = false; /* the driver has no sessions and cursors to end */

@@ -67,6 +67,8 @@ const bson_t *Cursor::next()
 	bson_error_t error;
 	if (mongoc_cursor_error(cursor_, &error))
 		connection_->fail(error, "could not read collection \"" + name_ + "\"");
+	/* The driver takes asking for more as an error. */
+	mongoc_cursor_destroy(std::exchange(cursor_, nullptr));
 	return nullptr;
 }
 

@@ -405,10 +405,11 @@ Uri uri_from(const Settings &settings)
 		const char *key;
 		bool value;
 	} const flags[] = {
-		/* A second look after a pause would not be interruptible. */
+		/* The driver pauses before it looks for a server again, which not every
+		 * version lets us interrupt; so it looks once, and repeats nothing. */
 		{MONGOC_URI_SERVERSELECTIONTRYONCE, true},
-		{MONGOC_URI_RETRYREADS, true},
-		{MONGOC_URI_RETRYWRITES, true},
+		{MONGOC_URI_RETRYREADS, false},
+		{MONGOC_URI_RETRYWRITES, false},
 		/* One host that is not said to be of a set is the one to talk to. */
 		{MONGOC_URI_DIRECTCONNECTION, settings.hosts.size() == 1 && settings.replica_set.empty()},
 		{MONGOC_URI_TLS, settings.tls},

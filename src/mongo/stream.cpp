@@ -11,6 +11,10 @@
  * - The driver's event loop ignores a poll that fails, and runs on.  So after
  *   an interrupt every stream is reported as broken instead.
  * - Timeout 0 means "now or EAGAIN", a negative one means to wait forever.
+ * - The initiator never fails: when it does so for a host that the server
+ *   named, the driver waits for a lock that it holds itself (1.23), out of
+ *   anybody's reach.  It returns a dead stream instead, on which everything
+ *   fails, and the connection keeps the reason.
  * - Once the connection is silent everything fails, so that neither retries
  *   nor the driver's farewells reach the network.
  *
@@ -49,7 +53,7 @@ constexpr size_t kBufferBytes = 16384;
 struct Stream {
 	mongoc_stream_t base;
 	Connection *connection;
-	int descriptor;
+	int descriptor; /* -1: closed, or dead from the start */
 	bool greeted; /* connected, and through the TLS handshake */
 	bool timed_out;
 	int last_errno;
@@ -87,6 +91,12 @@ private:
 bool stopped(Connection *connection)
 {
 	return connection->interrupted() || connection->silent;
+}
+
+/* dead tells whether nothing can be done with one stream any more. */
+bool dead(Stream *stream)
+{
+	return stopped(stream->connection) || stream->descriptor < 0;
 }
 
 /* wait_for waits until the deadline.  An interrupt leaves the connection
@@ -210,7 +220,7 @@ ssize_t BSON_CALL stream_writev(mongoc_stream_t *stream, mongoc_iovec_t *vector,
 	if (timeout != 0 && s->greeted)
 		s->connection->operations_sent++;
 	for (Unsent unsent(vector, count); !unsent.empty();) {
-		if (stopped(s->connection))
+		if (dead(s))
 			return failed(s, ECANCELED);
 		iovec pieces[16];
 		msghdr message{};
@@ -238,7 +248,7 @@ ssize_t BSON_CALL stream_readv(mongoc_stream_t *stream, mongoc_iovec_t *vector, 
 	size_t total = 0, done = 0; /* bytes in all, and in vector[i] */
 	s->timed_out = false;
 	for (size_t i = 0; i < count;) {
-		if (stopped(s->connection))
+		if (dead(s))
 			return failed(s, ECANCELED);
 		ssize_t const got = recv(s->descriptor, static_cast<char *>(vector[i].iov_base) + done,
 								 vector[i].iov_len - done, MSG_DONTWAIT);
@@ -274,7 +284,7 @@ bool BSON_CALL stream_check_closed(mongoc_stream_t *stream) noexcept
 {
 	Stream *const s = self(stream);
 	char byte;
-	if (s->descriptor < 0 || stopped(s->connection))
+	if (dead(s))
 		return true;
 	ssize_t const got = recv(s->descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	return got == 0 || (got < 0 && !is_again(errno));
@@ -331,7 +341,10 @@ ssize_t poll_now(mongoc_stream_poll_t *polls, size_t count)
 	ssize_t ready = 0;
 	for (size_t i = 0; i < count; i++) {
 		pollfd one{self(polls[i].stream)->descriptor, static_cast<short>(polls[i].events), 0};
-		polls[i].revents = poll(&one, 1, 0) > 0 ? one.revents : 0;
+		if (one.fd < 0)
+			polls[i].revents = POLLERR;
+		else
+			polls[i].revents = poll(&one, 1, 0) > 0 ? one.revents : 0;
 		ready += polls[i].revents != 0;
 	}
 	return ready;
@@ -419,8 +432,19 @@ int socket_to(Connection *connection, const addrinfo *address, const Deadline &d
 	return -1;
 }
 
+/* note keeps the reason why a host could not be reached, as a sentence. */
+void note(Connection *connection, const char *host, const char *reason)
+{
+	char line[256];
+	snprintf(line, sizeof line, "Host %s: %s.", host, reason);
+	size_t const used = strlen(connection->failures);
+	if (strstr(connection->failures, line) == nullptr)
+		snprintf(connection->failures + used, sizeof connection->failures - used, "%s%s",
+				 used > 0 ? " " : "", line);
+}
+
 /* connected tries the addresses of a host in turn, within one timeout. */
-int connected(Connection *connection, const mongoc_host_list_t *host, bson_error_t *error)
+int connected(Connection *connection, const mongoc_host_list_t *host)
 {
 	Deadline const deadline(connection->settings.connect_timeout_ms);
 	addrinfo hints{}, *addresses = nullptr;
@@ -430,9 +454,7 @@ int connected(Connection *connection, const mongoc_host_list_t *host, bson_error
 	snprintf(port, sizeof port, "%u", static_cast<unsigned>(host->port));
 	int const found = getaddrinfo(host->host, port, &hints, &addresses);
 	if (found != 0) {
-		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_NAME_RESOLUTION,
-					   "could not find the address of host \"%s\": %s", host->host,
-					   gai_strerror(found));
+		note(connection, host->host_and_port, gai_strerror(found));
 		return -1;
 	}
 	int descriptor = -1;
@@ -443,35 +465,49 @@ int connected(Connection *connection, const mongoc_host_list_t *host, bson_error
 	int const reason = errno;
 	freeaddrinfo(addresses);
 	if (descriptor < 0)
-		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
-					   "could not connect to %s: %s", host->host_and_port, strerror(reason));
+		note(connection, host->host_and_port, strerror(reason));
 	return descriptor;
 }
 
-/* encrypted wraps a stream into TLS.  The driver itself does not do it for a
- * stream that somebody else opens, and would look for it forever. */
-mongoc_stream_t *encrypted(Connection *connection, mongoc_stream_t *plain, const char *host,
-						   bson_error_t *error)
+/* socket_for connects to a host that we may talk to; -1 when it cannot. */
+int socket_for(Connection *connection, const mongoc_host_list_t *host)
+{
+	if (stopped(connection))
+		return -1;
+	if (host->family != AF_UNIX && connection->allowed(host))
+		return connected(connection, host);
+	connection->stranger_refused = true;
+	note(connection, host->host_and_port,
+		 "the server names it, but option \"hosts\" does not, so it was not contacted");
+	return -1;
+}
+
+/* encrypted wraps a stream into TLS, as the driver does not for a stream that
+ * somebody else opens; it would look for that layer forever. */
+mongoc_stream_t *encrypted(Connection *connection, mongoc_stream_t *root,
+						   const mongoc_host_list_t *host)
 {
 	static LocalChecks checks;
+	const std::string &authorities = connection->settings.tls_ca_file;
 	mongoc_ssl_opt_t options = *mongoc_ssl_opt_get_default();
-	if (!connection->settings.tls_ca_file.empty())
-		options.ca_file = connection->settings.tls_ca_file.c_str();
 	options.internal = &checks;
-	mongoc_stream_t *tls = mongoc_stream_tls_new_with_hostname(plain, host, &options, 1);
+	options.ca_file = authorities.empty() ? nullptr : authorities.c_str();
+	mongoc_stream_t *tls = mongoc_stream_tls_new_with_hostname(root, host->host, &options, 1);
 	if (tls == nullptr) {
-		mongoc_stream_destroy(plain);
-		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
-					   "could not use the certificates in file \"%s\"",
-					   connection->settings.tls_ca_file.c_str());
-		return nullptr;
+		char reason[160];
+		snprintf(reason, sizeof reason, "could not use the certificates in file \"%.100s\"",
+				 authorities.c_str());
+		note(connection, host->host_and_port, reason);
+		stream_close(root);
+		options.ca_file = nullptr; /* a dead stream verifies nobody */
+		return mongoc_stream_tls_new_with_hostname(root, host->host, &options, 1);
 	}
-	if (!mongoc_stream_tls_handshake_block(tls, host, connection->settings.connect_timeout_ms,
-										   error)) {
-		mongoc_stream_destroy(tls);
-		error->domain = MONGOC_ERROR_STREAM;
-		error->code = MONGOC_ERROR_STREAM_CONNECT;
-		return nullptr;
+	bson_error_t error;
+	if (self(root)->descriptor >= 0 &&
+		!mongoc_stream_tls_handshake_block(tls, host->host, connection->settings.connect_timeout_ms,
+										   &error)) {
+		note(connection, host->host_and_port, error.message);
+		stream_close(root);
 	}
 	return tls;
 }
@@ -479,29 +515,12 @@ mongoc_stream_t *encrypted(Connection *connection, mongoc_stream_t *plain, const
 } // namespace
 
 mongoc_stream_t *BSON_CALL open_stream(const mongoc_uri_t *, const mongoc_host_list_t *host,
-									   void *context, bson_error_t *error) noexcept
+									   void *context, bson_error_t *) noexcept
 {
 	auto *connection = static_cast<Connection *>(context);
-	if (stopped(connection)) {
-		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
-					   "the connection was given up");
-		return nullptr;
-	}
-	if (host->family == AF_UNIX || !connection->allowed(host)) {
-		connection->stranger_refused = true;
-		bson_set_error(error, MONGOC_ERROR_STREAM, MONGOC_ERROR_STREAM_CONNECT,
-					   "%s is not in option \"hosts\", and was not contacted",
-					   host->host_and_port);
-		return nullptr;
-	}
-	int const descriptor = connected(connection, host, error);
-	if (descriptor < 0)
-		return nullptr;
-	mongoc_stream_t *root = stream_new(connection, descriptor);
+	mongoc_stream_t *root = stream_new(connection, socket_for(connection, host));
 	mongoc_stream_t *stream =
-		connection->settings.tls ? encrypted(connection, root, host->host, error) : root;
-	if (stream == nullptr)
-		return nullptr;
+		connection->settings.tls ? encrypted(connection, root, host) : root;
 	self(root)->greeted = true;
 	return mongoc_stream_buffered_new(stream, kBufferBytes);
 }

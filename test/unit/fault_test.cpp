@@ -1,0 +1,600 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault_test.cpp
+ *	  Interrupts, and servers that stall, break, refuse and lie.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "mongo/bulk.hpp"
+#include "mongo/cursor.hpp"
+#include "mongo/error.hpp"
+
+#include "poll_port.hpp"
+#include "scripted_server.hpp"
+
+#include <gtest/gtest.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace reconcile::mongo;
+
+namespace {
+
+constexpr int kInterruptMs = 50;
+constexpr int kBoundMs = 100; /* after the interrupt */
+
+Settings settings_for(std::initializer_list<uint16_t> ports)
+{
+	Settings settings;
+	for (uint16_t port : ports)
+		settings.hosts.push_back({"127.0.0.1", port});
+	settings.connect_timeout_ms = settings.socket_timeout_ms = 5000;
+	return settings;
+}
+
+int64_t elapsed_ms(PollPort::Clock::time_point since)
+{
+	return std::chrono::duration_cast<std::chrono::milliseconds>(PollPort::Clock::now() - since)
+		.count();
+}
+
+/* stalls_at makes a script that stalls at one command. */
+ScriptedServer::Script stalls_at(std::string stalled)
+{
+	return [stalled](const std::string &command, int) {
+		bool const greeting =
+			stalled == "hello" && (command == "isMaster" || command == "ismaster");
+		return Answer{command == stalled || greeting ? Answer::kStall : Answer::kReply, ""};
+	};
+}
+
+ScriptedServer::Script answers(std::string to, std::string json)
+{
+	return [=](const std::string &command, int) {
+		return Answer{Answer::kReply, command == to ? json : ""};
+	};
+}
+
+ScriptedServer::Script closes_at(std::string closed, int nth)
+{
+	return [=](const std::string &command, int n) {
+		return Answer{command == closed && n == nth ? Answer::kClose : Answer::kReply, ""};
+	};
+}
+
+void read_all(Client &client)
+{
+	Cursor cursor(client, Query{"d", "c"});
+	while (cursor.next() != nullptr)
+		;
+}
+
+void close_early(Client &client)
+{
+	Cursor cursor(client, Query{"d", "c"});
+	cursor.next();
+	cursor.close();
+}
+
+BulkResult upsert(Client &client, int count)
+{
+	Bulk bulk(client, "d", "c");
+	for (int i = 0; i < count; i++) {
+		Document key;
+		key.int32("_id", i);
+		bulk.upsert(key.get(), key.get());
+	}
+	return bulk.execute();
+}
+
+void look_for_collection(Client &client)
+{
+	client.collection_exists("d", "c");
+}
+
+/* expect_prompt runs an operation that stalls, and wants it to leave within
+ * the bound after an interrupt, with everything given back. */
+void expect_prompt(const Settings &settings, const std::function<void(Client &)> &operation)
+{
+	PollPort port;
+	auto const start = PollPort::Clock::now();
+	{
+		Client client(settings, port);
+		port.interrupt_in(kInterruptMs);
+		EXPECT_THROW(operation(client), Interrupted);
+		EXPECT_FALSE(client.usable());
+		EXPECT_THROW(operation(client), Interrupted) << "an interrupted client stays so";
+	}
+	EXPECT_GE(elapsed_ms(start), kInterruptMs - 1);
+	EXPECT_LE(elapsed_ms(start), kInterruptMs + kBoundMs);
+	EXPECT_EQ(port.descriptors, 0);
+	EXPECT_LT(port.waits, 50) << "it must not spin";
+}
+
+/* error_of runs an operation that must throw an Error. */
+Error error_of(Client &client, const std::function<void(Client &)> &operation)
+{
+	try {
+		operation(client);
+	} catch (const Error &error) {
+		return error;
+	}
+	return Error("00000", "nothing was thrown");
+}
+
+int open_descriptors()
+{
+	int count = 0;
+	DIR *directory = opendir("/proc/self/fd");
+	while (readdir(directory) != nullptr)
+		count++;
+	closedir(directory);
+	return count;
+}
+
+int threads()
+{
+	int count = -2; /* "." and ".." */
+	DIR *directory = opendir("/proc/self/task");
+	while (readdir(directory) != nullptr)
+		count++;
+	closedir(directory);
+	return count;
+}
+
+/* unused_port returns a port that nothing listens on. */
+uint16_t unused_port()
+{
+	int const probe = socket(AF_INET, SOCK_STREAM, 0);
+	sockaddr_in address{};
+	address.sin_family = AF_INET;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	socklen_t length = sizeof address;
+	bind(probe, reinterpret_cast<sockaddr *>(&address), length);
+	getsockname(probe, reinterpret_cast<sockaddr *>(&address), &length);
+	close(probe);
+	return ntohs(address.sin_port);
+}
+
+} // namespace
+
+TEST(Interrupts, WhileGreeting)
+{
+	ScriptedServer server(stalls_at("hello"));
+	expect_prompt(settings_for({server.port()}), read_all);
+}
+
+TEST(Interrupts, WhileGreetingSeveralHosts)
+{
+	ScriptedServer one(stalls_at("hello")), two(stalls_at("hello")), three(stalls_at("hello"));
+	expect_prompt(settings_for({one.port(), two.port(), three.port()}), read_all);
+}
+
+TEST(Interrupts, WhileReadingTheFirstBatch)
+{
+	ScriptedServer server(stalls_at("find"));
+	expect_prompt(settings_for({server.port()}), read_all);
+}
+
+TEST(Interrupts, WhileReadingTheNextBatch)
+{
+	ScriptedServer server(stalls_at("getMore"));
+	expect_prompt(settings_for({server.port()}), read_all);
+	EXPECT_EQ(server.count("killCursors"), 0) << "nothing may be sent after an interrupt";
+}
+
+TEST(Interrupts, WhileClosingACursor)
+{
+	ScriptedServer server(stalls_at("killCursors"));
+	expect_prompt(settings_for({server.port()}), close_early);
+}
+
+TEST(Interrupts, WhileWriting)
+{
+	ScriptedServer server(stalls_at("update"));
+	expect_prompt(settings_for({server.port()}), [](Client &client) { upsert(client, 100); });
+	EXPECT_EQ(server.count("update"), 1);
+	EXPECT_EQ(server.count("endSessions"), 0);
+}
+
+TEST(Interrupts, WhileLookingForACollection)
+{
+	ScriptedServer server(stalls_at("listCollections"));
+	expect_prompt(settings_for({server.port()}), look_for_collection);
+}
+
+TEST(Interrupts, WhileLoggingIn)
+{
+	ScriptedServer server(stalls_at("saslStart"));
+	Settings settings = settings_for({server.port()});
+	settings.username = settings.password = "u";
+	settings.auth_mechanism = "SCRAM-SHA-256";
+	expect_prompt(settings, read_all);
+}
+
+TEST(Interrupts, DuringTheTlsHandshake)
+{
+	ScriptedServer server(stalls_at("hello"));
+	Settings settings = settings_for({server.port()});
+	settings.tls = true;
+	expect_prompt(settings, read_all);
+}
+
+/* A listener whose queue is full answers nobody, not even the kernel does. */
+TEST(Interrupts, WhileConnecting)
+{
+	int const listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	sockaddr_in address{};
+	address.sin_family = AF_INET;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	socklen_t length = sizeof address;
+	auto *const where = reinterpret_cast<sockaddr *>(&address);
+	ASSERT_EQ(bind(listener, where, length), 0);
+	ASSERT_EQ(listen(listener, 0), 0);
+	ASSERT_EQ(getsockname(listener, where, &length), 0);
+	int queued[4];
+	for (int &one : queued) {
+		one = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		EXPECT_TRUE(connect(one, where, length) == 0 || errno == EINPROGRESS);
+	}
+	expect_prompt(settings_for({ntohs(address.sin_port)}), read_all);
+	for (int one : queued)
+		close(one);
+	close(listener);
+}
+
+TEST(Interrupts, BeforeTheFirstStep)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	port.interrupt_in(0);
+	EXPECT_THROW(read_all(client), Interrupted);
+	EXPECT_EQ(server.connections(), 0);
+}
+
+TEST(Timeouts, AreOneWaitAndSaySo)
+{
+	ScriptedServer server(stalls_at("find"));
+	Settings settings = settings_for({server.port()});
+	settings.socket_timeout_ms = 200;
+	PollPort port;
+	Client client(settings, port);
+	auto const start = PollPort::Clock::now();
+	Error const error = error_of(client, read_all);
+	EXPECT_STREQ(error.sqlstate, "08006");
+	EXPECT_STREQ(error.what(), "could not read collection \"d.c\"");
+	EXPECT_NE(error.detail.find("within 200 ms"), std::string::npos) << error.detail;
+	EXPECT_GE(elapsed_ms(start), 200);
+	EXPECT_LE(elapsed_ms(start), 350);
+	EXPECT_FALSE(client.usable());
+}
+
+TEST(Timeouts, OfAWriteLeaveItsOutcomeUnknown)
+{
+	ScriptedServer server(stalls_at("update"));
+	Settings settings = settings_for({server.port()});
+	settings.socket_timeout_ms = 200;
+	PollPort port;
+	Client client(settings, port);
+	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 3); }).sqlstate, "08007");
+}
+
+TEST(Timeouts, OfGreeting)
+{
+	ScriptedServer server(stalls_at("hello"));
+	Settings settings = settings_for({server.port()});
+	settings.connect_timeout_ms = 200;
+	PollPort port;
+	Client client(settings, port);
+	auto const start = PollPort::Clock::now();
+	EXPECT_STREQ(error_of(client, read_all).sqlstate, "08001");
+	EXPECT_LE(elapsed_ms(start), 500);
+}
+
+TEST(Connections, NobodyListens)
+{
+	PollPort port;
+	uint16_t const unused = unused_port();
+	Client client(settings_for({unused}), port);
+	Error const error = error_of(client, read_all);
+	EXPECT_STREQ(error.sqlstate, "08001");
+	EXPECT_EQ(error.what(), "could not connect to MongoDB at 127.0.0.1:" + std::to_string(unused));
+	EXPECT_EQ(error.detail,
+			  "Host 127.0.0.1:" + std::to_string(unused) + ": Connection refused.");
+	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 1); }).sqlstate, "08006");
+
+	Client other(settings_for({unused}), port);
+	EXPECT_STREQ(error_of(other, [](Client &c) { upsert(c, 1); }).sqlstate, "08001")
+		<< "nothing was sent, so nothing is in doubt";
+}
+
+TEST(Connections, NobodyListensForTls)
+{
+	PollPort port;
+	uint16_t const unused = unused_port();
+	Settings settings = settings_for({unused});
+	settings.tls = true;
+	for (const char *authorities : {"", "/no/such/file"}) {
+		settings.tls_ca_file = authorities;
+		Client client(settings, port);
+		EXPECT_STREQ(error_of(client, read_all).sqlstate, "08001");
+	}
+	EXPECT_EQ(port.descriptors, 0);
+}
+
+TEST(Connections, OneOfSeveralRoutersIsEnough)
+{
+	ScriptedServer server([](const std::string &command, int) {
+		return Answer{Answer::kReply, command == "find" || command == "getMore"
+										  ? ""
+										  : R"({"ismaster": true, "msg": "isdbgrid",
+												"minWireVersion": 0, "maxWireVersion": 13})"};
+	});
+	PollPort port;
+	Client client(settings_for({unused_port(), server.port()}), port);
+	EXPECT_NO_THROW(read_all(client));
+}
+
+TEST(Connections, NameThatIsNone)
+{
+	PollPort port;
+	Settings settings;
+	settings.hosts.push_back({"no-such-host.invalid", 1});
+	Client client(settings, port);
+	Error const error = error_of(client, read_all);
+	EXPECT_STREQ(error.sqlstate, "08001");
+	EXPECT_NE(error.detail.find("no-such-host.invalid"), std::string::npos) << error.detail;
+}
+
+TEST(Connections, NoDescriptorsLeft)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	port.descriptors_allowed = 0;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, read_all).sqlstate, "08001");
+}
+
+TEST(Connections, AreMadeLazilyAndKept)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_EQ(server.connections(), 0);
+	for (int i = 0; i < 5; i++)
+		read_all(client);
+	EXPECT_EQ(server.connections(), 1);
+	EXPECT_TRUE(client.usable());
+}
+
+TEST(Connections, ClosedWhileIdleAreReplaced)
+{
+	ScriptedServer server([](const std::string &command, int) {
+		return Answer{command == "listCollections" ? Answer::kReplyAndClose : Answer::kReply, ""};
+	});
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	client.collection_exists("d", "c");
+	port.wait(-1, false, false, 1100); /* the driver looks after a second */
+	EXPECT_EQ(upsert(client, 2).matched, 2u);
+	EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(Connections, AServerThatIsTooOld)
+{
+	ScriptedServer server([](const std::string &, int) {
+		return Answer{Answer::kReply, R"({"ismaster": true, "minWireVersion": 0, "maxWireVersion": 2})"};
+	});
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, read_all).sqlstate, "0A000");
+}
+
+TEST(Connections, OnlyToHostsOfTheSettings)
+{
+	ScriptedServer stranger(answers("", ""));
+	std::string const named = "127.0.0.1:" + std::to_string(stranger.port());
+	std::string const hello =
+		R"({"ismaster": false, "secondary": true, "setName": "rs", "minWireVersion": 0,
+			"maxWireVersion": 13, "hosts": [")" + named + R"("], "primary": ")" + named + "\"}";
+	ScriptedServer server([=](const std::string &command, int) {
+		return Answer{Answer::kReply, command == "find" ? "" : hello};
+	});
+	Settings settings = settings_for({server.port()});
+	settings.replica_set = "rs";
+	PollPort port;
+	Client client(settings, port);
+	Error const error = error_of(client, read_all);
+	EXPECT_STREQ(error.sqlstate, "08001");
+	EXPECT_NE(error.hint.find("\"hosts\""), std::string::npos) << error.hint;
+	EXPECT_NE(error.detail.find(named), std::string::npos) << error.detail;
+	EXPECT_GE(server.connections(), 1);
+	EXPECT_EQ(stranger.connections(), 0);
+}
+
+TEST(Reading, BatchByBatch)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	Cursor cursor(client, Query{"d", "c"});
+	ASSERT_NE(cursor.next(), nullptr);
+	ASSERT_NE(cursor.next(), nullptr);
+	EXPECT_EQ(cursor.next(), nullptr);
+	EXPECT_EQ(cursor.next(), nullptr);
+	EXPECT_EQ(cursor.documents(), 2u);
+	EXPECT_EQ(cursor.bytes(), 28u);
+}
+
+TEST(Reading, BreaksAtOnce)
+{
+	ScriptedServer server(closes_at("find", 1));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, read_all).sqlstate, "08006");
+	EXPECT_EQ(server.count("find"), 1);
+}
+
+TEST(Reading, BreaksBetweenBatches)
+{
+	ScriptedServer server(closes_at("getMore", 1));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, read_all).sqlstate, "08006");
+	EXPECT_FALSE(client.usable());
+}
+
+TEST(Reading, IsRefused)
+{
+	ScriptedServer server(
+		answers("find", R"({"ok": 0, "code": 13, "errmsg": "not authorized on d"})"));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	Error const error = error_of(client, read_all);
+	EXPECT_STREQ(error.sqlstate, "42501");
+	EXPECT_EQ(error.detail, "MongoDB reports: not authorized on d.");
+	EXPECT_TRUE(client.usable());
+}
+
+TEST(Reading, EndedEarlyTellsTheServer)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	close_early(client);
+	EXPECT_EQ(server.count("killCursors"), 1);
+	EXPECT_TRUE(client.usable());
+}
+
+TEST(Reading, AbandonedSaysNothing)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	{
+		auto client = std::make_unique<Client>(settings_for({server.port()}), port);
+		Cursor cursor(*client, Query{"d", "c"});
+		cursor.next();
+		client.reset(); /* the cursor outlives it */
+	}
+	EXPECT_EQ(server.count("killCursors"), 0);
+	EXPECT_EQ(server.count("endSessions"), 0);
+	EXPECT_EQ(port.descriptors, 0);
+}
+
+TEST(Collections, AreThereOrNot)
+{
+	ScriptedServer there(answers("listCollections",
+								 R"({"cursor": {"id": {"$numberLong": "0"}, "ns": "d.$cmd",
+									"firstBatch": [{"name": "c", "type": "collection"}]}})"));
+	ScriptedServer gone(answers("listCollections",
+								R"({"cursor": {"id": {"$numberLong": "0"}, "ns": "d.$cmd",
+									"firstBatch": []}})"));
+	PollPort port;
+	Client one(settings_for({there.port()}), port), two(settings_for({gone.port()}), port);
+	EXPECT_TRUE(one.collection_exists("d", "c"));
+	EXPECT_FALSE(two.collection_exists("d", "c"));
+	EXPECT_EQ(there.count("listCollections"), 1);
+}
+
+TEST(Writing, OutcomeOfEachOperation)
+{
+	ScriptedServer server(answers("update", R"({"n": 3, "nModified": 0,
+		"upserted": [{"index": 3, "_id": 3}, {"index": 0, "_id": 0}],
+		"writeErrors": [{"index": 4, "code": 121, "errmsg": "no"},
+						{"index": 2, "code": 11000, "errmsg": "dup"}]})"));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	BulkResult const result = upsert(client, 5);
+	std::vector<Outcome> const expected{Outcome::kInserted, Outcome::kMatched, Outcome::kRefused,
+										Outcome::kInserted, Outcome::kRefused};
+	EXPECT_EQ(result.outcomes, expected);
+	EXPECT_EQ(result.inserted, 2u);
+	EXPECT_EQ(result.matched, 1u);
+	ASSERT_EQ(result.refusals.size(), 2u);
+	EXPECT_EQ(result.refusals[0].position, 2u);
+	EXPECT_STREQ(result.refusals[0].sqlstate, "23505");
+	EXPECT_EQ(result.refusals[0].message, "dup");
+	EXPECT_STREQ(result.refusals[1].sqlstate, "23514");
+	EXPECT_TRUE(client.usable());
+}
+
+TEST(Writing, NotConfirmed)
+{
+	ScriptedServer server(answers("update", R"({"n": 1, "nModified": 0, "upserted": [{"index": 0, "_id": 0}],
+		"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}})"));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	BulkResult const result = upsert(client, 1);
+	EXPECT_EQ(result.inserted, 1u);
+	ASSERT_EQ(result.unconfirmed.size(), 1u);
+	EXPECT_STREQ(result.unconfirmed[0].sqlstate, "08007");
+}
+
+TEST(Writing, RefusedAsAWhole)
+{
+	ScriptedServer server(answers("update", R"({"ok": 0, "code": 13, "errmsg": "no"})"));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 2); }).sqlstate, "42501");
+}
+
+TEST(Writing, BrokenInTheMiddle)
+{
+	ScriptedServer server(closes_at("update", 1));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	Error const error = error_of(client, [](Client &c) { upsert(c, 100); });
+	EXPECT_STREQ(error.sqlstate, "08007");
+	EXPECT_NE(error.detail.find("100 operations"), std::string::npos) << error.detail;
+	EXPECT_FALSE(client.usable());
+}
+
+TEST(Writing, AnswerThatMakesNoSense)
+{
+	ScriptedServer server(
+		answers("update", R"({"n": 1, "nModified": 0, "upserted": [{"index": 99, "_id": 0}]})"));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 1); }).sqlstate, "08P01");
+}
+
+TEST(Writing, StepDownGivesUpTheConnection)
+{
+	ScriptedServer server(answers("update", R"({"ok": 0, "code": 10107, "errmsg": "not primary"})"));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 1); }).sqlstate, "57P03");
+	EXPECT_FALSE(client.usable());
+}
+
+TEST(Writing, NothingIsNotSent)
+{
+	PollPort port;
+	Client client(settings_for({unused_port()}), port);
+	Bulk bulk(client, "d", "c");
+	EXPECT_TRUE(bulk.execute().outcomes.empty());
+}
+
+TEST(Process, StaysAsItWas)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	auto const cycle = [&] {
+		Client client(settings_for({server.port()}), port);
+		read_all(client);
+		upsert(client, 10);
+	};
+	cycle();
+	int const before = open_descriptors();
+	for (int i = 0; i < 100; i++)
+		cycle();
+	EXPECT_EQ(open_descriptors(), before);
+	EXPECT_EQ(port.descriptors, 0);
+	EXPECT_EQ(threads(), 1);
+}
