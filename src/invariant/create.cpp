@@ -120,8 +120,7 @@ void check_covered(const std::vector<Output> &outputs, const Target &target)
 {
 	std::vector<std::string> const yielded = names_of(outputs);
 	for (const Column &column : target.columns())
-		if (!column.dropped && column.not_null && !column.default_expression &&
-			column.identity.empty() && column.generated.empty() && !contains(yielded, column.name))
+		if (column.required && !contains(yielded, column.name))
 			pg::fail(ERRCODE_NOT_NULL_VIOLATION,
 					 "column \"" + column.name + "\" of " + target.name() +
 						 " is not null, has no default and is not yielded by the query",

@@ -68,7 +68,7 @@ void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
 {
 	spi.expose(kWritten, written);
 	spi.run("INSERT INTO reconcile.run_row (run_id, ordinal, row)"
-			" SELECT $1, pg_catalog.row_number() OVER (), pg_catalog.to_jsonb(w) FROM " +
+			" SELECT $1, pg_catalog.row_number() OVER (), pg_catalog.to_jsonb(w.*) FROM " +
 				pg::quoted(kWritten) + " w",
 			SPI_OK_INSERT, pg::Args().add(run_id));
 }

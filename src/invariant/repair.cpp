@@ -47,9 +47,9 @@ std::unique_ptr<pg::WorkList> missing_rows(Statements &statements, const Planned
 	return list;
 }
 
-/* surplus counts the rows of a work list that repeat the key of another one.
- * Two different rows for one key are an error of the invariant. */
-int64 surplus(const Definition &definition, const Statements &statements, pg::WorkList &list)
+/* check_surplus counts the rows of a work list that repeat the key of another
+ * one.  Two different rows for one key are an error of the invariant. */
+int64 check_surplus(const Definition &definition, const Statements &statements, pg::WorkList &list)
 {
 	pg::Spi spi;
 	spi.expose(kWorkList, list);
@@ -62,6 +62,19 @@ int64 surplus(const Definition &definition, const Statements &statements, pg::Wo
 	return spi.number(0, 1);
 }
 
+/* drop_surplus leaves one row per key in a work list. */
+void drop_surplus(const Definition &definition, const Statements &statements,
+				  std::unique_ptr<pg::WorkList> &list)
+{
+	if (check_surplus(definition, statements, *list) == 0)
+		return;
+	auto kept = std::make_unique<pg::WorkList>(list->row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, *list);
+	spi.collect(statements.distinct(), SPI_OK_SELECT, *kept);
+	list = std::move(kept);
+}
+
 RunRecord dry_run(const Definition &definition, PlannedRows &planned)
 {
 	pg::AsOwner owner(definition.owner, definition.search_path);
@@ -70,7 +83,8 @@ RunRecord dry_run(const Definition &definition, PlannedRows &planned)
 
 	RunRecord run;
 	run.planned = list->size();
-	run.changed = run.planned - surplus(definition, statements, *list);
+	drop_surplus(definition, statements, list);
+	run.changed = list->size();
 	planned.add(statements, std::move(list));
 	return run;
 }
@@ -101,14 +115,15 @@ RunRecord live_run(const Definition &definition, const Options &options)
 		auto list = missing_rows(statements, PlannedRows());
 		run.planned = list->size();
 
-		/* a foreign store takes rows before PostgreSQL could take them back */
-		if (statements.target().foreign())
-			surplus(definition, statements, *list);
+		/* No unique index stops the second row of a key that may repeat, and a
+		 * foreign store takes rows before PostgreSQL could take them back. */
+		if (statements.key_can_repeat() || statements.target().foreign())
+			drop_surplus(definition, statements, list);
 		Writer writer(definition, statements, options.stop_at_bad_row, run, refused);
 		writer.write(*list);
 		written = writer.take_written();
-		if (run.already_present() > 0)
-			surplus(definition, statements, *list);
+		if (run.changed < run.planned)
+			check_surplus(definition, statements, *list);
 	}
 	run.run_id = next_run_id();
 	enter(definition, run, written.get(), refused);

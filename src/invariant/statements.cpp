@@ -55,18 +55,59 @@ const char *any_value(Oid type)
 /* equality compares a column of x, of a given type, with an expression. */
 std::string equality(const Column &column, const std::string &x, const std::string &e)
 {
-	Oid op = equality_operator(column.type);
-	std::string const equal = " " + pg::operator_name(op) + " ";
-	std::string const type = pg::type_name(column.type);
+	std::string const equal = " " + pg::operator_name(equality_operator(column.type)) + " ";
+	std::string const type = pg::type_name(column.base);
 
 	if (column.not_null)
 		return x + equal + e;
-	if (const char *constant = any_value(column.type)) {
+	if (const char *constant = any_value(column.base)) {
 		std::string const value = ", '" + std::string(constant) + "'::" + type + ")";
 		return "coalesce(" + x + value + equal + "coalesce(" + e + value + " AND (" + x +
 			   " IS NULL) OPERATOR(pg_catalog.=) (" + e + " IS NULL)";
 	}
 	return "ARRAY[" + x + "] OPERATOR(pg_catalog.=) ARRAY[" + e + "]";
+}
+
+bool is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+/* numeric_scale is the number of digits that numeric(precision, scale) keeps
+ * behind the point; numeric.c encodes it so. */
+int numeric_scale(int32 typmod)
+{
+	return (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
+}
+
+/* as_stored returns an expected value as the column would store it, as far as
+ * this cannot fail: a value that is too long, out of range or outside of a
+ * domain equals none, and the target refuses it when it is inserted. */
+std::string as_stored(const Column &column, Oid from, const std::string &value)
+{
+	std::string stored;
+	switch (column.base) {
+	case INT2OID:
+	case INT4OID:
+	case INT8OID:
+		stored = is_integer(from) ? value : value + "::" + pg::type_name(column.base);
+		break;
+	case NUMERICOID:
+		stored = value + "::pg_catalog.numeric";
+		if (column.base_typmod >= 0)
+			stored = "pg_catalog.round(" + stored + ", " +
+					 std::to_string(numeric_scale(column.base_typmod)) + ")";
+		break;
+	case TIMEOID:
+	case TIMETZOID:
+	case TIMESTAMPOID:
+	case TIMESTAMPTZOID:
+		stored = value + "::" + pg::type_name(column.base, column.base_typmod);
+		break;
+	default:
+		stored = value + "::" + pg::type_name(column.base);
+	}
+	return column.collation.empty() ? stored : stored + " COLLATE " + column.collation;
 }
 
 /* generated_value stands for a value that the table would make itself: it
@@ -94,8 +135,6 @@ Statements::Statements(const Definition &definition)
 		absent_ = condition_text(*definition.where_absent, definition.target, "t");
 }
 
-/* key_can_repeat tells whether the target may hold two present rows with one
- * key: only where no unique index forbids it. */
 bool Statements::key_can_repeat() const
 {
 	if (!arbiter_ || arbiter_->predicate)
@@ -108,56 +147,79 @@ bool Statements::key_can_repeat() const
 	});
 }
 
+/* column returns a column of the target that the definition names. */
+const Column &Statements::column(const std::string &name) const
+{
+	const Column *column = target_.column(name);
+	if (column == nullptr)
+		pg::fail(ERRCODE_UNDEFINED_COLUMN,
+				 "column \"" + name + "\" of " + target_.name() + " does not exist");
+	return *column;
+}
+
+/* expected_value is a column of e as the target would store it. */
+std::string Statements::expected_value(const std::string &name) const
+{
+	for (const Output &output : expected_.outputs())
+		if (output.name == name)
+			return as_stored(column(name), output.type, "e." + pg::quoted(name));
+	pg::fail(ERRCODE_UNDEFINED_COLUMN, "column \"" + name + "\" is not a column of the query");
+}
+
+std::string Statements::expected_key() const
+{
+	std::vector<std::string> values;
+	for (const std::string &name : definition_.key)
+		values.push_back(expected_value(name));
+	return pg::joined(values, ", ");
+}
+
 /* present_rows yields the rows of the target that count, one per key, with
  * the number of copies. */
 std::string Statements::present_rows() const
 {
-	bool const repeat = key_can_repeat();
 	std::vector<std::string> columns, keys;
-	for (const std::string &name : definition_.key) {
-		columns.push_back("t." + pg::quoted(name));
+	for (const std::string &name : definition_.key)
 		keys.push_back("t." + pg::quoted(name));
-	}
-	for (const std::string &name : definition_.compare) {
-		std::string const column = "t." + pg::quoted(name);
-		columns.push_back(repeat ? "(pg_catalog.array_agg(" + column + "))[1] AS " + pg::quoted(name)
-								 : column);
-	}
-	columns.push_back(repeat ? "pg_catalog.count(*) AS \"copies of the key\""
-							 : "1::pg_catalog.int8 AS \"copies of the key\"");
+	columns = keys;
+	for (const std::string &name : definition_.compare)
+		columns.push_back("t." + pg::quoted(name));
+	std::string const rows = " FROM " + source_ + " t" +
+							 (absent_ ? " WHERE (" + *absent_ + ") IS NOT TRUE" : "");
+	std::string const all = pg::joined(columns, ", "), key = pg::joined(keys, ", ");
 
-	std::string sql = "SELECT " + pg::joined(columns, ", ") + " FROM " + source_ + " t";
-	if (absent_)
-		sql += " WHERE (" + *absent_ + ") IS NOT TRUE";
-	if (repeat)
-		sql += " GROUP BY " + pg::joined(keys, ", ");
-	return sql;
+	if (!key_can_repeat())
+		return "SELECT " + all + ", 1::pg_catalog.int8 AS \"copies of the key\"" + rows;
+	if (definition_.compare.empty())
+		return "SELECT " + all + ", pg_catalog.count(*) AS \"copies of the key\"" + rows +
+			   " GROUP BY " + key;
+	return "SELECT DISTINCT ON (" + key + ") " + all +
+		   ", pg_catalog.count(*) OVER (PARTITION BY " + key + ") AS \"copies of the key\"" + rows;
 }
 
-/* key_equality compares the key of x with that of e.  The expected value is
- * read as the column's type, without its length: too long a value must fail
- * when it is inserted, not be cut until it matches. */
+/* key_equality compares the key of x with that of e. */
 std::string Statements::key_equality() const
 {
 	std::vector<std::string> parts;
-	for (const std::string &name : definition_.key) {
-		const Column *column = target_.column(name);
-		if (column == nullptr)
-			pg::fail(ERRCODE_UNDEFINED_COLUMN,
-					 "key column \"" + name + "\" of " + target_.name() + " does not exist");
-		parts.push_back(equality(*column, "x." + pg::quoted(name),
-								 "e." + pg::quoted(name) + "::" + pg::type_name(column->type)));
-	}
+	for (const std::string &name : definition_.key)
+		parts.push_back(equality(column(name), "x." + pg::quoted(name), expected_value(name)));
 	return pg::joined(parts, " AND ");
 }
 
-/* differs tells that a present row has another value in a compared column. */
+/* differs_in tells that a present row has another value in a column, by the
+ * equality of its type, whichever operators the search_path shows. */
+std::string Statements::differs_in(const std::string &name) const
+{
+	std::string const x = "x." + pg::quoted(name), e = expected_value(name);
+	return "((" + x + " " + pg::operator_name(equality_operator(column(name).type)) + " " + e +
+		   ") IS NOT TRUE AND NOT (" + x + " IS NULL AND e." + pg::quoted(name) + " IS NULL))";
+}
+
 std::string Statements::differs() const
 {
 	std::vector<std::string> parts;
 	for (const std::string &name : definition_.compare)
-		parts.push_back("x." + pg::quoted(name) + " IS DISTINCT FROM e." + pg::quoted(name) +
-						"::" + pg::type_name(target_.column(name)->type));
+		parts.push_back(differs_in(name));
 	return parts.empty() ? "false" : "(" + pg::joined(parts, " OR ") + ")";
 }
 
@@ -185,7 +247,7 @@ std::string Statements::audit() const
 	return "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE " + missing +
 		   "), pg_catalog.count(*) FILTER (WHERE " + different +
 		   "), pg_catalog.count(*) FILTER (WHERE " + repeated +
-		   "), pg_catalog.to_jsonb((reconcile.sample_rows(e, $1) FILTER (WHERE " + missing +
+		   "), pg_catalog.to_jsonb((reconcile.sample_rows(e.*, $1) FILTER (WHERE " + missing +
 		   " OR " + differs() + " OR " + repeated + "))[1:$1]) FROM " + joined_rows();
 }
 
@@ -200,8 +262,7 @@ std::string Statements::findings() const
 		for (const std::string &name : definition_.compare) {
 			std::string const column = pg::quoted(name), label = pg::literal(name);
 			values.push_back(label + ", x." + column);
-			reasons.push_back("CASE WHEN x." + column + " IS DISTINCT FROM e." + column + "::" +
-							  pg::type_name(target_.column(name)->type) +
+			reasons.push_back("CASE WHEN " + differs_in(name) +
 							  " THEN pg_catalog.format('%s is %L, expected %L', " + label + ", x." +
 							  column + ", e." + column + ") END");
 		}
@@ -211,7 +272,7 @@ std::string Statements::findings() const
 	std::string const table = pg::literal(target_.name());
 	return "SELECT CASE WHEN " + copies + " IS NULL THEN 'missing' WHEN " + copies +
 		   " OPERATOR(pg_catalog.>) 1 THEN 'duplicate' ELSE 'differs' END, " + key_json("e") +
-		   ", pg_catalog.to_jsonb(e), CASE WHEN " + copies + " IS NULL THEN NULL WHEN " + copies +
+		   ", pg_catalog.to_jsonb(e.*), CASE WHEN " + copies + " IS NULL THEN NULL WHEN " + copies +
 		   " OPERATOR(pg_catalog.>) 1 THEN pg_catalog.jsonb_build_object('rows', " + copies +
 		   ") ELSE " + compared + " END, CASE WHEN " + copies +
 		   " IS NULL THEN pg_catalog.format('%s has no row with this key', " + table + ") WHEN " +
@@ -222,11 +283,8 @@ std::string Statements::findings() const
 
 std::string Statements::missing() const
 {
-	/* Where a unique index cannot tell two NULLs from each other it would also
-	 * accept the same row twice from one statement. */
-	std::string const distinct = key_can_repeat() && !target_.foreign() ? "DISTINCT " : "";
 	std::string sql = with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
-	sql += "SELECT " + distinct + "e.* FROM (" + expected_.text() +
+	sql += "SELECT e.* FROM (" + expected_.text() +
 		   ") AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " + source_ + " t";
 	if (absent_)
 		sql += " WHERE (" + *absent_ + ") IS NOT TRUE";
@@ -266,15 +324,18 @@ std::string Statements::insert() const
 
 std::string Statements::surplus() const
 {
-	std::vector<std::string> keys;
-	for (const std::string &name : definition_.key)
-		keys.push_back("e." + pg::quoted(name));
 	return "SELECT coalesce(pg_catalog.sum(rows OPERATOR(pg_catalog.-) 1), 0)::pg_catalog.int8,"
 		   " pg_catalog.min(key::pg_catalog.text) FILTER (WHERE variants OPERATOR(pg_catalog.>) 1)"
 		   " FROM (SELECT pg_catalog.count(*) AS rows,"
-		   " pg_catalog.count(DISTINCT e::pg_catalog.text) AS variants, " +
-		   key_json("e") + " AS key FROM " + pg::quoted(kWorkList) + " AS e GROUP BY " +
-		   pg::joined(keys, ", ") + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS repeated";
+		   " pg_catalog.count(DISTINCT (e.*)::pg_catalog.text) AS variants,"
+		   " (pg_catalog.array_agg(" +
+		   key_json("e") + "))[1] AS key FROM " + pg::quoted(kWorkList) + " AS e GROUP BY " +
+		   expected_key() + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS repeated";
+}
+
+std::string Statements::distinct() const
+{
+	return "SELECT DISTINCT ON (" + expected_key() + ") e.* FROM " + pg::quoted(kWorkList) + " AS e";
 }
 
 std::string Statements::planned_rows(const std::string &work_list) const
@@ -287,8 +348,7 @@ std::string Statements::planned_rows(const std::string &work_list) const
 		bool const yielded = std::any_of(given.begin(), given.end(), [&](const Output &output) {
 			return output.name == column.name;
 		});
-		values.push_back(yielded ? "e." + pg::quoted(column.name) + "::" + pg::type_name(column.type)
-								 : generated_value(column));
+		values.push_back(yielded ? expected_value(column.name) : generated_value(column));
 	}
 	return "SELECT " + pg::joined(values, ", ") + " FROM " + pg::quoted(work_list) + " AS e";
 }

@@ -58,6 +58,13 @@ public:
 	 * has as well, and shows a key that comes with different values. */
 	std::string surplus() const;
 
+	/* distinct yields one row of the work list for each key. */
+	std::string distinct() const;
+
+	/* key_can_repeat tells whether the target may hold two present rows with one
+	 * key: only where no unique index forbids it. */
+	bool key_can_repeat() const;
+
 	/* planned_rows are the rows of a work list of this invariant as rows of the
 	 * target, with placeholders for what the table would generate. */
 	std::string planned_rows(const std::string &work_list) const;
@@ -73,9 +80,12 @@ public:
 	std::string key_json(const std::string &alias) const;
 
 private:
-	bool key_can_repeat() const;
+	const Column &column(const std::string &name) const;
+	std::string expected_value(const std::string &name) const;
+	std::string expected_key() const;
 	std::string present_rows() const;
 	std::string key_equality() const;
+	std::string differs_in(const std::string &name) const;
 	std::string differs() const;
 	std::string expected_columns() const;
 	std::string joined_rows() const;

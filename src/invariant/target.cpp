@@ -12,6 +12,7 @@
 
 extern "C" {
 #include "access/table.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/typcache.h"
 }
@@ -38,11 +39,38 @@ constexpr const char *kColumns =
 	" a.atttypmod::pg_catalog.int8, a.attnotnull, a.attgenerated::pg_catalog.text,"
 	" a.attidentity::pg_catalog.text,"
 	" CASE WHEN a.attgenerated OPERATOR(pg_catalog.=) ''"
-	"  THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END"
+	"  THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,"
+	" (SELECT pg_catalog.format('%I.%I', n.nspname, c.collname) FROM pg_catalog.pg_collation c"
+	"  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.collnamespace"
+	"  WHERE c.oid OPERATOR(pg_catalog.=) a.attcollation),"
+	" (a.attnotnull OR t.typnotnull) AND NOT a.attisdropped AND NOT a.atthasdef"
+	"  AND t.typdefault IS NULL AND a.attidentity OPERATOR(pg_catalog.=) ''"
 	" FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d"
 	"  ON d.adrelid OPERATOR(pg_catalog.=) a.attrelid AND d.adnum OPERATOR(pg_catalog.=) a.attnum"
+	" LEFT JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid"
 	" WHERE a.attrelid OPERATOR(pg_catalog.=) $1 AND a.attnum OPERATOR(pg_catalog.>) 0"
 	" ORDER BY a.attnum";
+
+/* column_of reads one row of kColumns. */
+Column column_of(const pg::Spi &spi, uint64 row)
+{
+	Column column;
+	column.number = static_cast<int16>(spi.number(row, 1));
+	column.name = spi.required_text(row, 2);
+	column.dropped = spi.truth(row, 3);
+	column.type = spi.oid(row, 4);
+	column.typmod = column.base_typmod = static_cast<int32>(spi.number(row, 5));
+	column.not_null = spi.truth(row, 6);
+	column.generated = spi.required_text(row, 7);
+	column.identity = spi.required_text(row, 8);
+	column.default_expression = spi.text(row, 9);
+	column.collation = spi.required_text(row, 10);
+	column.required = spi.truth(row, 11);
+	column.base = column.dropped ? InvalidOid : pg::call([&] {
+		return getBaseTypeAndTypmod(column.type, &column.base_typmod);
+	});
+	return column;
+}
 
 /* Usable for ON CONFLICT: unique, valid, checked at once, plain columns. */
 constexpr const char *kArbiter =
@@ -71,11 +99,7 @@ Target::Target(Oid table) : oid_(table), name_(pg::qualified_name(table))
 
 	uint64 rows = spi.run(kColumns, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
 	for (uint64 row = 0; row < rows; row++)
-		columns_.push_back({static_cast<int16>(spi.number(row, 1)), spi.required_text(row, 2),
-							spi.truth(row, 3), spi.oid(row, 4),
-							static_cast<int32>(spi.number(row, 5)), spi.truth(row, 6),
-							spi.required_text(row, 7), spi.required_text(row, 8),
-							spi.text(row, 9)});
+		columns_.push_back(column_of(spi, row));
 }
 
 const Column *Target::column(const std::string &name) const

@@ -26,7 +26,11 @@ struct Column {
 	bool dropped;
 	Oid type;
 	int32 typmod;
+	Oid base; /* the type beneath a domain, else the type, with its typmod */
+	int32 base_typmod;
+	std::string collation; /* as SQL writes it; empty for a type that has none */
 	bool not_null;
+	bool required; /* NULL is refused, by the column or by its domain, and there is no default */
 	std::string generated;				/* 's': computed by the table */
 	std::string identity;				/* 'a': always by the table, 'd': by default */
 	std::optional<std::string> default_expression;

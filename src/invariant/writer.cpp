@@ -169,7 +169,7 @@ void Writer::refuse(pg::WorkList &row, const pg::Failure &failure)
 {
 	pg::Spi spi;
 	spi.expose(kWorkList, row);
-	spi.collect("SELECT pg_catalog.row_to_json(w)::pg_catalog.text, $1, $2 FROM " +
+	spi.collect("SELECT pg_catalog.row_to_json(w.*)::pg_catalog.text, $1, $2 FROM " +
 					pg::quoted(kWorkList) + " w",
 				SPI_OK_SELECT, refused_,
 				pg::Args().add(failure.code()).add(failure.message()));

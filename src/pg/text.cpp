@@ -72,9 +72,9 @@ std::string qualified_name(Oid relation)
 std::string type_name(Oid type, int32 typmod)
 {
 	return copied(call([&] {
+		/* TYPEMOD_GIVEN also without one: "character" alone would mean one letter */
 		return format_type_extended(type, typmod,
-									FORMAT_TYPE_FORCE_QUALIFY |
-										(typmod >= 0 ? FORMAT_TYPE_TYPEMOD_GIVEN : 0));
+									FORMAT_TYPE_FORCE_QUALIFY | FORMAT_TYPE_TYPEMOD_GIVEN);
 	}));
 }
 

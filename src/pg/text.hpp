@@ -39,7 +39,7 @@ std::string literal(const std::string &value);
 std::string qualified_name(Oid relation);
 
 /* type_name returns a type as SQL writes it, schema-qualified where needed
- * and, when typmod is given, with its length. */
+ * and, when typmod is given, with its length; without one, of any length. */
 std::string type_name(Oid type, int32 typmod = -1);
 
 /* type_label returns a type as an error message shows it. */
