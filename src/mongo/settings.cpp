@@ -393,9 +393,10 @@ Uri uri_from(const Settings &settings)
 	};
 	text(settings.username, "username", mongoc_uri_set_username);
 	text(settings.password, "password", mongoc_uri_set_password);
-	text(settings.auth_mechanism, "auth_mechanism", mongoc_uri_set_auth_mechanism);
-	text(settings.username.empty() ? "" : settings.auth_source, "auth_source",
-		 mongoc_uri_set_auth_source);
+	/* How to log in is no matter for those who do not. */
+	bool const login = !settings.username.empty();
+	text(login ? settings.auth_mechanism : "", "auth_mechanism", mongoc_uri_set_auth_mechanism);
+	text(login ? settings.auth_source : "", "auth_source", mongoc_uri_set_auth_source);
 	text(settings.replica_set, "replica_set", set_replica_set);
 	text(settings.app_name.empty() ? "pg_reconcile" : settings.app_name, "app_name",
 		 mongoc_uri_set_appname);

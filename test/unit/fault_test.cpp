@@ -127,20 +127,13 @@ Error error_of(Client &client, const std::function<void(Client &)> &operation)
 	return Error("00000", "nothing was thrown");
 }
 
-int open_descriptors()
+/* entries counts what is in a directory of /proc, or throws without /proc. */
+int entries(const char *path)
 {
-	int count = 0;
-	DIR *directory = opendir("/proc/self/fd");
-	while (readdir(directory) != nullptr)
-		count++;
-	closedir(directory);
-	return count;
-}
-
-int threads()
-{
+	DIR *directory = opendir(path);
+	if (directory == nullptr)
+		throw std::runtime_error(std::string("could not open ") + path);
 	int count = -2; /* "." and ".." */
-	DIR *directory = opendir("/proc/self/task");
 	while (readdir(directory) != nullptr)
 		count++;
 	closedir(directory);
@@ -591,10 +584,10 @@ TEST(Process, StaysAsItWas)
 		upsert(client, 10);
 	};
 	cycle();
-	int const before = open_descriptors();
+	int const before = entries("/proc/self/fd");
 	for (int i = 0; i < 100; i++)
 		cycle();
-	EXPECT_EQ(open_descriptors(), before);
+	EXPECT_EQ(entries("/proc/self/fd"), before);
 	EXPECT_EQ(port.descriptors, 0);
-	EXPECT_EQ(threads(), 1);
+	EXPECT_EQ(entries("/proc/self/task"), 1);
 }

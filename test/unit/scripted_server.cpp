@@ -181,8 +181,11 @@ void ScriptedServer::serve(int listener, const Script &script)
 bool ScriptedServer::answer(int socket, const Script &script)
 {
 	Header header;
+	char greeting[8192];
+	if (recv(socket, greeting, 2, MSG_PEEK) == 2 && greeting[0] == 0x16 && greeting[1] == 0x03)
+		return recv(socket, greeting, sizeof greeting, 0) > 0; /* of TLS: stall */
 	if (!read_all(socket, &header, sizeof header) || header.length < 26 || header.length > 50000000)
-		return header.length > 50000000; /* a TLS greeting: stall */
+		return false;
 	std::vector<char> message(static_cast<size_t>(header.length) - sizeof header);
 	bson_t body;
 	bson_iter_t first;
