@@ -20,16 +20,44 @@ COMMENT ON COLUMN reconcile.invariants.search_path IS 'the search_path under whi
 COMMENT ON COLUMN reconcile.invariants.created_at IS 'when it was created';
 GRANT SELECT ON reconcile.invariants TO PUBLIC;
 
+-- Why a run cannot be undone, or NULL when it can.  The transaction ids of a
+-- run name its rows only in the cluster and database that wrote them, and only
+-- until the 32 bits that a row keeps of them are used again.
+CREATE FUNCTION reconcile.undo_refusal(r reconcile.run) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT CASE
+			WHEN r.state = 'undone' THEN format('it was undone at %s', r.undone_at)
+			WHEN r.changed = 0 THEN 'it changed nothing'
+			WHEN c.oid IS NULL THEN 'its target does not exist any more'
+			WHEN r.record = 'rows' AND (pg_relation_is_updatable(c.oid, false) & 16) = 0
+			THEN 'rows of its target cannot be deleted'
+			WHEN r.record = 'xmin' AND r.system_identifier <> (SELECT system_identifier FROM pg_control_system())
+			THEN 'it was made in another cluster, where its transaction ids mean other rows'
+			WHEN r.record = 'xmin' AND r.database <> (SELECT oid FROM pg_database WHERE datname = current_database())
+			THEN 'it was made in another database, where its transaction ids mean other rows'
+			WHEN r.record = 'xmin' AND EXISTS (
+				SELECT FROM unnest(r.xids) AS xid
+				WHERE pg_snapshot_xmax(pg_current_snapshot())::text::numeric - xid::text::numeric > 2147483648)
+			THEN 'more than 2147483648 transactions have passed since'
+		END
+		FROM (SELECT) AS one LEFT JOIN pg_class c ON c.oid = r.target;
+	END;
+COMMENT ON FUNCTION reconcile.undo_refusal(reconcile.run) IS
+	'used by view runs and undo(): why a run cannot be undone, NULL when it can';
+
 CREATE VIEW reconcile.runs AS
 	SELECT r.run_id, r.invariant, r.pack, r.state, r.planned, r.changed, r.already_present, r.failed,
 	       r.changed + r.already_present + r.failed AS progress,
-	       r.started_at, r.finished_at, r.run_by
-	FROM reconcile.run r;
+	       r.started_at, r.finished_at, r.run_by,
+	       u.refusal IS NULL AS undoable, u.refusal AS undo_refused_because
+	FROM reconcile.run r CROSS JOIN LATERAL (SELECT reconcile.undo_refusal(r) AS refusal OFFSET 0) AS u;
 COMMENT ON VIEW reconcile.runs IS 'the ledger: one row per executed repair';
 COMMENT ON COLUMN reconcile.runs.run_id IS 'number of the run, as repair() returned it';
 COMMENT ON COLUMN reconcile.runs.invariant IS 'name of the repaired invariant';
 COMMENT ON COLUMN reconcile.runs.pack IS 'its pack at that time';
-COMMENT ON COLUMN reconcile.runs.state IS 'done, or done with failures when rows were refused';
+COMMENT ON COLUMN reconcile.runs.state IS 'done, done with failures when rows were refused, or undone';
 COMMENT ON COLUMN reconcile.runs.planned IS 'rows that were missing when the run began; always changed + already_present + failed';
 COMMENT ON COLUMN reconcile.runs.changed IS 'rows that the run wrote';
 COMMENT ON COLUMN reconcile.runs.already_present IS 'rows that somebody else wrote meanwhile';
@@ -38,6 +66,8 @@ COMMENT ON COLUMN reconcile.runs.progress IS 'rows dealt with so far';
 COMMENT ON COLUMN reconcile.runs.started_at IS 'when the run began';
 COMMENT ON COLUMN reconcile.runs.finished_at IS 'when the run ended';
 COMMENT ON COLUMN reconcile.runs.run_by IS 'the role that called it';
+COMMENT ON COLUMN reconcile.runs.undoable IS 'whether undo() can take its rows back';
+COMMENT ON COLUMN reconcile.runs.undo_refused_because IS 'why it cannot, NULL when it can';
 
 CREATE VIEW reconcile.failures AS
 	SELECT f.invariant, f.run_id, f.key, f.source, f.sqlstate, f.message, f.role, f.attempts,

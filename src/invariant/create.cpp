@@ -20,6 +20,8 @@
 extern "C" {
 #include "parser/parse_coerce.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/varlena.h"
 }
 
 #include <algorithm>
@@ -133,7 +135,9 @@ std::string duplicates_of(const Definition &definition, const Statements &statem
 	pg::Spi spi;
 	std::string const key = pg::joined(all_quoted(definition.key), ", ");
 	uint64 rows = spi.run("SELECT " + statements.key_json("t") + "::pg_catalog.text FROM " +
-							  statements.target().name() + " t GROUP BY " + key +
+							  statements.target().name() + " t WHERE (" +
+							  pg::joined(all_quoted(definition.key), " IS NULL OR ") +
+							  " IS NULL) IS FALSE GROUP BY " + key +
 							  " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 3",
 						  SPI_OK_SELECT);
 	std::vector<std::string> keys;
@@ -155,6 +159,17 @@ void check_arbiter(const Definition &definition, const Statements &statements)
 			 "CREATE UNIQUE INDEX CONCURRENTLY ON " + target.name() + " (" + key + ");");
 }
 
+/* check_reads refuses tables that are gone with the session. */
+void check_reads(const ExpectedRows &expected)
+{
+	for (Oid table : expected.reads())
+		if (pg::call([&] { return get_rel_persistence(table); }) == RELPERSISTENCE_TEMP)
+			pg::fail(ERRCODE_WRONG_OBJECT_TYPE,
+					 "the query of an invariant must not read a temporary table",
+					 "The invariant stays when " + pg::qualified_name(table) +
+						 " is gone with the session.");
+}
+
 /* check_executable lets PostgreSQL plan the statements of the invariant: it
  * checks the privileges of the owner and finds what is left to find. */
 void check_executable(const Statements &statements)
@@ -172,12 +187,32 @@ void check(const Definition &definition)
 	Statements statements(definition);
 	const std::vector<Output> &outputs = statements.expected().outputs();
 
+	check_reads(statements.expected());
 	check_outputs(outputs, statements.target());
 	check_columns("key", definition.key, outputs, statements.target());
 	check_columns("compare", definition.compare, outputs, statements.target());
 	check_covered(outputs, statements.target());
 	check_arbiter(definition, statements);
 	check_executable(statements);
+}
+
+/* pinned_search_path is the search_path in force, with temporary tables last:
+ * where nothing says so they come first, and those of whoever evaluates the
+ * invariant would take the place of the tables that were meant. */
+std::string pinned_search_path()
+{
+	std::string path = pg::call([] { return GetConfigOption("search_path", false, false); });
+	bool const says_so = pg::call([&] {
+		char *copy = pstrdup(path.c_str());
+		List *names = NIL;
+		SplitIdentifierString(copy, ',', &names);
+		ListCell *cell;
+		foreach (cell, names)
+			if (strcmp(static_cast<char *>(lfirst(cell)), "pg_temp") == 0)
+				return true;
+		return false;
+	});
+	return says_so ? path : path + (path.empty() ? "pg_temp" : ", pg_temp");
 }
 
 } // namespace
@@ -196,7 +231,7 @@ RECONCILE_FUNCTION(reconcile_create_invariant)
 	d.severity = arguments.one_of(7, "severity", {"error", "warning", "notice"});
 	d.description = arguments.optional_text(8);
 	d.owner = GetUserId();
-	d.search_path = pg::call([] { return GetConfigOption("search_path", false, false); });
+	d.search_path = pinned_search_path();
 
 	if (d.name.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the name of an invariant must not be empty");

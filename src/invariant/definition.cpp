@@ -21,8 +21,8 @@ namespace reconcile::invariant {
 namespace {
 
 constexpr const char *kSelect =
-	"SELECT name, pack, kind, target::pg_catalog.oid, key, expects, compare, where_absent, severity,"
-	" description, owner::pg_catalog.oid, search_path FROM reconcile.invariant";
+	"SELECT name, pack, kind, target::oid, key, expects, compare, where_absent, severity,"
+	" description, owner::oid, search_path FROM reconcile.invariant";
 
 Definition read_row(const pg::Spi &spi, uint64 row)
 {
@@ -92,8 +92,8 @@ std::vector<Definition> chosen_definitions(const std::optional<std::string> &nam
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
 		uint64 rows =
-			spi.run(std::string(kSelect) + " WHERE ($1 IS NULL OR name OPERATOR(pg_catalog.=) $1)"
-										   " AND ($2 IS NULL OR pack OPERATOR(pg_catalog.=) $2)"
+			spi.run(std::string(kSelect) + " WHERE ($1 IS NULL OR name = $1)"
+										   " AND ($2 IS NULL OR pack = $2)"
 										   " ORDER BY name",
 					SPI_OK_SELECT, pg::Args().add(name).add(pack));
 		for (uint64 row = 0; row < rows; row++)
@@ -148,9 +148,9 @@ void forget(const std::string &name)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run("DELETE FROM reconcile.failure WHERE invariant OPERATOR(pg_catalog.=) $1",
+	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1",
 			SPI_OK_DELETE, pg::Args().add(name));
-	spi.run("DELETE FROM reconcile.invariant WHERE name OPERATOR(pg_catalog.=) $1", SPI_OK_DELETE,
+	spi.run("DELETE FROM reconcile.invariant WHERE name = $1", SPI_OK_DELETE,
 			pg::Args().add(name));
 }
 

@@ -41,11 +41,11 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 {
 	spi.run("INSERT INTO reconcile.run (run_id, invariant, pack, state, planned, changed,"
 			" already_present, failed, started_at, finished_at, run_by, target, record, xids,"
-			" system_identifier, database, definition)"
-			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, pg_catalog.clock_timestamp(), $10, $11, $12,"
-			" $13, s.system_identifier, d.oid, pg_catalog.md5($14)"
-			" FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d"
-			" WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()",
+			" system_identifier, database, definition, owner, search_path)"
+			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12,"
+			" $13, s.system_identifier, d.oid, md5($14), $15, $16"
+			" FROM pg_control_system() s, pg_database d"
+			" WHERE d.datname = current_database()",
 			SPI_OK_INSERT,
 			pg::Args()
 				.add(run.run_id)
@@ -61,14 +61,16 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 				.add(REGCLASSOID, ObjectIdGetDatum(definition.target))
 				.add(std::string(run.rows_recorded ? "rows" : "xmin"))
 				.add(XID8ARRAYOID, xid8_array(run.xids))
-				.add(fingerprint(definition)));
+				.add(fingerprint(definition))
+				.add(REGROLEOID, ObjectIdGetDatum(definition.owner))
+				.add(definition.search_path));
 }
 
 void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
 {
 	spi.expose(kWritten, written);
 	spi.run("INSERT INTO reconcile.run_row (run_id, ordinal, row)"
-			" SELECT $1, pg_catalog.row_number() OVER (), pg_catalog.to_jsonb(w.*) FROM " +
+			" SELECT $1, row_number() OVER (), to_jsonb(w.*) FROM " +
 				pg::quoted(kWritten) + " w",
 			SPI_OK_INSERT, pg::Args().add(run_id));
 }
@@ -83,21 +85,21 @@ void enter_failures(pg::Spi &spi, const Definition &definition, int64 run_id,
 		spi.run("INSERT INTO reconcile.failure AS f"
 				" (invariant, key, run_id, source, sqlstate, message, role)"
 				" SELECT DISTINCT ON (key) $1, key, $2, source, sqlstate, message, $3 FROM"
-				" (SELECT (SELECT pg_catalog.jsonb_object_agg(k, r.row OPERATOR(pg_catalog.->) k)"
-				"   FROM pg_catalog.unnest($4) k) AS key, r.row AS source, r.sqlstate, r.message"
-				"  FROM (SELECT row::pg_catalog.jsonb AS row, sqlstate, message FROM " +
+				" (SELECT (SELECT jsonb_object_agg(k, r.row -> k)"
+				"   FROM unnest($4) k) AS key, r.row AS source, r.sqlstate, r.message"
+				"  FROM (SELECT row::jsonb AS row, sqlstate, message FROM " +
 					pg::quoted(kRefused) +
 					") r) refused"
 					" ON CONFLICT (invariant, key) DO UPDATE SET run_id = EXCLUDED.run_id,"
 					" source = EXCLUDED.source, sqlstate = EXCLUDED.sqlstate,"
 					" message = EXCLUDED.message, role = EXCLUDED.role,"
-					" attempts = f.attempts OPERATOR(pg_catalog.+) 1,"
+					" attempts = f.attempts + 1,"
 					" last_failed_at = EXCLUDED.last_failed_at",
 				SPI_OK_INSERT,
 				pg::Args().add(definition.name).add(run_id).add(run_by).add(definition.key));
 	}
-	spi.run("DELETE FROM reconcile.failure WHERE invariant OPERATOR(pg_catalog.=) $1"
-			" AND run_id OPERATOR(pg_catalog.<>) $2",
+	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1"
+			" AND run_id <> $2",
 			SPI_OK_DELETE, pg::Args().add(definition.name).add(run_id));
 }
 
@@ -107,7 +109,7 @@ int64 next_run_id()
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run("SELECT pg_catalog.nextval('reconcile.run_run_id_seq'::pg_catalog.regclass)",
+	spi.run("SELECT nextval('reconcile.run_run_id_seq'::regclass)",
 			SPI_OK_SELECT);
 	return spi.number(0, 1);
 }
@@ -121,6 +123,53 @@ TupleDesc refusal_row_type()
 		TupleDescInitEntry(row_type, 3, "message", TEXTOID, -1, 0);
 		return row_type;
 	});
+}
+
+PastRun past_run(int64 run_id, bool lock)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	uint64 const found =
+		spi.run(std::string("SELECT r.invariant, r.changed, r.target::oid,"
+							" r.owner::oid, r.search_path,"
+							" r.record = 'rows',"
+							" r.xids::text[], reconcile.undo_refusal(r)"
+							" FROM reconcile.run r WHERE r.run_id = $1") +
+					(lock ? " FOR UPDATE" : ""),
+				SPI_OK_SELECT, pg::Args().add(run_id));
+	if (found == 0)
+		pg::fail(ERRCODE_UNDEFINED_OBJECT, "run " + std::to_string(run_id) + " does not exist", {},
+				 "View reconcile.runs lists all runs.");
+	PastRun run;
+	run.run_id = run_id;
+	run.invariant = spi.required_text(0, 1);
+	run.changed = spi.number(0, 2);
+	run.target = spi.oid(0, 3);
+	run.owner = spi.oid(0, 4);
+	run.search_path = spi.required_text(0, 5);
+	run.rows_recorded = spi.truth(0, 6);
+	for (const std::string &xid : spi.texts(0, 7))
+		run.xids.push_back(static_cast<TransactionId>(std::stoull(xid)));
+	run.undo_refusal = spi.text(0, 8);
+	return run;
+}
+
+void recorded_rows(int64 run_id, pg::WorkList &into)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.collect("SELECT row FROM reconcile.run_row WHERE run_id = $1",
+				SPI_OK_SELECT, into, pg::Args().add(run_id));
+}
+
+void mark_undone(int64 run_id)
+{
+	std::string const by = pg::role_name(GetUserId());
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("UPDATE reconcile.run SET state = 'undone', undone_at = clock_timestamp(),"
+			" undone_by = $2 WHERE run_id = $1",
+			SPI_OK_UPDATE, pg::Args().add(run_id).add(by));
 }
 
 void enter(const Definition &definition, const RunRecord &run, pg::WorkList *written,

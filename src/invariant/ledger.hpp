@@ -45,4 +45,26 @@ TupleDesc refusal_row_type();
 void enter(const Definition &definition, const RunRecord &run, pg::WorkList *written,
 		   pg::WorkList &refused);
 
+/* PastRun is what undoing a run needs to know of it. */
+struct PastRun {
+	int64 run_id = 0;
+	std::string invariant;
+	int64 changed = 0;
+	Oid target = InvalidOid;
+	Oid owner = InvalidOid;
+	std::string search_path;
+	bool rows_recorded = false;
+	std::vector<TransactionId> xids; /* as rows carry them: 32 bits */
+	std::optional<std::string> undo_refusal;
+};
+
+/* past_run looks up a run; an unknown number is an error. */
+PastRun past_run(int64 run_id, bool lock);
+
+/* recorded_rows reads the rows of a run as one jsonb column. */
+void recorded_rows(int64 run_id, pg::WorkList &into);
+
+/* mark_undone enters that a run was undone. */
+void mark_undone(int64 run_id);
+
 } // namespace reconcile::invariant

@@ -10,6 +10,7 @@
  */
 #include "invariant/lock.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/spi.hpp"
 #include "pg/text.hpp"
 
@@ -23,22 +24,22 @@ constexpr const char *kLockClass = "1919247726";
 
 std::string keys()
 {
-	return std::string(kLockClass) + ", pg_catalog.hashtext($1)";
+	return std::string(kLockClass) + ", hashtext($1)";
 }
 
 void tell_who_holds(pg::Spi &spi, const std::string &invariant)
 {
 	uint64 holders =
-		spi.run(std::string("SELECT l.pid::pg_catalog.text, coalesce(a.usename::pg_catalog.text, '?')"
-							" FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a"
-							"  ON a.pid OPERATOR(pg_catalog.=) l.pid"
-							" WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted"
-							" AND l.classid OPERATOR(pg_catalog.=) ") +
+		spi.run(std::string("SELECT l.pid::text, coalesce(a.usename::text, '?')"
+							" FROM pg_locks l LEFT JOIN pg_stat_activity a"
+							"  ON a.pid = l.pid"
+							" WHERE l.locktype = 'advisory' AND l.granted"
+							" AND l.classid = ") +
 					kLockClass +
-					"::pg_catalog.oid AND l.objsubid OPERATOR(pg_catalog.=) 2"
-					" AND l.objid::pg_catalog.int8 OPERATOR(pg_catalog.=)"
-					"  (pg_catalog.hashtext($1)::pg_catalog.int8"
-					"   OPERATOR(pg_catalog.&) 4294967295::pg_catalog.int8)",
+					"::oid AND l.objsubid = 2"
+					" AND l.objid::int8 ="
+					"  (hashtext($1)::int8"
+					"   & 4294967295::int8)",
 				SPI_OK_SELECT, pg::Args().add(invariant));
 	std::string const holder =
 		holders == 0 ? "another session"
@@ -53,13 +54,14 @@ void tell_who_holds(pg::Spi &spi, const std::string &invariant)
 
 void lock_for_repair(const std::string &invariant)
 {
+	pg::PinnedPath path;
 	pg::Spi spi;
-	spi.run("SELECT pg_catalog.pg_try_advisory_xact_lock(" + keys() + ")", SPI_OK_SELECT,
+	spi.run("SELECT pg_try_advisory_xact_lock(" + keys() + ")", SPI_OK_SELECT,
 			pg::Args().add(invariant));
 	if (spi.truth(0, 1))
 		return;
 	tell_who_holds(spi, invariant);
-	spi.run("SELECT pg_catalog.pg_advisory_xact_lock(" + keys() + ")", SPI_OK_SELECT,
+	spi.run("SELECT pg_advisory_xact_lock(" + keys() + ")", SPI_OK_SELECT,
 			pg::Args().add(invariant));
 }
 

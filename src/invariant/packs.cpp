@@ -25,7 +25,7 @@ RECONCILE_FUNCTION(reconcile_record_pack)
 {
 	pg::Arguments arguments(fcinfo);
 	std::string const pack = arguments.text(0, "pack");
-	Datum const options = arguments.jsonb(1, "options");
+	Datum const options = arguments.datum_of(1, "options");
 	std::vector<std::string> const invariants = arguments.texts(2, "invariants");
 	for (const std::string &name : invariants)
 		require_role(definition_named(name));
@@ -34,14 +34,14 @@ RECONCILE_FUNCTION(reconcile_record_pack)
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	spi.run("INSERT INTO reconcile.installed_pack AS p (name, version, options, installed_by)"
-			" SELECT $1, e.extversion, $2, $3 FROM pg_catalog.pg_extension e"
-			" WHERE e.extname OPERATOR(pg_catalog.=) 'pg_reconcile'"
+			" SELECT $1, e.extversion, $2, $3 FROM pg_extension e"
+			" WHERE e.extname = 'pg_reconcile'"
 			" ON CONFLICT (name) DO UPDATE SET version = EXCLUDED.version,"
 			" options = EXCLUDED.options, installed_by = EXCLUDED.installed_by,"
-			" installed_at = pg_catalog.now()",
+			" installed_at = now()",
 			SPI_OK_INSERT, pg::Args().add(pack).add(JSONBOID, options).add(caller));
 	spi.run("UPDATE reconcile.invariant SET pack = $1"
-			" WHERE name OPERATOR(pg_catalog.=) ANY ($2) AND pack IS DISTINCT FROM $1",
+			" WHERE name = ANY ($2) AND pack IS DISTINCT FROM $1",
 			SPI_OK_UPDATE, pg::Args().add(pack).add(invariants));
 	PG_RETURN_VOID();
 }
@@ -52,7 +52,7 @@ RECONCILE_FUNCTION(reconcile_forget_pack)
 	std::string const pack = arguments.text(0, "pack");
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run("DELETE FROM reconcile.installed_pack WHERE name OPERATOR(pg_catalog.=) $1",
+	spi.run("DELETE FROM reconcile.installed_pack WHERE name = $1",
 			SPI_OK_DELETE, pg::Args().add(pack));
 	PG_RETURN_VOID();
 }

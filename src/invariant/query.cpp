@@ -81,14 +81,27 @@ RawStmt *parse(const char *text)
 	return statement;
 }
 
+/* locks_rows tells whether a query locks rows, at any depth. */
+bool locks_rows(Node *node, void *context)
+{
+	if (node == nullptr)
+		return false;
+	pg::TreeWalker walker = pg::tree_walker(locks_rows);
+	if (IsA(node, Query)) {
+		auto *query = reinterpret_cast<Query *>(node);
+		return query->rowMarks != NIL || query_tree_walker(query, walker, context, 0);
+	}
+	return expression_tree_walker(node, walker, context);
+}
+
 /* check_plain refuses what a SELECT can hide that is more than reading. */
-void check_plain(const Query *query)
+void check_plain(Query *query)
 {
 	if (query->commandType != CMD_SELECT || query->utilityStmt != nullptr)
 		refuse("INTO", "Leave it out: the rows go into the invariant's target.");
 	if (query->hasModifyingCTE)
 		refuse("a data-modifying WITH", "An invariant only reads; let a repair do the writing.");
-	if (query->rowMarks != NIL)
+	if (locks_rows(reinterpret_cast<Node *>(query), nullptr))
 		refuse("a locking clause", "Leave out FOR UPDATE or FOR SHARE.");
 }
 

@@ -86,7 +86,10 @@ private:
 	std::string present_rows() const;
 	std::string key_equality() const;
 	std::string differs_in(const std::string &name) const;
-	std::string differs() const;
+	std::string is_missing() const;
+	std::string is_repeated() const;
+	std::string is_different() const;
+	std::string deviates() const;
 	std::string expected_columns() const;
 	std::string joined_rows() const;
 

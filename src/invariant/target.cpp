@@ -7,6 +7,7 @@
  */
 #include "invariant/target.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/spi.hpp"
 #include "pg/text.hpp"
 
@@ -22,33 +23,35 @@ namespace reconcile::invariant {
 namespace {
 
 constexpr const char *kRelation =
-	"SELECT c.relkind::pg_catalog.text,"
-	" c.relpersistence OPERATOR(pg_catalog.=) 't',"
-	" c.relnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace,"
-	" EXISTS (SELECT FROM pg_catalog.pg_am m WHERE m.oid OPERATOR(pg_catalog.=) c.relam"
-	"  AND m.amname OPERATOR(pg_catalog.=) 'heap'),"
-	" EXISTS (SELECT FROM pg_catalog.pg_foreign_table t"
-	"  JOIN pg_catalog.pg_foreign_server s ON s.oid OPERATOR(pg_catalog.=) t.ftserver"
-	"  JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw"
-	"  WHERE t.ftrelid OPERATOR(pg_catalog.=) c.oid"
-	"   AND w.fdwname OPERATOR(pg_catalog.=) 'reconcile_mongo')"
-	" FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) $1";
+	"SELECT c.relkind::text,"
+	" c.relpersistence = 't',"
+	" EXISTS (SELECT FROM pg_namespace n"
+	"  WHERE n.oid = c.relnamespace AND n.nspname ="
+	"   ANY (ARRAY['pg_catalog', 'information_schema', 'pg_toast'])),"
+	" EXISTS (SELECT FROM pg_am m WHERE m.oid = c.relam"
+	"  AND m.amname = 'heap'),"
+	" EXISTS (SELECT FROM pg_foreign_table t"
+	"  JOIN pg_foreign_server s ON s.oid = t.ftserver"
+	"  JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
+	"  WHERE t.ftrelid = c.oid"
+	"   AND w.fdwname = 'reconcile_mongo')"
+	" FROM pg_class c WHERE c.oid = $1";
 
 constexpr const char *kColumns =
-	"SELECT a.attnum::pg_catalog.int8, a.attname::pg_catalog.text, a.attisdropped, a.atttypid,"
-	" a.atttypmod::pg_catalog.int8, a.attnotnull, a.attgenerated::pg_catalog.text,"
-	" a.attidentity::pg_catalog.text,"
-	" CASE WHEN a.attgenerated OPERATOR(pg_catalog.=) ''"
-	"  THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END,"
-	" (SELECT pg_catalog.format('%I.%I', n.nspname, c.collname) FROM pg_catalog.pg_collation c"
-	"  JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.collnamespace"
-	"  WHERE c.oid OPERATOR(pg_catalog.=) a.attcollation),"
+	"SELECT a.attnum::int8, a.attname::text, a.attisdropped, a.atttypid,"
+	" a.atttypmod::int8, a.attnotnull, a.attgenerated::text,"
+	" a.attidentity::text,"
+	" CASE WHEN a.attgenerated = ''"
+	"  THEN pg_get_expr(d.adbin, d.adrelid) END,"
+	" (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c"
+	"  JOIN pg_namespace n ON n.oid = c.collnamespace"
+	"  WHERE c.oid = a.attcollation),"
 	" (a.attnotnull OR t.typnotnull) AND NOT a.attisdropped AND NOT a.atthasdef"
-	"  AND t.typdefault IS NULL AND a.attidentity OPERATOR(pg_catalog.=) ''"
-	" FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d"
-	"  ON d.adrelid OPERATOR(pg_catalog.=) a.attrelid AND d.adnum OPERATOR(pg_catalog.=) a.attnum"
-	" LEFT JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid"
-	" WHERE a.attrelid OPERATOR(pg_catalog.=) $1 AND a.attnum OPERATOR(pg_catalog.>) 0"
+	"  AND t.typdefault IS NULL AND a.attidentity = ''"
+	" FROM pg_attribute a LEFT JOIN pg_attrdef d"
+	"  ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+	" LEFT JOIN pg_type t ON t.oid = a.atttypid"
+	" WHERE a.attrelid = $1 AND a.attnum > 0"
 	" ORDER BY a.attnum";
 
 /* column_of reads one row of kColumns. */
@@ -74,21 +77,22 @@ Column column_of(const pg::Spi &spi, uint64 row)
 
 /* Usable for ON CONFLICT: unique, valid, checked at once, plain columns. */
 constexpr const char *kArbiter =
-	"SELECT i.indexrelid::pg_catalog.regclass::pg_catalog.text,"
-	" pg_catalog.pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct"
-	" FROM pg_catalog.pg_index i WHERE i.indrelid OPERATOR(pg_catalog.=) $1"
+	"SELECT i.indexrelid::regclass::text,"
+	" pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct"
+	" FROM pg_index i WHERE i.indrelid = $1"
 	" AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND i.indexprs IS NULL"
-	" AND (SELECT pg_catalog.array_agg(a.attname::pg_catalog.text ORDER BY a.attname::pg_catalog.text)"
-	"  FROM pg_catalog.generate_series(0, i.indnkeyatts OPERATOR(pg_catalog.-) 1) AS position"
-	"  JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) i.indrelid"
-	"   AND a.attnum OPERATOR(pg_catalog.=) i.indkey[position]) OPERATOR(pg_catalog.=)"
-	" (SELECT pg_catalog.array_agg(k ORDER BY k) FROM pg_catalog.unnest($2) AS k)"
+	" AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text)"
+	"  FROM generate_series(0, i.indnkeyatts - 1) AS position"
+	"  JOIN pg_attribute a ON a.attrelid = i.indrelid"
+	"   AND a.attnum = i.indkey[position]) ="
+	" (SELECT array_agg(k ORDER BY k) FROM unnest($2) AS k)"
 	" ORDER BY i.indpred IS NOT NULL, i.indexrelid LIMIT 1";
 
 } // namespace
 
 Target::Target(Oid table) : oid_(table), name_(pg::qualified_name(table))
 {
+	pg::PinnedPath path;
 	pg::Spi spi;
 	spi.run(kRelation, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
 	kind_ = spi.required_text(0, 1)[0];
@@ -121,12 +125,29 @@ std::vector<std::string> Target::column_names() const
 
 std::optional<Arbiter> Target::arbiter(const std::vector<std::string> &key) const
 {
+	pg::PinnedPath path;
 	pg::Spi spi;
 	uint64 rows = spi.run(kArbiter, SPI_OK_SELECT,
 						  pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)).add(key));
 	if (rows == 0)
 		return std::nullopt;
 	return Arbiter{spi.required_text(0, 1), spi.text(0, 2), spi.truth(0, 3)};
+}
+
+std::vector<std::string> Target::primary_key() const
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	uint64 const rows =
+		spi.run("SELECT a.attname::text FROM pg_index i"
+				" JOIN pg_attribute a ON a.attrelid = i.indrelid"
+				"  AND a.attnum = ANY (i.indkey)"
+				" WHERE i.indrelid = $1 AND i.indisprimary",
+				SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)));
+	std::vector<std::string> columns;
+	for (uint64 row = 0; row < rows; row++)
+		columns.push_back(spi.required_text(row, 1));
+	return columns;
 }
 
 TupleDesc Target::row_type() const

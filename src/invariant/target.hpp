@@ -57,6 +57,9 @@ public:
 	/* column_names lists the columns, for hints. */
 	std::vector<std::string> column_names() const;
 
+	/* primary_key returns its columns, none when there is no primary key. */
+	std::vector<std::string> primary_key() const;
+
 	/* arbiter returns the unique index on exactly these columns: a whole one
 	 * if there is, else a partial one, else nothing. */
 	std::optional<Arbiter> arbiter(const std::vector<std::string> &key) const;

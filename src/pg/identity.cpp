@@ -23,6 +23,9 @@ namespace reconcile::pg {
 
 namespace {
 
+/* Temporary objects last, so that none stands in for anything else. */
+constexpr const char *kPinnedPath = "pg_catalog, pg_temp";
+
 /* extension_owner looks up who owns pg_reconcile, as DROP EXTENSION would. */
 Oid extension_owner()
 {
@@ -57,13 +60,28 @@ bool could_set_role(Oid member, Oid role)
 
 } // namespace
 
+PinnedPath::PinnedPath() : guc_level_(0)
+{
+	call([&] {
+		guc_level_ = NewGUCNestLevel();
+		set_for_scope("search_path", kPinnedPath);
+	});
+}
+
+PinnedPath::~PinnedPath()
+{
+	/* after an error the end of the (sub)transaction restores the settings */
+	if (std::uncaught_exceptions() == unwinding_)
+		AtEOXact_GUC(false, guc_level_);
+}
+
 AsExtensionOwner::AsExtensionOwner() : user_(InvalidOid), context_(0), guc_level_(0)
 {
 	call([&] {
 		GetUserIdAndSecContext(&user_, &context_);
 		Oid owner = extension_owner();
 		guc_level_ = NewGUCNestLevel();
-		set_for_scope("search_path", "pg_catalog, pg_temp");
+		set_for_scope("search_path", kPinnedPath);
 		SetUserIdAndSecContext(owner, context_ | SECURITY_LOCAL_USERID_CHANGE);
 	});
 }
@@ -71,7 +89,6 @@ AsExtensionOwner::AsExtensionOwner() : user_(InvalidOid), context_(0), guc_level
 AsExtensionOwner::~AsExtensionOwner()
 {
 	SetUserIdAndSecContext(user_, context_);
-	/* after an error the end of the (sub)transaction restores the settings */
 	if (std::uncaught_exceptions() == unwinding_)
 		AtEOXact_GUC(false, guc_level_);
 }

@@ -21,7 +21,21 @@
 
 namespace reconcile::pg {
 
-/* AsExtensionOwner runs the engine's own statements. */
+/* PinnedPath makes names and operators mean PostgreSQL's own for a scope, so
+ * that catalog queries can be written plainly. */
+class PinnedPath {
+public:
+	PinnedPath();
+	~PinnedPath();
+	PinnedPath(const PinnedPath &) = delete;
+	PinnedPath &operator=(const PinnedPath &) = delete;
+
+private:
+	int guc_level_;
+	int unwinding_ = std::uncaught_exceptions();
+};
+
+/* AsExtensionOwner runs the engine's own statements, under the same path. */
 class AsExtensionOwner {
 public:
 	AsExtensionOwner();

@@ -11,6 +11,7 @@
 
 extern "C" {
 #include "datatype/timestamp.h"
+#include "utils/array.h"
 }
 
 #include <algorithm>
@@ -77,6 +78,16 @@ void ResultSet::add(Row row)
 
 /* ------------------------------------------------------------- Arguments */
 
+namespace {
+
+/* is_plain_list tells whether an array is what SQL means by a list. */
+bool is_plain_list(ArrayType *array)
+{
+	return ARR_NDIM(array) <= 1 && !array_contains_nulls(array);
+}
+
+} // namespace
+
 Datum Arguments::required(int n, const char *name) const
 {
 	if (null(n))
@@ -92,7 +103,11 @@ std::string Arguments::text(int n, const char *name) const
 
 std::vector<std::string> Arguments::texts(int n, const char *name) const
 {
-	return strings_of(required(n, name));
+	Datum const array = required(n, name);
+	if (!pg::call([&] { return is_plain_list(DatumGetArrayTypeP(array)); }))
+		fail(ERRCODE_INVALID_PARAMETER_VALUE, std::string("argument \"") + name +
+												  "\" must be a one-dimensional array without nulls");
+	return strings_of(array);
 }
 
 bool Arguments::truth(int n, const char *name) const
@@ -108,6 +123,11 @@ Oid Arguments::oid(int n, const char *name) const
 int64 Arguments::int4(int n, const char *name) const
 {
 	return DatumGetInt32(required(n, name));
+}
+
+int64 Arguments::int8(int n, const char *name) const
+{
+	return DatumGetInt64(required(n, name));
 }
 
 std::optional<std::string> Arguments::optional_text(int n) const

@@ -70,7 +70,8 @@ public:
 	std::vector<std::string> texts(int n, const char *name) const;
 	bool truth(int n, const char *name) const;
 	Oid oid(int n, const char *name) const;
-	Datum jsonb(int n, const char *name) const { return required(n, name); }
+	int64 int8(int n, const char *name) const;
+	Datum datum_of(int n, const char *name) const { return required(n, name); }
 	int64 int4(int n, const char *name) const;
 
 	/* The value of an argument that may be NULL. */
