@@ -3,6 +3,7 @@
 -- audit is then clean holds for all of them.
 \set ON_ERROR_STOP 1
 \set QUIET 1
+SET client_min_messages = warning;
 BEGIN;
 CREATE EXTENSION pg_reconcile;
 CREATE EXTENSION citext;
