@@ -16,6 +16,22 @@ REVOKE ALL ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, 
 COMMENT ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text) IS
 	'declares that the rows of a query must exist in a table; changes no user data';
 
+CREATE FUNCTION reconcile.alter_invariant(
+	name         text,
+	target       regclass DEFAULT NULL,
+	key          text[] DEFAULT NULL,
+	expects      text DEFAULT NULL,
+	kind         text DEFAULT NULL,
+	compare      text[] DEFAULT NULL,
+	where_absent text DEFAULT NULL,
+	severity     text DEFAULT NULL,
+	description  text DEFAULT NULL) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_alter_invariant';
+REVOKE ALL ON FUNCTION reconcile.alter_invariant(text, regclass, text[], text, text, text[], text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.alter_invariant(text, regclass, text[], text, text, text[], text, text, text) IS
+	'changes what is given of an invariant''s definition, NULL keeps; an empty where_absent removes it; changes no user data';
+
 CREATE FUNCTION reconcile.drop_invariant(name text) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_drop_invariant';

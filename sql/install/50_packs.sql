@@ -156,26 +156,25 @@ BEGIN
 	SELECT i.* INTO old FROM reconcile.invariants i WHERE i.name = pack_declare.name;
 	object := name;
 	detail := format('%s (%s)', target, array_to_string(key, ', '));
+	PERFORM set_config('search_path',
+		concat_ws(', ', quote_ident(options ->> 'schema'), nullif('public', options ->> 'schema'), 'pg_temp'), true);
 	IF old.name IS NULL THEN
 		action := 'create invariant';
+		PERFORM reconcile.create_invariant(name, target, key, expects,
+			where_absent => where_absent, description => description);
 	ELSIF (old.target, old.key, old.expects, old.where_absent, old.description)
 	      IS NOT DISTINCT FROM (target, key, expects, where_absent, description) THEN
 		action := 'keep invariant';
-		RETURN NEXT;
-		RETURN;
 	ELSE
-		action := 'replace invariant';
-		PERFORM reconcile.drop_invariant(name);
+		action := 'alter invariant';
+		PERFORM reconcile.alter_invariant(name, target, key, expects,
+			where_absent => coalesce(where_absent, ''), description => description);
 	END IF;
-	PERFORM set_config('search_path',
-		concat_ws(', ', quote_ident(options ->> 'schema'), nullif('public', options ->> 'schema'), 'pg_temp'), true);
-	PERFORM reconcile.create_invariant(name, target, key, expects,
-		where_absent => where_absent, description => description);
 	RETURN NEXT;
 END $$;
 REVOKE ALL ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text) IS
-	'used by packs: creates an invariant, or replaces it when its definition changed; changes no user data';
+	'used by packs: creates an invariant, or alters it when its definition changed; changes no user data';
 
 -- Public.
 

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * create.cpp
- *	  reconcile.create_invariant() and reconcile.drop_invariant().
+ *	  reconcile.create_invariant(), alter_invariant() and drop_invariant().
  *
  * What can be known when an invariant is created is checked then, so that a
  * repair never meets it: each refusal names the column or clause and says how
@@ -30,6 +30,8 @@ namespace reconcile::invariant {
 
 namespace {
 
+const std::vector<std::string> kKinds = {"insert"};
+const std::vector<std::string> kSeverities = {"error", "warning", "notice"};
 constexpr int kNoUsableIndex = MAKE_SQLSTATE('R', 'C', '0', '0', '7');
 
 bool contains(const std::vector<std::string> &names, const std::string &name)
@@ -215,6 +217,19 @@ std::string pinned_search_path()
 	return says_so ? path : path + (path.empty() ? "pg_temp" : ", pg_temp");
 }
 
+/* check_as_owner checks a definition as the role that will be its owner. */
+void check_as_owner(Definition &d)
+{
+	if (d.where_absent && d.where_absent->empty()) /* how an argument says: none */
+		d.where_absent.reset();
+	if (d.name.empty())
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the name of an invariant must not be empty");
+	if (d.key.empty())
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column");
+	pg::AsOwner owner(d.owner, d.search_path);
+	check(d);
+}
+
 } // namespace
 
 RECONCILE_FUNCTION(reconcile_create_invariant)
@@ -225,24 +240,46 @@ RECONCILE_FUNCTION(reconcile_create_invariant)
 	d.target = arguments.oid(1, "target");
 	d.key = arguments.texts(2, "key");
 	d.expects = arguments.text(3, "expects");
-	d.kind = arguments.one_of(4, "kind", {"insert"});
+	d.kind = arguments.one_of(4, "kind", kKinds);
 	d.compare = arguments.texts(5, "compare");
 	d.where_absent = arguments.optional_text(6);
-	d.severity = arguments.one_of(7, "severity", {"error", "warning", "notice"});
+	d.severity = arguments.one_of(7, "severity", kSeverities);
 	d.description = arguments.optional_text(8);
 	d.owner = GetUserId();
 	d.search_path = pinned_search_path();
 
-	if (d.name.empty())
-		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the name of an invariant must not be empty");
-	if (d.key.empty())
-		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column");
-
-	{
-		pg::AsOwner owner(d.owner, d.search_path);
-		check(d);
-	}
+	check_as_owner(d);
 	store(d);
+	PG_RETURN_VOID();
+}
+
+RECONCILE_FUNCTION(reconcile_alter_invariant)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition d = definition_named(arguments.text(0, "name"));
+	require_role(d);
+	if (!arguments.null(1))
+		d.target = arguments.oid(1, "target");
+	if (!arguments.null(2))
+		d.key = arguments.texts(2, "key");
+	if (!arguments.null(3))
+		d.expects = arguments.text(3, "expects");
+	if (!arguments.null(4))
+		d.kind = arguments.one_of(4, "kind", kKinds);
+	if (!arguments.null(5))
+		d.compare = arguments.texts(5, "compare");
+	if (!arguments.null(6))
+		d.where_absent = arguments.optional_text(6);
+	if (!arguments.null(7))
+		d.severity = arguments.one_of(7, "severity", kSeverities);
+	if (!arguments.null(8))
+		d.description = arguments.optional_text(8);
+	/* new text means what it means here and now */
+	if (!arguments.null(3) || !arguments.null(6))
+		d.search_path = pinned_search_path();
+
+	check_as_owner(d);
+	replace(d);
 	PG_RETURN_VOID();
 }
 

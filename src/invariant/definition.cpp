@@ -144,6 +144,27 @@ void store(const Definition &d)
 				 "Drop it first with reconcile.drop_invariant().");
 }
 
+void replace(const Definition &d)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("UPDATE reconcile.invariant SET kind = $2, target = $3, key = $4, expects = $5,"
+			" compare = $6, where_absent = $7, severity = $8, description = $9, search_path = $10"
+			" WHERE name = $1",
+			SPI_OK_UPDATE,
+			pg::Args()
+				.add(d.name)
+				.add(d.kind)
+				.add(REGCLASSOID, ObjectIdGetDatum(d.target))
+				.add(d.key)
+				.add(d.expects)
+				.add(d.compare)
+				.add(d.where_absent)
+				.add(d.severity)
+				.add(d.description)
+				.add(d.search_path));
+}
+
 void forget(const std::string &name)
 {
 	pg::AsExtensionOwner owner;

@@ -49,6 +49,9 @@ void require_role(const Definition &definition);
 /* store adds a definition; a name that is taken is an error. */
 void store(const Definition &definition);
 
+/* replace stores a changed definition under its name. */
+void replace(const Definition &definition);
+
 /* forget removes a definition. */
 void forget(const std::string &name);
 
