@@ -74,8 +74,8 @@ Bulk::Bulk(Client &client, const std::string &database, const std::string &colle
 	check_database_name(database);
 	check_collection_name(collection);
 	connection_->require_usable("could not write collection \"" + name_ + "\"");
-	collection_ = mongoc_client_get_collection(connection_->client, database.c_str(),
-											   collection.c_str());
+	collection_ =
+		mongoc_client_get_collection(connection_->client, database.c_str(), collection.c_str());
 }
 
 Bulk::~Bulk()

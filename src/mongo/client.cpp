@@ -45,9 +45,9 @@ bool Client::collection_exists(const std::string &database, const std::string &c
 	list.int32("listCollections", 1).document("filter", filter.get());
 	/* Names alone, of what the user may read, need no right to list them. */
 	list.boolean("nameOnly", true).boolean("authorizedCollections", true);
-	Document const reply = command(database, list.get(),
-								   "could not look for collection \"" + database + "." +
-									   collection + "\"");
+	Document const reply =
+		command(database, list.get(),
+				"could not look for collection \"" + database + "." + collection + "\"");
 	bson_iter_t top, first, elements;
 	return bson_iter_init(&top, reply.get()) &&
 		   bson_iter_find_descendant(&top, "cursor.firstBatch", &first) &&

@@ -7,6 +7,10 @@
  * network connections when an operation first needs them, only to hosts named
  * in its settings, and waits for them through the port.
  *
+ * Nothing is repeated: the driver would pause before it tries again, and not
+ * every version lets the pause be interrupted.  A kept connection that the
+ * server closed in the meantime is replaced before anything is sent.
+ *
  * Terms.  A client is "usable" until an interrupt, a broken connection or
  * abandon(): after that nothing it does touches the network, and its owner
  * replaces it by a new one.
@@ -56,8 +60,7 @@ public:
 
 	/* command runs one command of reading kind and gives its reply to the
 	 * caller, who owns it.  Throws Error or Interrupted. */
-	Document command(const std::string &database, const bson_t *command,
-					 const std::string &action);
+	Document command(const std::string &database, const bson_t *command, const std::string &action);
 
 	const std::shared_ptr<Connection> &connection() const { return connection_; }
 

@@ -98,7 +98,8 @@ Error Connection::error_of(const bson_error_t &reported, const std::string &acti
 					  "\"auth_source\".");
 	} else if (state == kConnectionLost && answer_timed_out) {
 		error.detail = "The server did not answer within " +
-					   std::to_string(settings.socket_timeout_ms) + " ms (option "
+					   std::to_string(settings.socket_timeout_ms) +
+					   " ms (option "
 					   "\"socket_timeout\").";
 	}
 	return error;

@@ -26,8 +26,8 @@ struct Query {
 	const bson_t *projection = nullptr;
 	const bson_t *sort = nullptr;
 	int64_t limit = 0;
-	int32_t batch_size = 1000;	 /* documents per answer of the server */
-	int64_t max_time_ms = 0; /* after which the server gives up itself */
+	int32_t batch_size = 1000; /* documents per answer of the server */
+	int64_t max_time_ms = 0;   /* after which the server gives up itself */
 };
 
 /* Cursor reads the result of one query.  The query is sent by the first

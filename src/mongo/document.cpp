@@ -132,14 +132,12 @@ Document &Document::document(std::string_view key, const bson_t *value)
 
 Document &Document::array(std::string_view key, const bson_t *value)
 {
-	return append(key,
-				  [&](const char *k, int n) { return bson_append_array(bson_, k, n, value); });
+	return append(key, [&](const char *k, int n) { return bson_append_array(bson_, k, n, value); });
 }
 
 Document &Document::copy(std::string_view key, const bson_iter_t &field)
 {
-	return append(
-		key, [&](const char *k, int n) { return bson_append_iter(bson_, k, n, &field); });
+	return append(key, [&](const char *k, int n) { return bson_append_iter(bson_, k, n, &field); });
 }
 
 std::string_view ArrayKeys::next()

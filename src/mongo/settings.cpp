@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
-#include <climits>
 #include <cctype>
+#include <climits>
 
 namespace reconcile::mongo {
 
@@ -282,8 +282,8 @@ void check_settings(const Settings &settings)
 					"Write the server's hosts, as in hosts 'db.example.com:27017'.");
 	if (settings.username.empty() != settings.password.empty())
 		throw Error("HV00J",
-					std::string("option \"") + (settings.username.empty() ? "username" : "password") +
-						"\" is missing",
+					std::string("option \"") +
+						(settings.username.empty() ? "username" : "password") + "\" is missing",
 					"A user mapping has both or none of them.");
 	if (!settings.tls_ca_file.empty() && !settings.tls)
 		throw Error(kInvalidValue, "option \"tls_ca_file\" needs option \"tls\"");
@@ -314,8 +314,8 @@ int32_t duration_from(const std::string &name, const std::string &value)
 
 	size_t const digits = std::min(value.find_first_not_of("0123456789"), value.size());
 	std::string unit = value.substr(digits);
-	unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? 0
-																   : unit.find_first_not_of(' '));
+	unit.erase(0,
+			   unit.find_first_not_of(' ') == std::string::npos ? 0 : unit.find_first_not_of(' '));
 	int64_t const number = number_from(value.substr(0, digits));
 	for (const auto &known : kUnits)
 		if (unit == known.unit && number > 0 && number <= INT_MAX / known.milliseconds)

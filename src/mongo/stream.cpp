@@ -54,7 +54,7 @@ struct Stream {
 	mongoc_stream_t base;
 	Connection *connection;
 	int descriptor; /* -1: closed, or dead from the start */
-	bool greeted; /* connected, and through the TLS handshake */
+	bool greeted;	/* connected, and through the TLS handshake */
 	bool timed_out;
 	int last_errno;
 };
@@ -72,8 +72,7 @@ int64_t now_ms()
 /* Deadline is a timeout of the driver as a point in time. */
 class Deadline {
 public:
-	explicit Deadline(int64_t timeout_ms)
-		: end_(timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms)
+	explicit Deadline(int64_t timeout_ms) : end_(timeout_ms < 0 ? INT64_MAX : now_ms() + timeout_ms)
 	{
 	}
 	int64_t left() const
@@ -144,11 +143,7 @@ ssize_t wait_or_fail(Stream *stream, bool read, bool write, int32_t timeout,
 		break;
 	}
 	stream->timed_out = true;
-	if (stream->greeted) {
-		/* Asking again over a new connection would only double the wait. */
-		stream->connection->answer_timed_out = true;
-		stream->connection->silent = true;
-	}
+	stream->connection->answer_timed_out |= stream->greeted;
 	return failed(stream, ETIMEDOUT);
 }
 
@@ -519,8 +514,7 @@ mongoc_stream_t *BSON_CALL open_stream(const mongoc_uri_t *, const mongoc_host_l
 {
 	auto *connection = static_cast<Connection *>(context);
 	mongoc_stream_t *root = stream_new(connection, socket_for(connection, host));
-	mongoc_stream_t *stream =
-		connection->settings.tls ? encrypted(connection, root, host) : root;
+	mongoc_stream_t *stream = connection->settings.tls ? encrypted(connection, root, host) : root;
 	self(root)->greeted = true;
 	return mongoc_stream_buffered_new(stream, kBufferBytes);
 }

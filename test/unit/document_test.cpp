@@ -35,11 +35,12 @@ TEST(Documents, HoldEveryType)
 	all.object_id("_id", id).null("n").boolean("b", true).int32("i", -1).int64("l", 1LL << 40);
 	all.number("d", 1.5).decimal("m", decimal).date("t", 0).document("o", inner.get());
 	all.array("a", list.get()).binary("x", BSON_SUBTYPE_BINARY, "hi");
-	EXPECT_EQ(relaxed_json(all.get()),
-			  R"({ "_id" : { "$oid" : "0123456789abcdef01234567" }, "n" : null, "b" : true, "i" : -1,)"
-			  R"( "l" : 1099511627776, "d" : 1.5, "m" : { "$numberDecimal" : "1.50" },)"
-			  R"( "t" : { "$date" : "1970-01-01T00:00:00Z" }, "o" : { "k" : "a\u0000b" },)"
-			  R"( "a" : [ 7, 8 ], "x" : { "$binary" : { "base64" : "aGk=", "subType" : "00" } } })");
+	EXPECT_EQ(
+		relaxed_json(all.get()),
+		R"({ "_id" : { "$oid" : "0123456789abcdef01234567" }, "n" : null, "b" : true, "i" : -1,)"
+		R"( "l" : 1099511627776, "d" : 1.5, "m" : { "$numberDecimal" : "1.50" },)"
+		R"( "t" : { "$date" : "1970-01-01T00:00:00Z" }, "o" : { "k" : "a\u0000b" },)"
+		R"( "a" : [ 7, 8 ], "x" : { "$binary" : { "base64" : "aGk=", "subType" : "00" } } })");
 }
 
 TEST(Documents, CopyFieldsOfOthers)
@@ -56,7 +57,8 @@ TEST(Documents, RefuseWhatWouldNotArrive)
 {
 	Document d;
 	EXPECT_EQ(sqlstate_thrown([&] { d.int32(std::string_view("a\0b", 3), 1); }), "22021");
-	EXPECT_EQ(sqlstate_thrown([&] { d.string("s", std::string(kMaxDocumentBytes, 'x')); }), "54000");
+	EXPECT_EQ(sqlstate_thrown([&] { d.string("s", std::string(kMaxDocumentBytes, 'x')); }),
+			  "54000");
 	EXPECT_EQ(sqlstate_thrown([] { Document::from_json("{"); }), "22P02");
 	EXPECT_EQ(sqlstate_thrown([] { Document::from_json("{\"a\": {\"$oid\": \"1\"}}"); }), "22P02");
 	EXPECT_EQ(sqlstate_thrown([] { Document::from_json(""); }), "22P02");

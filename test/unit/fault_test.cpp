@@ -298,8 +298,7 @@ TEST(Connections, NobodyListens)
 	Error const error = error_of(client, read_all);
 	EXPECT_STREQ(error.sqlstate, "08001");
 	EXPECT_EQ(error.what(), "could not connect to MongoDB at 127.0.0.1:" + std::to_string(unused));
-	EXPECT_EQ(error.detail,
-			  "Host 127.0.0.1:" + std::to_string(unused) + ": Connection refused.");
+	EXPECT_EQ(error.detail, "Host 127.0.0.1:" + std::to_string(unused) + ": Connection refused.");
 	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 1); }).sqlstate, "08006");
 
 	Client other(settings_for({unused}), port);
@@ -382,7 +381,8 @@ TEST(Connections, ClosedWhileIdleAreReplaced)
 TEST(Connections, AServerThatIsTooOld)
 {
 	ScriptedServer server([](const std::string &, int) {
-		return Answer{Answer::kReply, R"({"ismaster": true, "minWireVersion": 0, "maxWireVersion": 2})"};
+		return Answer{Answer::kReply,
+					  R"({"ismaster": true, "minWireVersion": 0, "maxWireVersion": 2})"};
 	});
 	PollPort port;
 	Client client(settings_for({server.port()}), port);
@@ -395,7 +395,8 @@ TEST(Connections, OnlyToHostsOfTheSettings)
 	std::string const named = "127.0.0.1:" + std::to_string(stranger.port());
 	std::string const hello =
 		R"({"ismaster": false, "secondary": true, "setName": "rs", "minWireVersion": 0,
-			"maxWireVersion": 13, "hosts": [")" + named + R"("], "primary": ")" + named + "\"}";
+			"maxWireVersion": 13, "hosts": [")" +
+		named + R"("], "primary": ")" + named + "\"}";
 	ScriptedServer server([=](const std::string &command, int) {
 		return Answer{Answer::kReply, command == "find" ? "" : hello};
 	});
@@ -519,7 +520,8 @@ TEST(Writing, OutcomeOfEachOperation)
 
 TEST(Writing, NotConfirmed)
 {
-	ScriptedServer server(answers("update", R"({"n": 1, "nModified": 0, "upserted": [{"index": 0, "_id": 0}],
+	ScriptedServer server(
+		answers("update", R"({"n": 1, "nModified": 0, "upserted": [{"index": 0, "_id": 0}],
 		"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}})"));
 	PollPort port;
 	Client client(settings_for({server.port()}), port);
@@ -559,7 +561,8 @@ TEST(Writing, AnswerThatMakesNoSense)
 
 TEST(Writing, StepDownGivesUpTheConnection)
 {
-	ScriptedServer server(answers("update", R"({"ok": 0, "code": 10107, "errmsg": "not primary"})"));
+	ScriptedServer server(
+		answers("update", R"({"ok": 0, "code": 10107, "errmsg": "not primary"})"));
 	PollPort port;
 	Client client(settings_for({server.port()}), port);
 	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 1); }).sqlstate, "57P03");

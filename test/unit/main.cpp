@@ -4,7 +4,8 @@
  *	  Runs the unit tests, and ends with one line "N passed, N failed".
  *
  * Tests that need a server read MONGO_HOSTS (and MONGO_AUTH_HOSTS,
- * MONGO_AUTH_USER, MONGO_AUTH_PASSWORD), as printed by test/servers/mongo.sh.
+ * MONGO_AUTH_USER, MONGO_AUTH_PASSWORD), as printed by test/servers/mongo.sh;
+ * those that need TLS run under test/fault/mongo_tls_proxy.py.
  *
  *-------------------------------------------------------------------------
  */

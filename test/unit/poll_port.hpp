@@ -33,11 +33,10 @@ public:
 		pollfd one{descriptor, static_cast<short>((read ? POLLIN : 0) | (write ? POLLOUT : 0)), 0};
 		int64_t wait_ms = timeout_ms;
 		if (interrupt_at_ != Clock::time_point::max())
-			wait_ms = std::min<int64_t>(
-				wait_ms,
-				1 + std::chrono::duration_cast<std::chrono::milliseconds>(interrupt_at_ -
-																		  Clock::now())
-						.count());
+			wait_ms = std::min<int64_t>(wait_ms,
+										1 + std::chrono::duration_cast<std::chrono::milliseconds>(
+												interrupt_at_ - Clock::now())
+												.count());
 		int const ready = poll(&one, 1, static_cast<int>(std::max<int64_t>(wait_ms, 0)));
 		if (interrupted())
 			return Waited::kInterrupted;

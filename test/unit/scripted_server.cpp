@@ -107,8 +107,8 @@ struct ScriptedServer::Shared {
 
 ScriptedServer::ScriptedServer(Script script)
 {
-	shared_ = static_cast<Shared *>(mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-										 MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	shared_ = static_cast<Shared *>(
+		mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	int const listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	sockaddr_in address{};
 	address.sin_family = AF_INET;
@@ -201,8 +201,7 @@ bool ScriptedServer::answer(int socket, const Script &script)
 	Answer const answer = script(command, count(command));
 	if (answer.kind == Answer::kStall || answer.kind == Answer::kClose)
 		return answer.kind == Answer::kStall;
-	Document reply =
-		Document::from_json(answer.json.empty() ? usual_answer(command) : answer.json);
+	Document reply = Document::from_json(answer.json.empty() ? usual_answer(command) : answer.json);
 	if (!bson_has_field(reply.get(), "ok"))
 		reply.number("ok", 1);
 	send_reply(socket, header, reply.get());

@@ -46,9 +46,9 @@ protected:
 	/* make_unique makes a unique index on one field. */
 	void make_unique(const char *field)
 	{
-		Document const command = Document::from_json(
-			std::string(R"({"createIndexes": "c", "indexes": [{"key": {")") + field +
-			R"(": 1}, "name": "u", "unique": true}]})");
+		Document const command =
+			Document::from_json(std::string(R"({"createIndexes": "c", "indexes": [{"key": {")") +
+								field + R"(": 1}, "name": "u", "unique": true}]})");
 		client->command(database, command.get(), "could not create an index");
 	}
 	uint64_t count(const std::string &filter)
@@ -239,4 +239,67 @@ TEST_F(Password, IsMissing)
 	settings.username = settings.password = "";
 	std::string const sqlstate = sqlstate_of_reading();
 	EXPECT_TRUE(sqlstate == "42501" || sqlstate == "28P01") << sqlstate;
+}
+
+/* Tls needs a server behind TLS, as test/fault/mongo_tls_proxy.py gives. */
+class Tls : public testing::Test {
+protected:
+	void SetUp() override
+	{
+		const char *hosts = getenv("MONGO_TLS_HOSTS");
+		if (hosts == nullptr)
+			GTEST_SKIP() << "MONGO_TLS_HOSTS is not set";
+		set_option(settings, "hosts", hosts);
+		set_option(settings, "tls", "true");
+		settings.tls_ca_file = getenv("MONGO_TLS_CA_FILE");
+	}
+	/* detail_of_refusal connects where that must fail. */
+	std::string detail_of_refusal()
+	{
+		try {
+			Client(settings, port).ping();
+		} catch (const Error &error) {
+			EXPECT_STREQ(error.sqlstate, "08001");
+			return error.detail;
+		}
+		return "it was accepted";
+	}
+	PollPort port;
+	Settings settings;
+};
+
+TEST_F(Tls, CarriesLargeBatchesBothWays)
+{
+	std::string const database = "tls_" + std::to_string(getpid());
+	Client client(settings, port);
+	Bulk bulk(client, database, "c");
+	for (int id = 0; id < 3000; id++) {
+		Document key, whole;
+		key.int32("_id", id);
+		whole.int32("_id", id).string("text", std::string(1000, 'x'));
+		bulk.upsert(key.get(), whole.get());
+	}
+	EXPECT_EQ(bulk.execute().inserted, 3000u);
+	Cursor cursor(client, Query{database, "c"});
+	while (cursor.next() != nullptr)
+		;
+	EXPECT_EQ(cursor.documents(), 3000u);
+	Document drop;
+	drop.int32("dropDatabase", 1);
+	client.command(database, drop.get(), "could not drop");
+}
+
+TEST_F(Tls, WantsAKnownAuthority)
+{
+	settings.tls_ca_file = "";
+	EXPECT_NE(detail_of_refusal().find("certificate"), std::string::npos) << detail_of_refusal();
+	settings.tls_ca_file = "/no/such/file";
+	EXPECT_NE(detail_of_refusal().find("/no/such/file"), std::string::npos);
+	EXPECT_EQ(port.descriptors, 0);
+}
+
+TEST_F(Tls, WantsTheRightName)
+{
+	settings.hosts[0].name = "127.0.0.1";
+	EXPECT_NE(detail_of_refusal().find("certificate"), std::string::npos) << detail_of_refusal();
 }

@@ -49,12 +49,13 @@ TEST(Settings, Hosts)
 
 TEST(Settings, HostsThatAreWrong)
 {
-	for (const char *text : {"", ",", "a,", "a:0", "a:65536", "a:", "a:1x", "a b", "a@b", "a?tls=false",
-							 "[::1", "[x]:1", "[::1]x", "::1", "-a", ".a", "a\tb", "a#", "[fe80::1%eth0]"})
+	for (const char *text :
+		 {"", ",", "a,", "a:0", "a:65536", "a:", "a:1x", "a b", "a@b", "a?tls=false", "[::1",
+		  "[x]:1", "[::1]x", "::1", "-a", ".a", "a\tb", "a#", "[fe80::1%eth0]"})
 		EXPECT_EQ(sqlstate_for("hosts", text), "22023") << text;
 	EXPECT_EQ(sqlstate_for("hosts", std::string("a\0b", 3)), "22023");
-	for (const char *text : {"/tmp/mongodb-27017.sock", "%2Ftmp%2Fx.sock", "x.sock",
-							 "mongodb://a", "mongodb+srv://a.example.com", "a/?ssl=false"})
+	for (const char *text : {"/tmp/mongodb-27017.sock", "%2Ftmp%2Fx.sock", "x.sock", "mongodb://a",
+							 "mongodb+srv://a.example.com", "a/?ssl=false"})
 		EXPECT_EQ(sqlstate_for("hosts", text), "0A000") << text;
 }
 
@@ -91,8 +92,8 @@ TEST(Settings, RefusedWithReason)
 	EXPECT_EQ(sqlstate_for("colour", "red"), "HV00D");
 	for (const char *name : {"uri", "tls_insecure", "srv", "proxy_host", "load_balanced"})
 		EXPECT_EQ(sqlstate_for(name, "x"), "0A000") << name;
-	for (const char *mechanism : {"GSSAPI", "gssapi", "MONGODB-AWS", "MONGODB-OIDC", "PLAIN",
-								  "MONGODB-X509", "MONGODB-CR"})
+	for (const char *mechanism :
+		 {"GSSAPI", "gssapi", "MONGODB-AWS", "MONGODB-OIDC", "PLAIN", "MONGODB-X509", "MONGODB-CR"})
 		EXPECT_EQ(sqlstate_for("auth_mechanism", mechanism), "0A000") << mechanism;
 	EXPECT_EQ(sqlstate_for("write_concern", "0"), "0A000");
 }
@@ -103,7 +104,8 @@ TEST(Settings, Durations)
 	EXPECT_EQ(duration_from("t", "500ms"), 500);
 	EXPECT_EQ(duration_from("t", "5 s"), 5000);
 	EXPECT_EQ(duration_from("t", "2min"), 120000);
-	for (const char *text : {"", "0", "s", "1h", "1.5s", "99999999999", "2147483648", "40000min", "5s "})
+	for (const char *text :
+		 {"", "0", "s", "1h", "1.5s", "99999999999", "2147483648", "40000min", "5s "})
 		EXPECT_THROW(duration_from("t", text), Error) << text;
 }
 
@@ -118,7 +120,8 @@ TEST(Settings, ThatDoNotFitTogether)
 
 TEST(Settings, HostileCredentialsReachTheDriverUnchanged)
 {
-	for (const char *secret : {"p@ss:/%\"", "a?tls=false&x=", "ü ñ", "%40", "x'; DROP TABLE t; --"}) {
+	for (const char *secret :
+		 {"p@ss:/%\"", "a?tls=false&x=", "ü ñ", "%40", "x'; DROP TABLE t; --"}) {
 		Settings const settings =
 			with({{"hosts", "h1:1,h2:2"}, {"username", secret}, {"password", secret}});
 		Uri const uri = uri_from(settings);
