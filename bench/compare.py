@@ -1,0 +1,56 @@
+"""Runs the comparisons, prints their table, and writes it to bench/results/ if it is a whole one."""
+import os
+import sys
+from pathlib import Path
+
+import databases
+import engine
+import foreign_tables
+import mongo
+import team_roles
+from measure import table
+
+SUITES = {"engine": engine, "foreign_tables": foreign_tables, "team_roles": team_roles}
+
+
+def machine():
+    """machine says on what the numbers were measured, without naming it."""
+    with databases.connect("postgres") as server:
+        version = server.info.parameter_status("server_version")
+    return f"{os.cpu_count()} cores, PostgreSQL {version.split()[0]}, MongoDB server: {os.environ['BENCH_MONGO']}"
+
+
+def report(lines):
+    return f"""\
+# Benchmarks
+
+Both sides of a line ran in turn in one run; times are medians, a ratio is that of the medians, followed by the lowest and
+the highest of one turn. Absolute times say little about another machine. `make bench` writes this file.
+
+{machine()}.
+
+{table(lines)}
+"""
+
+
+def main(names):
+    unknown = set(names) - set(SUITES)
+    if unknown:
+        sys.exit(f"no comparison {sorted(unknown)[0]}: there are {', '.join(SUITES)}")
+    scale = float(os.environ.get("BENCH_SCALE", "1"))
+    lines = []
+    try:
+        for name in names or SUITES:
+            print(f"{name}:", flush=True)
+            lines.extend(SUITES[name].run(scale))
+    finally:
+        databases.drop_all()
+        mongo.drop()
+    print(f"\n{machine()}\n\n{table(lines)}")
+    if scale == 1 and not names:
+        version = os.environ["PG"]
+        Path(__file__).with_name("results").joinpath(f"postgresql-{version}.md").write_text(report(lines))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,73 @@
+"""Measuring two ways to do one thing, and the table of the results.
+
+A machine's speed changes while a benchmark runs. So the two sides of a comparison run in turn, the other one first every
+second time, and what counts is the ratio of their medians; the lowest and highest ratio of one turn show how sure it is.
+"""
+import statistics
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Comparison:
+    """A line of the table. `wanted` is the highest ratio ours/other, or with `faster` the lowest other/ours."""
+
+    work: str
+    other: str
+    wanted: float
+    faster: bool = False
+    ours_seconds: list = field(default_factory=list)
+    other_seconds: list = field(default_factory=list)
+
+    def run(self, ours, other, repetitions):
+        """run measures both sides, given as functions that return the seconds they took."""
+        for turn in range(repetitions):
+            sides = [(ours, self.ours_seconds), (other, self.other_seconds)]
+            for side, seconds in sides if turn % 2 == 0 else reversed(sides):
+                seconds.append(side())
+        print(f"  {self.work}: {self.ratio()} against {self.other}", flush=True)
+        return self
+
+    def ratio(self):
+        turns = [self._divide(*pair) for pair in zip(self.ours_seconds, self.other_seconds)]
+        median = self._divide(statistics.median(self.ours_seconds), statistics.median(self.other_seconds))
+        if self.faster:
+            return f"{median:.1f} times faster ({min(turns):.1f} to {max(turns):.1f})"
+        return f"{median:.2f} ({min(turns):.2f} to {max(turns):.2f})"
+
+    def _divide(self, ours, other):
+        return other / ours if self.faster else ours / other
+
+    def cells(self):
+        ours, other = (
+            f"{statistics.median(s):.3g} s" for s in (self.ours_seconds, self.other_seconds))
+        wanted = f"at least {self.wanted:g} times faster" if self.faster else f"at most {self.wanted:g}"
+        return [self.work, ours, f"{self.other}: {other}", self.ratio(), wanted]
+
+
+@dataclass
+class Measurement:
+    """A line of the table that is not a comparison."""
+
+    work: str
+    ours: str
+    wanted: str
+
+    def cells(self):
+        return [self.work, self.ours, "", "", self.wanted]
+
+
+def table(lines):
+    """table renders comparisons and measurements as Markdown."""
+    rows = [["work", "ours", "compared with", "ratio", "wanted"]] + [line.cells() for line in lines]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in rows)
+
+
+def seconds(action):
+    """seconds runs an action and says how long it took."""
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
