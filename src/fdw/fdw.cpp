@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * fdw.cpp
+ *	  The foreign data wrapper reconcile_mongo: what PostgreSQL calls.
+ *
+ * Updating and deleting documents, importing schemas and ANALYZE are not
+ * offered; PostgreSQL itself says so.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw/modify.hpp"
+#include "fdw/scan.hpp"
+
+#include "pg/boundary.hpp"
+
+using namespace reconcile;
+
+extern "C" {
+PG_MODULE_MAGIC;
+}
+
+RECONCILE_FUNCTION(reconcile_mongo_handler)
+{
+	FdwRoutine *routine = pg::call([] { return makeNode(FdwRoutine); });
+
+	routine->GetForeignRelSize = pg::entry<fdw::get_rel_size>;
+	routine->GetForeignPaths = pg::entry<fdw::get_paths>;
+	routine->GetForeignPlan = pg::entry<fdw::get_plan>;
+	routine->BeginForeignScan = pg::entry<fdw::begin_scan>;
+	routine->IterateForeignScan = pg::entry<fdw::iterate_scan>;
+	routine->ReScanForeignScan = pg::entry<fdw::rescan>;
+	routine->EndForeignScan = pg::entry<fdw::end_scan>;
+	routine->ExplainForeignScan = pg::entry<fdw::explain_scan>;
+
+	routine->IsForeignRelUpdatable = pg::entry<fdw::is_updatable>;
+	routine->PlanForeignModify = pg::entry<fdw::plan_modify>;
+	routine->BeginForeignModify = pg::entry<fdw::begin_modify>;
+	routine->BeginForeignInsert = pg::entry<fdw::begin_insert>;
+	routine->GetForeignModifyBatchSize = pg::entry<fdw::batch_size>;
+	routine->ExecForeignInsert = pg::entry<fdw::insert>;
+	routine->ExecForeignBatchInsert = pg::entry<fdw::batch_insert>;
+
+	return PointerGetDatum(routine);
+}

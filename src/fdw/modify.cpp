@@ -1,0 +1,308 @@
+/*-------------------------------------------------------------------------
+ *
+ * modify.cpp
+ *	  Inserting rows as documents, many with one command.
+ *
+ * Terms.  A row is "written" when this statement made its document, "refused"
+ * when MongoDB or the conversion would not take it, and "matched" when ON
+ * CONFLICT DO NOTHING found its document there; a matched one is left as it is
+ * and not counted.
+ *
+ * What MongoDB has written stays written when the transaction rolls back.  A
+ * refused row is an ERROR, after the rest of its batch was tried; while an
+ * observer is installed it hears of every row instead.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw/modify.hpp"
+
+#include "fdw/connection.hpp"
+#include "fdw/encode.hpp"
+#include "mongo/bulk.hpp"
+#include "pg/owned.hpp"
+#include "pg/text.hpp"
+#include "pg/write_observer.hpp"
+
+extern "C" {
+#include "access/xlog.h"
+#include "nodes/makefuncs.h"
+#include "utils/rel.h"
+}
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace reconcile::fdw {
+
+namespace {
+
+constexpr int kDefaultBatch = 1000;
+constexpr size_t kShownBytes = 200;
+
+/* clipped cuts UTF-8 text where a character ends. */
+std::string clipped(const std::string &text)
+{
+	size_t length = kShownBytes;
+	while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80)
+		length--;
+	return text.substr(0, length);
+}
+
+void require_key(const Table &table)
+{
+	if (!table.options.key.empty())
+		return;
+	std::string const name = pg::qualified_name(table.relation);
+	pg::fail(ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
+			 "ON CONFLICT DO NOTHING needs option \"key\" of foreign table " + name,
+			 "It names the columns that say whether a document is there already.",
+			 "ALTER FOREIGN TABLE " + name + " OPTIONS (ADD key 'column, ...')");
+}
+
+/* Insertion is the state of one INSERT or COPY. */
+class Insertion {
+public:
+	Insertion(Relation relation, Oid user, bool upsert);
+
+	/* write sends rows and returns those that were written; the list lives
+	 * until the next call. */
+	std::vector<TupleTableSlot *> &write(TupleTableSlot **slots, int count);
+
+	int batch_size() const
+	{
+		return table_.options.batch_size > 0 ? table_.options.batch_size : kDefaultBatch;
+	}
+
+private:
+	struct Refused {
+		int sqlstate;
+		std::string message;
+		std::string document; /* what says which one it is, as JSON */
+	};
+
+	void add(TupleTableSlot *slot);
+	void send();
+	void report_written(TupleTableSlot *slot);
+	void report_refused(TupleTableSlot *slot, int sqlstate, const std::string &message);
+	std::string described(TupleTableSlot *slot);
+	void warn_if_unconfirmed(const mongo::BulkResult &result);
+	[[noreturn]] void raise();
+
+	Table const table_;
+	bool const upsert_;
+	Encoder encoder_;
+	std::shared_ptr<mongo::Client> client_;
+	mongo::Bulk bulk_;
+	mongo::Document document_, selector_;
+	MemoryContext const scratch_; /* what converting a batch allocates */
+
+	std::vector<TupleTableSlot *> sent_, written_;
+	std::optional<Refused> first_refused_; /* of this batch */
+	uint64 all_written_ = 0, all_refused_ = 0;
+};
+
+Insertion::Insertion(Relation relation, Oid user, bool upsert)
+	: table_(table_of(RelationGetRelid(relation), RelationGetDescr(relation))), upsert_(upsert),
+	  encoder_(table_, upsert), client_(connect(table_.server, user)),
+	  bulk_(*client_, table_.options.database, table_.options.collection),
+	  scratch_(pg::call([] {
+		  return AllocSetContextCreate(CurrentMemoryContext, "reconcile_mongo insert",
+									   ALLOCSET_DEFAULT_SIZES);
+	  }))
+{
+}
+
+std::vector<TupleTableSlot *> &Insertion::write(TupleTableSlot **slots, int count)
+{
+	MemoryContext const before = MemoryContextSwitchTo(scratch_);
+	written_.clear();
+	first_refused_.reset();
+	for (int i = 0; i < count; i++) {
+		add(slots[i]);
+		if (bulk_.full())
+			send();
+	}
+	send();
+	MemoryContextSwitchTo(before);
+	pg::call([&] { MemoryContextReset(scratch_); });
+	if (first_refused_)
+		raise();
+	return written_;
+}
+
+/* add puts a row into the bulk; a row that is no document is refused here. */
+void Insertion::add(TupleTableSlot *slot)
+{
+	try {
+		local([&] {
+			encoder_.row(slot, document_, selector_);
+			if (upsert_)
+				bulk_.upsert(selector_.get(), document_.get());
+			else
+				bulk_.insert(document_.get());
+		});
+		sent_.push_back(slot);
+	} catch (const pg::Error &error) {
+		report_refused(slot, error.sqlstate, error.what());
+	}
+}
+
+void Insertion::send()
+{
+	if (sent_.empty())
+		return;
+	mongo::BulkResult const result = remote([&] { return bulk_.execute(); });
+	size_t refusal = 0;
+	for (size_t i = 0; i < sent_.size(); i++) {
+		switch (result.outcomes[i]) {
+		case mongo::Outcome::kInserted:
+			report_written(sent_[i]);
+			break;
+		case mongo::Outcome::kMatched:
+			break;
+		case mongo::Outcome::kRefused: {
+			const mongo::Refusal &why = result.refusals[refusal++];
+			report_refused(sent_[i], sqlstate_number(why.sqlstate), why.message);
+			break;
+		}
+		}
+	}
+	sent_.clear();
+	warn_if_unconfirmed(result);
+}
+
+void Insertion::report_written(TupleTableSlot *slot)
+{
+	written_.push_back(slot);
+	all_written_++;
+	if (pg::WriteObserver *observer = pg::write_observer())
+		pg::call([&] { observer->written(observer->state, slot); });
+}
+
+void Insertion::report_refused(TupleTableSlot *slot, int sqlstate, const std::string &message)
+{
+	all_refused_++;
+	if (pg::WriteObserver *observer = pg::write_observer())
+		pg::call([&] { observer->refused(observer->state, slot, sqlstate, message.c_str()); });
+	else if (!first_refused_)
+		first_refused_ = Refused{sqlstate, message, described(slot)};
+}
+
+/* described shows the key of a row, or the beginning of its document. */
+std::string Insertion::described(TupleTableSlot *slot)
+{
+	try {
+		local([&] { encoder_.row(slot, document_, selector_); });
+	} catch (const pg::Error &) {
+		return {}; /* the message itself is about the row */
+	}
+	std::string json = mongo::relaxed_json(upsert_ ? selector_.get() : document_.get());
+	if (json.size() > kShownBytes)
+		json = clipped(json) + " ...";
+	return json;
+}
+
+/* warn_if_unconfirmed passes on that the server wrote less safely than asked. */
+void Insertion::warn_if_unconfirmed(const mongo::BulkResult &result)
+{
+	if (result.unconfirmed.empty())
+		return;
+	const mongo::Refusal &why = result.unconfirmed.front();
+	pg::call([&] {
+		ereport(WARNING,
+				(errcode(sqlstate_number(why.sqlstate)),
+				 errmsg("MongoDB has not confirmed what it wrote to collection \"%s.%s\"",
+						table_.options.database.c_str(), table_.options.collection.c_str()),
+				 errdetail("%s A failover may undo it.",
+						   mongo::sentence(why.message).c_str())));
+	});
+}
+
+void Insertion::raise()
+{
+	pg::fail(first_refused_->sqlstate,
+			 "could not write a document to collection \"" + table_.options.full_name() + "\": " +
+				 first_refused_->message,
+			 (first_refused_->document.empty() ? ""
+											   : "The document is " + first_refused_->document + ". ") +
+				 "Of this statement, " + pg::plural(all_written_, "document", "documents") +
+				 " written and " + std::to_string(all_refused_) +
+				 " refused; a rollback does not undo what is written.");
+}
+
+Insertion *insertion_of(ResultRelInfo *target)
+{
+	return static_cast<Insertion *>(target->ri_FdwState);
+}
+
+/* begin prepares for rows, before anything is sent. */
+void begin(ModifyTableState *node, ResultRelInfo *target, bool upsert)
+{
+	EState *estate = node->ps.state;
+	Oid const user = pg::call([&] {
+		PreventCommandDuringRecovery("INSERT");
+		return pg::modify_user(target, estate);
+	});
+	target->ri_FdwState =
+		pg::owned<Insertion>(estate->es_query_cxt, target->ri_RelationDesc, user, upsert);
+}
+
+} // namespace
+
+/* is_updatable says what may be written: rows can be added. */
+int is_updatable(Relation relation)
+{
+	return table_options(RelationGetRelid(relation)).updatable ? 1 << CMD_INSERT : 0;
+}
+
+List *plan_modify(PlannerInfo *root, ModifyTable *plan, Index relation, int)
+{
+	bool const upsert = plan->onConflictAction == ONCONFLICT_NOTHING;
+	if (plan->operation == CMD_INSERT && upsert)
+		require_key(opened_table_of(planner_rt_fetch(relation, root)->relid));
+	return pg::call([&] { return list_make1(makeInteger(upsert)); });
+}
+
+void begin_modify(ModifyTableState *node, ResultRelInfo *target, List *planned, int, int flags)
+{
+	if (!(flags & EXEC_FLAG_EXPLAIN_ONLY))
+		begin(node, target, intVal(linitial(planned)) != 0);
+}
+
+/* begin_insert is for COPY, and for rows that a partitioned table sends here. */
+void begin_insert(ModifyTableState *node, ResultRelInfo *target)
+{
+	auto *plan = reinterpret_cast<ModifyTable *>(node->ps.plan);
+	bool const upsert = plan != nullptr && plan->onConflictAction == ONCONFLICT_NOTHING;
+	if (upsert)
+		require_key(opened_table_of(RelationGetRelid(target->ri_RelationDesc)));
+	begin(node, target, upsert);
+}
+
+/* batch_size is 1 where PostgreSQL must see the result of each row. */
+int batch_size(ResultRelInfo *target)
+{
+	TriggerDesc *triggers = target->ri_TrigDesc;
+	if (insertion_of(target) == nullptr || target->ri_projectReturning != nullptr ||
+		target->ri_WithCheckOptions != NIL ||
+		(triggers != nullptr &&
+		 (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
+		return 1;
+	return insertion_of(target)->batch_size();
+}
+
+TupleTableSlot *insert(EState *, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *)
+{
+	return insertion_of(target)->write(&slot, 1).empty() ? nullptr : slot;
+}
+
+TupleTableSlot **batch_insert(EState *, ResultRelInfo *target, TupleTableSlot **slots,
+							  TupleTableSlot **, int *count)
+{
+	std::vector<TupleTableSlot *> &written = insertion_of(target)->write(slots, *count);
+	*count = static_cast<int>(written.size());
+	return written.data();
+}
+
+} // namespace reconcile::fdw

@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * table.cpp
+ *	  A foreign table as MongoDB sees it: a collection, and fields.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fdw/table.hpp"
+
+#include "pg/text.hpp"
+
+extern "C" {
+#include "access/table.h"
+#include "catalog/pg_attribute.h"
+#include "foreign/fdwapi.h"
+#include "foreign/foreign.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+}
+
+#include <algorithm>
+
+namespace reconcile::fdw {
+
+namespace {
+
+struct KnownKind {
+	Oid type;
+	Kind kind;
+	std::vector<bson_type_t> bson_types; /* that bson_type may ask for */
+};
+
+const std::vector<KnownKind> &known_kinds()
+{
+	static const auto *kinds = new std::vector<KnownKind>{
+		{TEXTOID, Kind::kText, {BSON_TYPE_UTF8, BSON_TYPE_OID}},
+		{VARCHAROID, Kind::kText, {BSON_TYPE_UTF8, BSON_TYPE_OID}},
+		{BPCHAROID, Kind::kBpchar, {BSON_TYPE_UTF8, BSON_TYPE_OID}},
+		{BYTEAOID, Kind::kBytea, {BSON_TYPE_BINARY, BSON_TYPE_OID}},
+		{BOOLOID, Kind::kBool, {BSON_TYPE_BOOL}},
+		{INT2OID,
+		 Kind::kInt2,
+		 {BSON_TYPE_INT32, BSON_TYPE_INT64, BSON_TYPE_DOUBLE, BSON_TYPE_DECIMAL128}},
+		{INT4OID,
+		 Kind::kInt4,
+		 {BSON_TYPE_INT32, BSON_TYPE_INT64, BSON_TYPE_DOUBLE, BSON_TYPE_DECIMAL128}},
+		{INT8OID,
+		 Kind::kInt8,
+		 {BSON_TYPE_INT32, BSON_TYPE_INT64, BSON_TYPE_DOUBLE, BSON_TYPE_DECIMAL128}},
+		{FLOAT4OID, Kind::kFloat4, {BSON_TYPE_DOUBLE, BSON_TYPE_INT32, BSON_TYPE_INT64}},
+		{FLOAT8OID, Kind::kFloat8, {BSON_TYPE_DOUBLE, BSON_TYPE_INT32, BSON_TYPE_INT64}},
+		{NUMERICOID,
+		 Kind::kNumeric,
+		 {BSON_TYPE_INT32, BSON_TYPE_INT64, BSON_TYPE_DOUBLE, BSON_TYPE_DECIMAL128}},
+		{TIMESTAMPTZOID, Kind::kTimestamptz, {BSON_TYPE_DATE_TIME}},
+		{TIMESTAMPOID, Kind::kTimestamp, {BSON_TYPE_DATE_TIME}},
+		{DATEOID, Kind::kDate, {BSON_TYPE_DATE_TIME}},
+		{UUIDOID, Kind::kUuid, {BSON_TYPE_BINARY, BSON_TYPE_UTF8}},
+		{JSONBOID, Kind::kJsonb, {}}, /* any */
+	};
+	return *kinds;
+}
+
+/* set_type finds out what the column's type means, and whether the BSON type
+ * that was asked for can be it. */
+void set_type(Column &column, Form_pg_attribute attribute, const std::string &bson_type)
+{
+	column.type = attribute->atttypid;
+	column.typmod = attribute->atttypmod;
+	column.base_type =
+		pg::call([&] { return getBaseTypeAndTypmod(column.type, &column.typmod); });
+
+	auto const &kinds = known_kinds();
+	auto const known = std::find_if(kinds.begin(), kinds.end(), [&](const KnownKind &kind) {
+		return kind.type == column.base_type;
+	});
+	if (known == kinds.end())
+		pg::fail(ERRCODE_FDW_INVALID_DATA_TYPE,
+				 "column \"" + column.name + "\" has a type that no value of MongoDB fits: " +
+					 column_type_name(column),
+				 {}, "Use jsonb, which holds any value.");
+	column.kind = known->kind;
+
+	if (bson_type.empty())
+		return;
+	column.bson_type = *bson_type_from(bson_type);
+	auto const &fitting = known->bson_types;
+	if (!fitting.empty() &&
+		std::find(fitting.begin(), fitting.end(), column.bson_type) == fitting.end())
+		pg::fail(ERRCODE_FDW_INVALID_DATA_TYPE,
+				 "option \"bson_type\" of column \"" + column.name + "\" does not fit its type",
+				 "Type " + column_type_name(column) + " cannot hold BSON type " + bson_type + ".");
+}
+
+Column column_of(Oid relation, Form_pg_attribute attribute)
+{
+	ColumnOptions const options = column_options(relation, attribute->attnum);
+	Column column;
+	column.number = attribute->attnum;
+	column.name = NameStr(attribute->attname);
+	column.path = options.path.value_or(column.name);
+	column.parts = path_parts(column.path);
+	column.generated = attribute->attgenerated != '\0';
+	set_type(column, attribute, options.bson_type);
+	if (column.whole_document() && column.kind != Kind::kJsonb)
+		pg::fail(ERRCODE_FDW_INVALID_DATA_TYPE,
+				 "column \"" + column.name + "\" must be of type jsonb",
+				 "Its path is empty, which is the whole document.");
+	return column;
+}
+
+} // namespace
+
+const Column *Table::column(AttrNumber number) const
+{
+	for (const Column &known : columns)
+		if (known.number == number)
+			return &known;
+	return nullptr;
+}
+
+const Column *Table::column(const std::string &name) const
+{
+	for (const Column &known : columns)
+		if (known.name == name)
+			return &known;
+	return nullptr;
+}
+
+Table table_of(Oid relation, TupleDesc row_type)
+{
+	Table table;
+	table.relation = relation;
+	table.server = pg::call([&] { return GetForeignServerIdByRelId(relation); });
+	table.options = table_options(relation);
+	table.width = row_type->natts;
+	for (int i = 0; i < row_type->natts; i++) {
+		Form_pg_attribute attribute = TupleDescAttr(row_type, i);
+		if (!attribute->attisdropped)
+			table.columns.push_back(column_of(relation, attribute));
+	}
+	for (const std::string &name : table.options.key)
+		if (table.column(name) == nullptr)
+			pg::fail(ERRCODE_UNDEFINED_COLUMN,
+					 "column \"" + name + "\" named in option \"key\" of foreign table " +
+						 pg::qualified_name(relation) + " does not exist");
+	return table;
+}
+
+Table opened_table_of(Oid relation)
+{
+	Relation opened = pg::call([&] { return table_open(relation, NoLock); });
+	Table table = table_of(relation, RelationGetDescr(opened));
+	pg::call([&] { table_close(opened, NoLock); });
+	return table;
+}
+
+std::string column_type_name(const Column &column)
+{
+	char *name = pg::call([&] {
+		return column.domain() ? format_type_be(column.type)
+							   : format_type_with_typemod(column.type, column.typmod);
+	});
+	return name;
+}
+
+} // namespace reconcile::fdw
