@@ -13,8 +13,10 @@
 #include "invariant/ledger.hpp"
 #include "invariant/lock.hpp"
 #include "invariant/order.hpp"
+#include "invariant/plan.hpp"
 #include "invariant/planned.hpp"
 #include "invariant/statements.hpp"
+#include "invariant/work_list.hpp"
 #include "invariant/writer.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
@@ -31,57 +33,49 @@ namespace reconcile::invariant {
 
 namespace {
 
+/* More rows than any plan has. */
+constexpr int64 kAllRows = int64(1) << 62;
+
 struct Options {
 	bool dry_run;
 	bool stop_at_bad_row;
 	std::string record;
+	std::optional<SavedPlan> plan;
 };
 
-/* missing_rows reads what a repair has to insert. */
-std::unique_ptr<pg::WorkList> missing_rows(Statements &statements, const PlannedRows &planned)
+/* rows_to_insert are the rows of the plan, if there is one, else what is
+ * missing now. */
+std::unique_ptr<pg::WorkList> rows_to_insert(const Definition &definition, const Options &options,
+											 Statements &statements)
 {
-	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
-	pg::Spi spi;
-	planned.show(statements, spi);
-	spi.collect(statements.missing(), SPI_OK_SELECT, *list);
+	if (!options.plan)
+		return missing_rows(statements);
+	auto list = planned_rows(options.plan->plan_id, statements, 1, kAllRows);
+	check_applicable(*options.plan, definition, statements, *list);
 	return list;
 }
 
-/* check_surplus counts the rows of a work list that repeat the key of another
- * one.  Two different rows for one key are an error of the invariant. */
-int64 check_surplus(const Definition &definition, const Statements &statements, pg::WorkList &list)
+/* still_missing counts the rows of a work list that are not there yet. */
+int64 still_missing(const Statements &statements, pg::WorkList &list)
 {
 	pg::Spi spi;
 	spi.expose(kWorkList, list);
-	spi.run(statements.surplus(), SPI_OK_SELECT);
-	if (auto key = spi.text(0, 2))
-		pg::fail(ERRCODE_CARDINALITY_VIOLATION,
-				 "invariant \"" + definition.name + "\" expects different rows with the same key",
-				 "Key: " + *key + ".",
-				 "Make its query yield one row per key, for example with DISTINCT ON.");
+	spi.run(statements.still_missing(), SPI_OK_SELECT);
 	return spi.number(0, 1);
 }
 
-/* drop_surplus leaves one row per key in a work list. */
-void drop_surplus(const Definition &definition, const Statements &statements,
-				  std::unique_ptr<pg::WorkList> &list)
-{
-	if (check_surplus(definition, statements, *list) == 0)
-		return;
-	auto kept = std::make_unique<pg::WorkList>(list->row_type());
-	pg::Spi spi;
-	spi.expose(kWorkList, *list);
-	spi.collect(statements.distinct(), SPI_OK_SELECT, *kept);
-	list = std::move(kept);
-}
-
-RunRecord dry_run(const Definition &definition, PlannedRows &planned)
+RunRecord dry_run(const Definition &definition, const Options &options, PlannedRows &planned)
 {
 	pg::AsOwner owner(definition.owner, definition.search_path);
 	Statements statements(definition);
-	auto list = missing_rows(statements, planned);
-
 	RunRecord run;
+	if (options.plan) {
+		auto list = rows_to_insert(definition, options, statements);
+		run.planned = list->size();
+		run.changed = still_missing(statements, *list);
+		return run;
+	}
+	auto list = missing_rows(statements, planned);
 	run.planned = list->size();
 	drop_surplus(definition, statements, list);
 	run.changed = list->size();
@@ -112,7 +106,7 @@ RunRecord live_run(const Definition &definition, const Options &options)
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		Statements statements(definition);
 		run.rows_recorded = recording(statements.target(), options.record);
-		auto list = missing_rows(statements, PlannedRows());
+		auto list = rows_to_insert(definition, options, statements);
 		run.planned = list->size();
 
 		/* No unique index stops the second row of a key that may repeat, and a
@@ -127,6 +121,8 @@ RunRecord live_run(const Definition &definition, const Options &options)
 	}
 	run.run_id = next_run_id();
 	enter(definition, run, written.get(), refused);
+	if (options.plan)
+		mark_applied(options.plan->plan_id, run.run_id);
 	return run;
 }
 
@@ -150,8 +146,17 @@ RECONCILE_FUNCTION(reconcile_repair)
 	options.stop_at_bad_row =
 		arguments.one_of(4, "on_row_error", {"skip", "stop"}) == "stop";
 	options.record = arguments.one_of(5, "record", {"auto", "xmin", "rows"});
-	if (auto plan = arguments.optional_int8(3))
-		pg::fail(ERRCODE_UNDEFINED_OBJECT, "plan " + std::to_string(*plan) + " does not exist");
+	std::optional<std::string> invariant = arguments.optional_text(0);
+	std::optional<std::string> const pack = arguments.optional_text(1);
+	if (auto plan_id = arguments.optional_int8(3)) {
+		options.plan = saved_plan(*plan_id);
+		if (pack || (invariant && *invariant != options.plan->invariant))
+			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
+					 "plan " + std::to_string(*plan_id) + " is of invariant \"" +
+						 options.plan->invariant + "\"",
+					 {}, "Leave out the arguments invariant and pack.");
+		invariant = options.plan->invariant;
+	}
 	if (!options.dry_run)
 		pg::call([] {
 			PreventCommandIfReadOnly("reconcile.repair()");
@@ -161,10 +166,10 @@ RECONCILE_FUNCTION(reconcile_repair)
 	pg::ResultSet result(fcinfo);
 	PlannedRows planned;
 	for (const Definition &definition :
-		 in_order(chosen_definitions(arguments.optional_text(0), arguments.optional_text(1)))) {
+		 in_order(chosen_definitions(invariant, pack))) {
 		TimestampTz const started = GetCurrentTimestamp();
 		require_role(definition);
-		RunRecord const run = options.dry_run ? dry_run(definition, planned)
+		RunRecord const run = options.dry_run ? dry_run(definition, options, planned)
 											  : live_run(definition, options);
 		result.add(result_row(definition, run, started));
 	}

@@ -172,11 +172,11 @@ const Column &Statements::column(const std::string &name) const
 }
 
 /* expected_value is a column of e as the target would store it. */
-std::string Statements::expected_value(const std::string &name) const
+std::string Statements::expected_value(const std::string &name, const std::string &alias) const
 {
 	for (const Output &output : expected_.outputs())
 		if (output.name == name)
-			return as_stored(column(name), output.type, "e." + pg::quoted(name));
+			return as_stored(column(name), output.type, alias + "." + pg::quoted(name));
 	pg::fail(ERRCODE_UNDEFINED_COLUMN, "column \"" + name + "\" is not a column of the query");
 }
 
@@ -313,14 +313,67 @@ std::string Statements::findings() const
 		   ") ELSE " + reason + " END FROM " + joined_rows() + " WHERE " + deviates();
 }
 
-std::string Statements::missing() const
+/* absent yields those of some expected rows that are not in the target. */
+std::string Statements::absent(const std::string &rows) const
 {
-	std::string sql = with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
-	sql += "SELECT e.* FROM (" + expected_.text() +
-		   ") AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " + source_ + " t";
+	std::string sql = "SELECT e.* FROM " + rows +
+					  " AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " + source_ + " t";
 	if (absent_)
 		sql += " WHERE (" + *absent_ + ") IS NOT TRUE";
 	return sql + ") AS x WHERE " + key_equality() + ")";
+}
+
+std::string Statements::missing() const
+{
+	std::string const with =
+		with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
+	return with + absent("(" + expected_.text() + ")");
+}
+
+std::string Statements::still_missing() const
+{
+	return "SELECT pg_catalog.count(*) FROM (" + absent(pg::quoted(kWorkList)) + ") AS missing";
+}
+
+std::string Statements::unexpected() const
+{
+	std::vector<std::string> same;
+	for (const std::string &name : definition_.key)
+		same.push_back(equality(column(name), expected_value(name, "x"), expected_value(name)));
+	return "SELECT pg_catalog.count(*), pg_catalog.min(" + key_json("e") +
+		   "::pg_catalog.text) FROM " + pg::quoted(kWorkList) +
+		   " AS e WHERE NOT EXISTS (SELECT FROM (" + expected_.text() + ") AS x WHERE " +
+		   pg::joined(same, " AND ") + ")";
+}
+
+std::string Statements::to_json() const
+{
+	return "SELECT " + key_json("e") + ", pg_catalog.to_jsonb(e.*) FROM " + pg::quoted(kWorkList) +
+		   " AS e";
+}
+
+std::string Statements::from_json() const
+{
+	std::vector<std::string> columns;
+	for (const Output &output : expected_.outputs())
+		columns.push_back(pg::quoted(output.name) + " " + pg::type_name(output.type, output.typmod));
+	return "SELECT e.* FROM " + pg::quoted(kWorkList) +
+		   " AS l, LATERAL pg_catalog.jsonb_to_record(l.row) AS e(" + pg::joined(columns, ", ") + ")";
+}
+
+std::string Statements::structure() const
+{
+	std::vector<std::string> parts;
+	for (const Column &column : target_.columns())
+		if (!column.dropped)
+			parts.push_back(pg::quoted(column.name) + " " +
+							pg::type_name(column.type, column.typmod) +
+							(column.not_null ? " not null" : "") + column.generated +
+							column.identity);
+	if (arbiter_)
+		parts.push_back(arbiter_->index + " " + arbiter_->predicate.value_or("") +
+						(arbiter_->nulls_are_equal ? " nulls not distinct" : ""));
+	return target_.name() + ": " + pg::joined(parts, ", ");
 }
 
 TupleDesc Statements::work_list_row_type() const

@@ -76,12 +76,27 @@ public:
 	 * to an invariant what the ones before it would insert. */
 	void see(Oid table, const std::string &rows);
 
+	/* to_json yields the rows of the work list as key and row, from_json the
+	 * rows again of a work list that holds them so. */
+	std::string to_json() const;
+	std::string from_json() const;
+
+	/* unexpected counts the rows of the work list whose key the query does not
+	 * yield any more, and shows one; still_missing those that are not there. */
+	std::string unexpected() const;
+	std::string still_missing() const;
+
+	/* structure is a text that changes when the target's columns or the
+	 * unique index do. */
+	std::string structure() const;
+
 	/* key_json makes a jsonb object of the key columns of an alias. */
 	std::string key_json(const std::string &alias) const;
 
 private:
 	const Column &column(const std::string &name) const;
-	std::string expected_value(const std::string &name) const;
+	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
+	std::string absent(const std::string &rows) const;
 	std::string expected_key() const;
 	std::string present_rows() const;
 	std::string key_equality() const;

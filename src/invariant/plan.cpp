@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.cpp
+ *	  Plans: what a repair would insert, saved to be reviewed and applied.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/plan.hpp"
+
+#include "invariant/work_list.hpp"
+#include "pg/identity.hpp"
+#include "pg/result_set.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "tcop/utility.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+constexpr int kStale = MAKE_SQLSTATE('R', 'C', '0', '0', '2');
+constexpr int kApplied = MAKE_SQLSTATE('R', 'C', '0', '0', '3');
+
+/* json_row_type is the row type of planned rows outside of their own type. */
+TupleDesc json_row_type()
+{
+	return pg::call([] {
+		TupleDesc row_type = CreateTemplateTupleDesc(2);
+		TupleDescInitEntry(row_type, 1, "key", JSONBOID, -1, 0);
+		TupleDescInitEntry(row_type, 2, "row", JSONBOID, -1, 0);
+		return row_type;
+	});
+}
+
+[[noreturn]] void stale(const SavedPlan &plan, const std::string &why)
+{
+	pg::fail(kStale, "plan " + std::to_string(plan.plan_id) + " is stale", why,
+			 "Make a new one: SELECT reconcile.plan(" + pg::literal(plan.invariant) + ");");
+}
+
+/* save stores a plan whose rows are readable under kWorkList as key and row. */
+int64 save(const Definition &definition, const std::string &structure, pg::WorkList &rows)
+{
+	std::string const by = pg::role_name(GetUserId());
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.expose(kWorkList, rows);
+	spi.run("INSERT INTO reconcile.saved_plan (invariant, planned, definition, structure,"
+			" fingerprint, created_by)"
+			" SELECT $1, count(*), md5($2), md5($3),"
+			"  md5($2 || $3 || coalesce(sum(hashtextextended(key::text, 0)), 0)), $4 FROM " +
+				pg::quoted(kWorkList) + " RETURNING plan_id",
+			SPI_OK_INSERT_RETURNING,
+			pg::Args().add(definition.name).add(fingerprint(definition)).add(structure).add(by));
+	int64 const plan_id = spi.number(0, 1);
+	spi.run("INSERT INTO reconcile.saved_plan_row (plan_id, ordinal, key, row)"
+			" SELECT $1, row_number() OVER (), key, row FROM " +
+				pg::quoted(kWorkList),
+			SPI_OK_INSERT, pg::Args().add(plan_id));
+	return plan_id;
+}
+
+} // namespace
+
+SavedPlan saved_plan(int64 plan_id)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	uint64 const found = spi.run("SELECT invariant, definition, structure, applied_by,"
+								 " expires_at < now() FROM reconcile.saved_plan WHERE plan_id = $1",
+								 SPI_OK_SELECT, pg::Args().add(plan_id));
+	if (found == 0)
+		pg::fail(ERRCODE_UNDEFINED_OBJECT, "plan " + std::to_string(plan_id) + " does not exist", {},
+				 "View reconcile.plans lists all plans.");
+	SavedPlan plan;
+	plan.plan_id = plan_id;
+	plan.invariant = spi.required_text(0, 1);
+	plan.definition = spi.required_text(0, 2);
+	plan.structure = spi.required_text(0, 3);
+	if (spi.text(0, 4))
+		plan.applied_by = spi.number(0, 4);
+	plan.expired = spi.truth(0, 5);
+	return plan;
+}
+
+std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &statements,
+										   int64 first, int64 count)
+{
+	pg::WorkList stored(json_row_type());
+	{
+		pg::AsExtensionOwner owner;
+		pg::Spi spi;
+		spi.collect("SELECT key, row FROM reconcile.saved_plan_row WHERE plan_id = $1"
+					" AND ordinal >= $2 AND ordinal < $2 + $3 ORDER BY ordinal",
+					SPI_OK_SELECT, stored, pg::Args().add(plan_id).add(first).add(count));
+	}
+	auto rows = std::make_unique<pg::WorkList>(statements.work_list_row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, stored);
+	spi.collect(statements.from_json(), SPI_OK_SELECT, *rows);
+	return rows;
+}
+
+void check_applicable(const SavedPlan &plan, const Definition &definition,
+					  const Statements &statements, pg::WorkList &rows)
+{
+	if (plan.applied_by)
+		pg::fail(kApplied, "plan " + std::to_string(plan.plan_id) + " is applied already",
+				 "Run " + std::to_string(*plan.applied_by) + " applied it.");
+	if (plan.expired)
+		stale(plan, "It expired.");
+
+	pg::Spi spi;
+	spi.run("SELECT pg_catalog.md5($1), pg_catalog.md5($2)", SPI_OK_SELECT,
+			pg::Args().add(fingerprint(definition)).add(statements.structure()));
+	if (spi.required_text(0, 1) != plan.definition)
+		stale(plan, "The definition of invariant \"" + plan.invariant + "\" changed.");
+	if (spi.required_text(0, 2) != plan.structure)
+		stale(plan, "The structure of " + statements.target().name() + " changed.");
+	spi.expose(kWorkList, rows);
+	spi.run(statements.unexpected(), SPI_OK_SELECT);
+	if (int64 const unexpected = spi.number(0, 1); unexpected > 0)
+		stale(plan, pg::plural(static_cast<uint64>(unexpected), "planned row is",
+							   "planned rows are") +
+						" not expected any more; one has the key " + spi.required_text(0, 2) + ".");
+}
+
+void mark_applied(int64 plan_id, int64 run_id)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("UPDATE reconcile.saved_plan SET applied_by = $2, applied_at = clock_timestamp()"
+			" WHERE plan_id = $1",
+			SPI_OK_UPDATE, pg::Args().add(plan_id).add(run_id));
+}
+
+RECONCILE_FUNCTION(reconcile_plan)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition const definition = definition_named(arguments.text(0, "invariant"));
+	require_role(definition);
+	pg::call([] {
+		PreventCommandIfReadOnly("reconcile.plan()");
+		PreventCommandDuringRecovery("reconcile.plan()");
+	});
+
+	pg::WorkList rows(json_row_type());
+	std::string structure;
+	{
+		pg::AsOwner owner(definition.owner, definition.search_path);
+		Statements statements(definition);
+		structure = statements.structure();
+		auto list = missing_rows(statements);
+		drop_surplus(definition, statements, list);
+		pg::Spi spi;
+		spi.expose(kWorkList, *list);
+		spi.collect(statements.to_json(), SPI_OK_SELECT, rows);
+	}
+	return Int64GetDatum(save(definition, structure, rows));
+}
+
+RECONCILE_FUNCTION(reconcile_plan_rows)
+{
+	pg::Arguments arguments(fcinfo);
+	SavedPlan const plan = saved_plan(arguments.int8(0, "plan"));
+	require_role(definition_named(plan.invariant));
+	pg::ResultSet result(fcinfo);
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.collect("SELECT ordinal, key, row FROM reconcile.saved_plan_row WHERE plan_id = $1"
+				" ORDER BY ordinal",
+				SPI_OK_SELECT, result.store(), result.context(), pg::Args().add(plan.plan_id));
+	return Datum(0);
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * work_list.cpp
+ *	  What a repair has to insert, read once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/work_list.hpp"
+
+namespace reconcile::invariant {
+
+std::unique_ptr<pg::WorkList> missing_rows(Statements &statements, const PlannedRows &planned)
+{
+	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
+	pg::Spi spi;
+	planned.show(statements, spi);
+	spi.collect(statements.missing(), SPI_OK_SELECT, *list);
+	return list;
+}
+
+int64 check_surplus(const Definition &definition, const Statements &statements, pg::WorkList &list)
+{
+	pg::Spi spi;
+	spi.expose(kWorkList, list);
+	spi.run(statements.surplus(), SPI_OK_SELECT);
+	if (auto key = spi.text(0, 2))
+		pg::fail(ERRCODE_CARDINALITY_VIOLATION,
+				 "invariant \"" + definition.name + "\" expects different rows with the same key",
+				 "Key: " + *key + ".",
+				 "Make its query yield one row per key, for example with DISTINCT ON.");
+	return spi.number(0, 1);
+}
+
+void drop_surplus(const Definition &definition, const Statements &statements,
+				  std::unique_ptr<pg::WorkList> &list)
+{
+	if (check_surplus(definition, statements, *list) == 0)
+		return;
+	auto kept = std::make_unique<pg::WorkList>(list->row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, *list);
+	spi.collect(statements.distinct(), SPI_OK_SELECT, *kept);
+	list = std::move(kept);
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * work_list.hpp
+ *	  What a repair has to insert, read once.
+ *
+ * Depends on: planned.hpp, statements.hpp.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "invariant/planned.hpp"
+#include "invariant/statements.hpp"
+#include "pg/spi.hpp"
+
+#include <memory>
+
+namespace reconcile::invariant {
+
+/* missing_rows reads the rows that are missing; a dry run passes what it has
+ * planned before. */
+std::unique_ptr<pg::WorkList> missing_rows(Statements &statements,
+										   const PlannedRows &planned = PlannedRows());
+
+/* check_surplus counts the rows of a work list that repeat the key of another
+ * one.  Two different rows for one key are an error of the invariant. */
+int64 check_surplus(const Definition &definition, const Statements &statements,
+					pg::WorkList &list);
+
+/* drop_surplus leaves one row per key in a work list. */
+void drop_surplus(const Definition &definition, const Statements &statements,
+				  std::unique_ptr<pg::WorkList> &list);
+
+} // namespace reconcile::invariant
