@@ -64,15 +64,15 @@ bson_type_t default_type(Kind kind)
 {
 	pg::fail(sqlstate,
 			 "value of column \"" + column.name + "\" cannot be written as BSON type " +
-				 bson_type_name(column.bson_type == kAnyType ? default_type(column.kind)
-															 : column.bson_type),
+				 bson_type_name(column.written_type == kAnyType ? default_type(column.kind)
+															 : column.written_type),
 			 "The value is " + value + ".");
 }
 
 void append_text(mongo::Document &into, std::string_view name, const Column &column,
 				 std::string_view text)
 {
-	if (column.bson_type != BSON_TYPE_OID) {
+	if (column.written_type != BSON_TYPE_OID) {
 		into.string(name, text);
 		return;
 	}
@@ -88,7 +88,7 @@ void append_bytea(mongo::Document &into, std::string_view name, const Column &co
 	auto *packed = pg::call([&] { return PG_DETOAST_DATUM_PACKED(value); });
 	std::string_view const bytes(VARDATA_ANY(packed),
 								 static_cast<size_t>(VARSIZE_ANY_EXHDR(packed)));
-	if (column.bson_type != BSON_TYPE_OID) {
+	if (column.written_type != BSON_TYPE_OID) {
 		into.binary(name, BSON_SUBTYPE_BINARY, bytes);
 		return;
 	}
@@ -104,7 +104,7 @@ void append_bytea(mongo::Document &into, std::string_view name, const Column &co
 void append_number(mongo::Document &into, std::string_view name, const Column &column, Datum value)
 {
 	bson_type_t const type =
-		column.bson_type == kAnyType ? default_type(column.kind) : column.bson_type;
+		column.written_type == kAnyType ? default_type(column.kind) : column.written_type;
 	Datum const numeric = as_numeric(column.kind, value);
 	if (!append_numeric(into, name, numeric, type))
 		cannot_hold(column, ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, numeric_text(numeric));
@@ -113,7 +113,7 @@ void append_number(mongo::Document &into, std::string_view name, const Column &c
 /* append_float keeps what numeric has not: a zero with a sign. */
 void append_float(mongo::Document &into, std::string_view name, const Column &column, Datum value)
 {
-	if (column.bson_type != kAnyType && column.bson_type != BSON_TYPE_DOUBLE)
+	if (column.written_type != kAnyType && column.written_type != BSON_TYPE_DOUBLE)
 		append_number(into, name, column, value);
 	else
 		into.number(name, column.kind == Kind::kFloat4 ? DatumGetFloat4(value)
@@ -123,7 +123,7 @@ void append_float(mongo::Document &into, std::string_view name, const Column &co
 /* append_integer takes the short way for the usual types. */
 void append_integer(mongo::Document &into, std::string_view name, const Column &column, Datum value)
 {
-	if (column.bson_type != kAnyType)
+	if (column.written_type != kAnyType)
 		append_number(into, name, column, value);
 	else if (column.kind == Kind::kInt8)
 		into.int64(name, DatumGetInt64(value));
@@ -149,7 +149,7 @@ void append_time(mongo::Document &into, std::string_view name, const Column &col
 
 void append_uuid(mongo::Document &into, std::string_view name, const Column &column, Datum value)
 {
-	if (column.bson_type == BSON_TYPE_UTF8)
+	if (column.written_type == BSON_TYPE_UTF8)
 		into.string(name, pg::call([&] {
 						return DatumGetCString(DirectFunctionCall1(uuid_out, value));
 					}));
@@ -163,18 +163,18 @@ void append_uuid(mongo::Document &into, std::string_view name, const Column &col
 void append_typed_jsonb(mongo::Document &into, std::string_view name, const Column &column,
 						Datum value)
 {
-	if (column.bson_type == kAnyType) {
+	if (column.written_type == kAnyType) {
 		append_jsonb(into, name, value);
 		return;
 	}
 	Datum number;
-	if (jsonb_number(value, &number) && append_numeric(into, name, number, column.bson_type))
+	if (jsonb_number(value, &number) && append_numeric(into, name, number, column.written_type))
 		return;
 	mongo::Document alone;
 	append_jsonb(alone, name, value);
 	bson_iter_t field;
 	if (!bson_iter_init(&field, alone.get()) || !bson_iter_next(&field) ||
-		bson_iter_type(&field) != column.bson_type)
+		bson_iter_type(&field) != column.written_type)
 		cannot_hold(column, ERRCODE_INVALID_CHARACTER_VALUE_FOR_CAST,
 					std::string("of BSON type ") + bson_type_name(bson_iter_type(&field)));
 	into.copy(name, field);

@@ -123,7 +123,7 @@ void append_equal(mongo::Document &list, mongo::ArrayKeys &keys, const Column &c
 	}
 	Column plain = column; /* the value has a type of its own */
 	plain.kind = kind;
-	plain.bson_type = kAnyType;
+	plain.bson_type = plain.written_type = kAnyType;
 	append_value(list, keys.next(), plain, value);
 }
 
@@ -235,7 +235,7 @@ Sent sent_integer(const Column &column, int strategy, Kind kind, Datum value)
 	mongo::Document range;
 	Column plain = column;
 	plain.kind = kind;
-	plain.bson_type = kAnyType;
+	plain.bson_type = plain.written_type = kAnyType;
 	append_value(range, operator_of(strategy), plain, value);
 	return field(column, range);
 }

@@ -44,7 +44,7 @@ const std::vector<std::string> &table_option_names()
 
 const std::vector<std::string> &column_option_names()
 {
-	static const auto *names = new std::vector<std::string>{"path", "bson_type"};
+	static const auto *names = new std::vector<std::string>{"path", "bson_type", "write_as"};
 	return *names;
 }
 
@@ -188,10 +188,10 @@ void set_column_option(ColumnOptions &column, const std::string &name, const std
 	if (name == "path") {
 		path_parts(value);
 		column.path = value;
-	} else if (name == "bson_type") {
+	} else if (name == "bson_type" || name == "write_as") {
 		if (!bson_type_from(value))
 			invalid_value(name, value, pg::did_you_mean(value, bson_type_names()));
-		column.bson_type = value;
+		(name == "bson_type" ? column.bson_type : column.write_as) = value;
 	} else {
 		invalid_option(name, column_option_names(), "a column");
 	}

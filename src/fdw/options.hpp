@@ -44,7 +44,8 @@ struct TableOptions {
 
 struct ColumnOptions {
 	std::optional<std::string> path;
-	std::string bson_type; /* as $type calls it, or empty */
+	std::string bson_type; /* read from and written as; as $type calls it, or empty */
+	std::string write_as;  /* written as, whatever is read */
 };
 
 struct MappingOptions {

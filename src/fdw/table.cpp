@@ -61,15 +61,9 @@ const std::vector<KnownKind> &known_kinds()
 	return *kinds;
 }
 
-/* set_type finds out what the column's type means, and whether the BSON type
- * that was asked for can be it. */
-void set_type(Column &column, Form_pg_attribute attribute, const std::string &bson_type)
+/* KnownKind of a column: what its type, below any domain, means. */
+const KnownKind &known_kind(const Column &column)
 {
-	column.type = attribute->atttypid;
-	column.typmod = attribute->atttypmod;
-	column.base_type =
-		pg::call([&] { return getBaseTypeAndTypmod(column.type, &column.typmod); });
-
 	auto const &kinds = known_kinds();
 	auto const known = std::find_if(kinds.begin(), kinds.end(), [&](const KnownKind &kind) {
 		return kind.type == column.base_type;
@@ -79,17 +73,37 @@ void set_type(Column &column, Form_pg_attribute attribute, const std::string &bs
 				 "column \"" + column.name + "\" has a type that no value of MongoDB fits: " +
 					 column_type_name(column),
 				 {}, "Use jsonb, which holds any value.");
-	column.kind = known->kind;
+	return *known;
+}
 
-	if (bson_type.empty())
-		return;
-	column.bson_type = *bson_type_from(bson_type);
-	auto const &fitting = known->bson_types;
-	if (!fitting.empty() &&
-		std::find(fitting.begin(), fitting.end(), column.bson_type) == fitting.end())
+/* asked_type is the BSON type that an option asks for, which the column's own
+ * type must be able to hold. */
+bson_type_t asked_type(const Column &column, const char *option, const std::string &name)
+{
+	bson_type_t const asked = *bson_type_from(name);
+	auto const &fitting = known_kind(column).bson_types;
+	if (!fitting.empty() && std::find(fitting.begin(), fitting.end(), asked) == fitting.end())
 		pg::fail(ERRCODE_FDW_INVALID_DATA_TYPE,
-				 "option \"bson_type\" of column \"" + column.name + "\" does not fit its type",
-				 "Type " + column_type_name(column) + " cannot hold BSON type " + bson_type + ".");
+				 std::string("option \"") + option + "\" of column \"" + column.name +
+					 "\" does not fit its type",
+				 "Type " + column_type_name(column) + " cannot hold BSON type " + name + ".");
+	return asked;
+}
+
+/* set_type finds out what the column's type means, and which BSON types it is
+ * read from and written as. */
+void set_type(Column &column, Form_pg_attribute attribute, const ColumnOptions &options)
+{
+	column.type = attribute->atttypid;
+	column.typmod = attribute->atttypmod;
+	column.base_type =
+		pg::call([&] { return getBaseTypeAndTypmod(column.type, &column.typmod); });
+	column.kind = known_kind(column).kind;
+	if (!options.bson_type.empty())
+		column.bson_type = column.written_type =
+			asked_type(column, "bson_type", options.bson_type);
+	if (!options.write_as.empty())
+		column.written_type = asked_type(column, "write_as", options.write_as);
 }
 
 Column column_of(Oid relation, Form_pg_attribute attribute)
@@ -101,7 +115,7 @@ Column column_of(Oid relation, Form_pg_attribute attribute)
 	column.path = options.path.value_or(column.name);
 	column.parts = path_parts(column.path);
 	column.generated = attribute->attgenerated != '\0';
-	set_type(column, attribute, options.bson_type);
+	set_type(column, attribute, options);
 	if (column.whole_document() && column.kind != Kind::kJsonb)
 		pg::fail(ERRCODE_FDW_INVALID_DATA_TYPE,
 				 "column \"" + column.name + "\" must be of type jsonb",

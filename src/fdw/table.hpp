@@ -55,7 +55,8 @@ struct Column {
 	Oid type; /* as declared, a domain perhaps */
 	Oid base_type;
 	int32 typmod; /* of the base type */
-	bson_type_t bson_type = kAnyType;
+	bson_type_t bson_type = kAnyType;	 /* the only one that is read */
+	bson_type_t written_type = kAnyType; /* what a value is written as */
 	bool generated = false;
 
 	bool domain() const { return type != base_type; }
