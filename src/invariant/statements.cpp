@@ -234,9 +234,11 @@ std::string Statements::differs_in(const std::string &name) const
  * number of copies have to pass through the join, a tenth of an audit's time. */
 std::string Statements::is_missing() const
 {
-	for (const std::string &name : definition_.key)
-		if (column(name).not_null)
+	for (const std::string &name : definition_.key) {
+		Oid const base = column(name).base; /* a composite of NULLs IS NULL, and there */
+		if (column(name).not_null && !pg::call([&] { return type_is_rowtype(base); }))
 			return "x." + pg::quoted(name) + " IS NULL";
+	}
 	return std::string(kCopies) + " IS NULL";
 }
 

@@ -1,30 +1,6 @@
 -- create_invariant() and drop_invariant(): what is refused, with SQLSTATE, message and hint; names; kinds of target.
-\set ON_ERROR_STOP 1
-\set QUIET 1
-SET client_min_messages = warning;
-BEGIN;
-CREATE EXTENSION pg_reconcile;
-CREATE EXTENSION postgres_fdw;
-CREATE EXTENSION file_fdw;
-CREATE SCHEMA app;
-SET search_path = app, public;
+\ir ../support/invariant.sql
 SELECT no_plan();
-
--- raised runs a statement that must fail, and compares what it says. A part that is NULL is not compared.
-CREATE FUNCTION raised(what text, sql text, code text, message text, hint text DEFAULT NULL, detail text DEFAULT NULL)
-RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	said_hint text;
-	said_detail text;
-BEGIN
-	EXECUTE sql;
-	RETURN fail(what || ' is refused');
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS said_hint = PG_EXCEPTION_HINT, said_detail = PG_EXCEPTION_DETAIL;
-	RETURN is(concat_ws(E'\n', SQLSTATE, SQLERRM, 'HINT: ' || CASE WHEN hint IS NOT NULL THEN said_hint END,
-	                    'DETAIL: ' || CASE WHEN detail IS NOT NULL THEN said_detail END),
-	          concat_ws(E'\n', code, message, 'HINT: ' || hint, 'DETAIL: ' || detail), what || ' is refused');
-END $$;
 
 CREATE TABLE users (id integer PRIMARY KEY, name text, customer_id integer);
 INSERT INTO users VALUES (1, 'ada', 10), (2, 'bob', NULL);
@@ -116,8 +92,6 @@ FROM (SELECT 'SELECT id AS user_id, 1 AS customer_id, ''{}''::json AS doc FROM u
 	('an unknown severity', '22023', 'invalid value for argument "severity": "Error"',
 	 'Valid values are "error", "warning", "notice".', '{user_id}', ', severity => ''Error'''),
 	('where_absent with a syntax error', '42601', 'syntax error at end of input', NULL, '{user_id}', ', where_absent => ''IS'''),
-	('where_absent that is empty', '42601', 'where_absent must be a condition, as after WHERE', NULL, '{user_id}',
-	 ', where_absent => '''''),
 	('where_absent with two conditions', '42601', 'where_absent must be a condition, as after WHERE', NULL, '{user_id}',
 	 ', where_absent => ''true, false'''),
 	('where_absent with FROM', '42601', 'where_absent must be a condition, as after WHERE', NULL, '{user_id}',
@@ -238,8 +212,6 @@ CREATE TABLE a_partition PARTITION OF a_root FOR VALUES FROM (0) TO (100);
 CREATE TABLE a_parent (id integer PRIMARY KEY);
 CREATE TABLE a_child (PRIMARY KEY (id)) INHERITS (a_parent);
 CREATE UNLOGGED TABLE a_unlogged (id integer PRIMARY KEY);
-CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
-CREATE FOREIGN TABLE a_file (id integer) SERVER files OPTIONS (filename '/dev/null');
 SELECT raised(target, format('SELECT reconcile.create_invariant(%L, %L, %L, %L)', 'i', target, '{' || key || '}',
 	'SELECT 1 AS ' || key), code, message, hint)
 FROM (VALUES
@@ -251,8 +223,7 @@ FROM (VALUES
 	('a_temp', 'id', '42809', pg_my_temp_schema()::regnamespace || '.a_temp is a temporary table', 'The target of an invariant must outlive the session.'),
 	('pg_catalog.pg_class', 'oid', '42809', 'pg_catalog.pg_class is a system catalog',
 	 'The target of an invariant is a table of yours.'),
-	('information_schema.sql_features', 'feature_id', '42809', 'information_schema.sql_features is a system catalog', NULL),
-	('a_file', 'id', '0A000', 'cannot insert into foreign table "a_file"', NULL)
+	('information_schema.sql_features', 'feature_id', '42809', 'information_schema.sql_features is a system catalog', NULL)
 ) AS t(target, key, code, message, hint);
 SELECT lives_ok(format('SELECT reconcile.create_invariant(%L, %L, %L, %L)', target, target, '{id}',
 	'SELECT id FROM generate_series(1, 3) AS id'), target || ' can be a target')

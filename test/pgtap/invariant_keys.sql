@@ -1,46 +1,8 @@
 -- Keys: which expected rows count as present, for every kind of key column and unique index. Each case is a target, a
 -- query, and what a repair must do; that the dry run shows the same, that the second run changes nothing and that the
 -- audit is then clean holds for all of them.
-\set ON_ERROR_STOP 1
-\set QUIET 1
-SET client_min_messages = warning;
-BEGIN;
-CREATE EXTENSION pg_reconcile;
-CREATE EXTENSION citext;
-CREATE EXTENSION hstore;
-CREATE SCHEMA app;
-SET search_path = app, public;
+\ir ../support/invariant.sql
 SELECT no_plan();
-
-CREATE TYPE counts AS (planned bigint, changed bigint, already_present bigint, failed bigint);
-CREATE FUNCTION counts(invariant text, dry_run boolean) RETURNS counts LANGUAGE sql AS $$
-	SELECT ROW(planned, changed, already_present, failed)::counts FROM reconcile.repair(counts.invariant, dry_run => counts.dry_run)
-$$;
-
-CREATE FUNCTION converges(what text, ddl text, key text[], expects text, planned bigint, changed bigint,
-                          failed bigint DEFAULT 0, where_absent text DEFAULT NULL) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	dry counts;
-	live counts;
-	again counts;
-	audited record;
-BEGIN
-	EXECUTE 'DROP TABLE IF EXISTS target CASCADE';
-	EXECUTE ddl;
-	PERFORM reconcile.create_invariant('i', 'target', key, expects, where_absent => where_absent);
-	dry := counts('i', true);
-	live := counts('i', false);
-	again := counts('i', false);
-	SELECT * INTO audited FROM reconcile.audit('i');
-	RETURN NEXT is(live, ROW(planned, changed, planned - changed - failed, failed)::counts, what || ': repaired');
-	RETURN NEXT is((dry.planned, dry.changed), (planned, changed + failed), what || ': the dry run showed it');
-	RETURN NEXT is(again, ROW(failed, 0, 0, failed)::counts, what || ': the second run changes nothing');
-	RETURN NEXT is((audited.state, audited.missing), (CASE failed WHEN 0 THEN 'clean' ELSE 'drift' END, failed),
-	               what || ': audited');
-	PERFORM reconcile.drop_invariant('i');
-EXCEPTION WHEN OTHERS THEN
-	RETURN NEXT fail(format('%s: %s %s', what, SQLSTATE, SQLERRM));
-END $$;
 
 -- ---------------------------------------------------------------- types
 
@@ -49,13 +11,6 @@ CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
 CREATE DOMAIN given AS text NOT NULL;
 CREATE TYPE pair AS (a integer, b text);
 
--- Every type as a key that may be NULL and as one that may not, with three values that must all be told apart, in a
--- table that has the first of them.
-CREATE FUNCTION with_type(type text, v text[], nulls text) RETURNS SETOF text LANGUAGE sql AS $$
-	SELECT converges(format('%s key, %s', type, nulls),
-		format('CREATE TABLE target (k %s %s UNIQUE, v text); INSERT INTO target VALUES (%L)', type, nulls, v[1]),
-		'{k}', format('SELECT k::%s AS k, ''expected'' AS v FROM unnest(%L::text[]) AS k', type, v), 2, 2)
-$$;
 SELECT with_type(type, v, nulls)
 FROM unnest(ARRAY['NOT NULL', 'NULL']) AS nulls, (VALUES
 	('smallint', ARRAY['0', '1', '2']),
@@ -85,11 +40,9 @@ FROM unnest(ARRAY['NOT NULL', 'NULL']) AS nulls, (VALUES
 	('integer[]', ARRAY['{}', '{1}', '{NULL}']),
 	('text[]', ARRAY['{}', '{a,b}', '{NULL}']),
 	('int4range', ARRAY['empty', '[1,2)', '(,)']),
-	('citext', ARRAY['', 'a', 'b']),
-	('hstore', ARRAY['', 'a=>1', 'a=>NULL']),
 	('positive', ARRAY['1', '2', '3']),
 	('given', ARRAY['', 'a', 'b']),
-	('pair', ARRAY['(1,a)', '(2,)', '(,b)']),
+	('pair', ARRAY['(1,a)', '(2,)', '(,)']),
 	('oid', ARRAY['0', '1', '4294967295']),
 	('pg_lsn', ARRAY['0/0', '0/1', '1/0'])
 ) AS t(type, v)
@@ -97,12 +50,6 @@ WHERE (type, nulls) <> ('given', 'NULL');
 SELECT converges('boolean and enum key', 'CREATE TABLE target (a boolean NOT NULL, b mood NOT NULL, UNIQUE (a, b));
 	INSERT INTO target VALUES (true, ''sad'')', '{b,a}',
 	$$SELECT a, b::mood FROM unnest('{t,f}'::boolean[]) AS a, unnest('{sad,happy}'::text[]) AS b$$, 3, 3);
-
--- citext compares without case, also where its operators are in no path.
-SELECT converges('citext finds the other case', 'CREATE TABLE target (k citext PRIMARY KEY); INSERT INTO target VALUES (''ADA'')',
-	'{k}', 'SELECT ''ada''::citext AS k UNION ALL SELECT ''bob''', 1, 1);
-SELECT converges('text that fills citext', 'CREATE TABLE target (k citext PRIMARY KEY); INSERT INTO target VALUES (''ADA'')',
-	'{k}', 'SELECT ''ada'' AS k', 0, 0);
 
 -- ---------------------------------------------------------------- the value as the column stores it
 
@@ -129,10 +76,6 @@ SELECT converges('key with another collation than the query''s', 'CREATE TABLE t
 	'{k}', 'SELECT ''a'' COLLATE "POSIX" AS k', 1, 1);
 SELECT converges('nullable key with another collation', 'CREATE TABLE target (k text COLLATE "C" UNIQUE)',
 	'{k}', 'SELECT k COLLATE "POSIX" AS k FROM unnest(''{a,NULL}''::text[]) AS k', 2, 2);
-CREATE COLLATION loud (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false);
-SELECT converges('key that ignores case by its collation',
-	'CREATE TABLE target (k text COLLATE loud PRIMARY KEY); INSERT INTO target VALUES (''ADA'')',
-	'{k}', 'SELECT k COLLATE "C" AS k FROM unnest(''{ada,Bob}''::text[]) AS k', 1, 1);
 
 -- ---------------------------------------------------------------- NULL
 
@@ -160,8 +103,6 @@ SELECT converges('a row twice, with a json value and a key that may be NULL', 'C
 	'{k}', $$SELECT k, v::json FROM (VALUES (NULL::integer, '{}'), (NULL, '{}'), (2, '[]')) AS t(k, v)$$, 3, 2);
 SELECT converges('a row twice, beside bad ones', 'CREATE TABLE target (k integer UNIQUE, v text CHECK (v <> ''bad''))', '{k}',
 	$$SELECT * FROM (VALUES (NULL::integer, 'a'), (1, 'bad'), (NULL, 'a'), (2, 'bad'), (NULL, 'a')) AS t(k, v)$$, 5, 1, 2);
-SELECT converges('a row twice, found equal by the column''s type only', 'CREATE TABLE target (k citext PRIMARY KEY)', '{k}',
-	$$SELECT k::citext FROM unnest('{x,x}'::text[]) AS k$$, 2, 1);
 
 CREATE FUNCTION ambiguous(what text, ddl text, expects text, key text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
