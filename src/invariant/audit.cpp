@@ -37,6 +37,7 @@ struct Counts {
 Counts count(const Definition &definition, int64 samples)
 {
 	pg::AsOwner owner(definition.owner, definition.search_path);
+	pg::ReadOnly read_only;
 	pg::Spi spi;
 	Statements statements(definition);
 	spi.run(statements.audit(), SPI_OK_SELECT,
@@ -121,6 +122,7 @@ RECONCILE_FUNCTION(reconcile_findings)
 
 	pg::ResultSet result(fcinfo);
 	pg::AsOwner owner(definition.owner, definition.search_path);
+	pg::ReadOnly read_only;
 	pg::Spi spi;
 	pg::Args args;
 	args.add(definition.name);

@@ -7,6 +7,8 @@
  */
 #include "invariant/work_list.hpp"
 
+#include "pg/identity.hpp"
+
 namespace reconcile::invariant {
 
 std::unique_ptr<pg::WorkList> missing_rows(Statements &statements, const PlannedRows &planned)
@@ -14,6 +16,7 @@ std::unique_ptr<pg::WorkList> missing_rows(Statements &statements, const Planned
 	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
 	pg::Spi spi;
 	planned.show(statements, spi);
+	pg::ReadOnly read_only;
 	spi.collect(statements.missing(), SPI_OK_SELECT, *list);
 	return list;
 }

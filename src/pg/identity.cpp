@@ -75,6 +75,20 @@ PinnedPath::~PinnedPath()
 		AtEOXact_GUC(false, guc_level_);
 }
 
+ReadOnly::ReadOnly() : guc_level_(0)
+{
+	call([&] {
+		guc_level_ = NewGUCNestLevel();
+		set_for_scope("transaction_read_only", "on");
+	});
+}
+
+ReadOnly::~ReadOnly()
+{
+	if (std::uncaught_exceptions() == unwinding_)
+		AtEOXact_GUC(false, guc_level_);
+}
+
 AsExtensionOwner::AsExtensionOwner() : user_(InvalidOid), context_(0), guc_level_(0)
 {
 	call([&] {

@@ -35,6 +35,20 @@ private:
 	int unwinding_ = std::uncaught_exceptions();
 };
 
+/* ReadOnly makes the transaction read-only for a scope: what looks at a user's
+ * query must not write, whatever functions the query calls. */
+class ReadOnly {
+public:
+	ReadOnly();
+	~ReadOnly();
+	ReadOnly(const ReadOnly &) = delete;
+	ReadOnly &operator=(const ReadOnly &) = delete;
+
+private:
+	int guc_level_;
+	int unwinding_ = std::uncaught_exceptions();
+};
+
 /* AsExtensionOwner runs the engine's own statements, under the same path. */
 class AsExtensionOwner {
 public:
