@@ -10,6 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/constraints.hpp"
 #include "invariant/ledger.hpp"
 #include "invariant/lock.hpp"
 #include "invariant/order.hpp"
@@ -99,6 +100,8 @@ RunRecord live_run(const Definition &definition, const Options &options)
 	RunRecord run;
 	run.started_at = GetCurrentTimestamp();
 	lock_for_repair(definition.name);
+	Constraints const constraints(definition.target);
+	constraints.check_at_once();
 
 	pg::WorkList refused(refusal_row_type());
 	std::unique_ptr<pg::WorkList> written;
@@ -119,6 +122,7 @@ RunRecord live_run(const Definition &definition, const Options &options)
 		if (run.changed < run.planned)
 			check_surplus(definition, statements, *list);
 	}
+	constraints.wait_again();
 	run.run_id = next_run_id();
 	enter(definition, run, written.get(), refused);
 	if (options.plan)

@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * constraints.cpp
+ *	  Deferrable constraints of a target, checked at once during a repair.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/constraints.hpp"
+
+#include "pg/identity.hpp"
+#include "pg/spi.hpp"
+#include "pg/text.hpp"
+
+namespace reconcile::invariant {
+
+namespace {
+
+void set_constraints(const std::vector<std::string> &names, const std::string &mode)
+{
+	if (names.empty())
+		return;
+	pg::Spi spi;
+	spi.run("SET CONSTRAINTS " + pg::joined(names, ", ") + " " + mode, SPI_OK_UTILITY);
+}
+
+} // namespace
+
+Constraints::Constraints(Oid table)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	uint64 const rows =
+		spi.run("SELECT format('%I.%I', n.nspname, c.conname), c.condeferred FROM pg_constraint c"
+				" JOIN pg_namespace n ON n.oid = c.connamespace"
+				" WHERE c.conrelid = $1 AND c.condeferrable ORDER BY 1",
+				SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
+	for (uint64 row = 0; row < rows; row++) {
+		deferrable_.push_back(spi.required_text(row, 1));
+		if (spi.truth(row, 2))
+			initially_deferred_.push_back(spi.required_text(row, 1));
+	}
+}
+
+void Constraints::check_at_once() const
+{
+	set_constraints(deferrable_, "IMMEDIATE");
+}
+
+void Constraints::wait_again() const
+{
+	set_constraints(initially_deferred_, "DEFERRED");
+}
+
+} // namespace reconcile::invariant

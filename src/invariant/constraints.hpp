@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * constraints.hpp
+ *	  Deferrable constraints of a target, checked at once during a repair.
+ *
+ * A constraint that waits for the end of the transaction would refuse a row
+ * when the repair is long over, and with it everything that was repaired; and
+ * PostgreSQL refuses to let triggers wait that a restricted role set off.
+ *
+ * Depends on: pg/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "pg/boundary.hpp"
+
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+class Constraints {
+public:
+	explicit Constraints(Oid table);
+
+	/* check_at_once makes them immediate, by name: those of other tables stay as
+	 * the application wants them. */
+	void check_at_once() const;
+
+	/* wait_again defers those that are declared so. */
+	void wait_again() const;
+
+private:
+	std::vector<std::string> deferrable_, initially_deferred_;
+};
+
+} // namespace reconcile::invariant
