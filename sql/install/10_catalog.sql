@@ -102,7 +102,8 @@ CREATE TABLE reconcile.failure (
 	attempts        bigint NOT NULL DEFAULT 1 CHECK (attempts > 0),
 	first_failed_at timestamptz NOT NULL DEFAULT now(),
 	last_failed_at  timestamptz NOT NULL DEFAULT now(),
-	PRIMARY KEY (invariant, key)
+	key_md5         text NOT NULL GENERATED ALWAYS AS (md5(key::text)) STORED,
+	PRIMARY KEY (invariant, key_md5)
 );
 COMMENT ON TABLE reconcile.failure IS 'rows that could not be written; read view reconcile.failures';
 COMMENT ON COLUMN reconcile.failure.invariant IS 'the invariant whose row was refused';
@@ -115,6 +116,7 @@ COMMENT ON COLUMN reconcile.failure.role IS 'the role that ran the repair';
 COMMENT ON COLUMN reconcile.failure.attempts IS 'how many runs tried it';
 COMMENT ON COLUMN reconcile.failure.first_failed_at IS 'when it was refused first';
 COMMENT ON COLUMN reconcile.failure.last_failed_at IS 'when it was refused last';
+COMMENT ON COLUMN reconcile.failure.key_md5 IS 'stands for the key in the primary key: a key may be too long for an index';
 
 CREATE TABLE reconcile.installed_pack (
 	name         text PRIMARY KEY,

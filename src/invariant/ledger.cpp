@@ -90,7 +90,7 @@ void enter_failures(pg::Spi &spi, const Definition &definition, int64 run_id,
 				"  FROM (SELECT row::jsonb AS row, sqlstate, message FROM " +
 					pg::quoted(kRefused) +
 					") r) refused"
-					" ON CONFLICT (invariant, key) DO UPDATE SET run_id = EXCLUDED.run_id,"
+					" ON CONFLICT (invariant, key_md5) DO UPDATE SET run_id = EXCLUDED.run_id,"
 					" source = EXCLUDED.source, sqlstate = EXCLUDED.sqlstate,"
 					" message = EXCLUDED.message, role = EXCLUDED.role,"
 					" attempts = f.attempts + 1,"
