@@ -26,7 +26,6 @@ enum class Fit : uint8_t {
 	kZeroByte,
 	kNotUtf8,
 	kArrayOnTheWay,
-	kScalarOnTheWay,
 	kCorrupt
 };
 

@@ -84,9 +84,6 @@ Explanation explanation_of(Fit fit, bson_type_t type)
 		return {ERRCODE_INVALID_CHARACTER_VALUE_FOR_CAST,
 				"The path leads through an array; name one of its elements by position, as in "
 				"\"a.0.b\"."};
-	case Fit::kScalarOnTheWay:
-		return {ERRCODE_INVALID_CHARACTER_VALUE_FOR_CAST,
-				"The path leads through a value that is not a document."};
 	case Fit::kCorrupt:
 		return {ERRCODE_INVALID_BINARY_REPRESENTATION, "The BSON of the document is damaged."};
 	default:
@@ -233,7 +230,7 @@ bool Decoder::descend(const Node &node, const bson_iter_t *value, Task &task)
 			if (!is_position(child.name) && !refuse_all(child, type, Fit::kArrayOnTheWay, task))
 				return false;
 	} else if (type != BSON_TYPE_DOCUMENT) {
-		return refuse_below(node, type, Fit::kScalarOnTheWay, task);
+		return true; /* nothing is below a scalar, for MongoDB's projections too */
 	}
 	if (!bson_iter_recurse(value, &fields))
 		return refuse_below(node, type, Fit::kCorrupt, task);

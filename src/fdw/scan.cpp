@@ -28,7 +28,8 @@ namespace reconcile::fdw {
 
 namespace {
 
-constexpr int32_t kDefaultBatch = 1000;
+/* Documents per answer: while MongoDB prepares one, PostgreSQL waits. */
+constexpr int32_t kDefaultBatch = 5000;
 
 /* projection_of asks for the fields that columns need, and the _id that
  * messages name.  Of a path that ends inside another one only the shorter is

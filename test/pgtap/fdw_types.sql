@@ -1,0 +1,287 @@
+-- Every BSON type into PostgreSQL types and back, and what does not fit.
+\getenv hosts MONGO_HOSTS
+\set ON_ERROR_STOP 1
+\set QUIET 1
+BEGIN;
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS pg_reconcile;
+SET timezone = 'UTC';
+SET intervalstyle = 'postgres';
+SELECT no_plan();
+
+CREATE SERVER types FOREIGN DATA WRAPPER reconcile_mongo OPTIONS (hosts :'hosts', database 'pgtap_fdw_types');
+CREATE FOREIGN TABLE documents (id text OPTIONS (path '_id'), doc jsonb OPTIONS (path ''))
+	SERVER types OPTIONS (collection 'unset');
+
+-- stored puts one document with field v into a collection of its own and returns its name.
+CREATE SEQUENCE collections;
+CREATE FUNCTION stored(value text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	name text := format('c_%s_%s', pg_backend_pid(), nextval('collections')) || '_' || md5(clock_timestamp()::text);
+BEGIN
+	EXECUTE format('ALTER FOREIGN TABLE documents OPTIONS (SET collection %L)', name);
+	INSERT INTO documents (doc) VALUES (('{"_id": "one"' || coalesce(', "v": ' || value, '') || '}')::jsonb);
+	RETURN name;
+END $$;
+
+-- seen reads field v as a column of a type, as text; an error as its SQLSTATE.
+CREATE FUNCTION seen(value text, type text, bson_type text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('CREATE FOREIGN TABLE v (v %s %s) SERVER types OPTIONS (collection %L)', type,
+		'OPTIONS (bson_type ' || quote_literal(bson_type) || ')', stored(value));
+	SELECT v::text INTO STRICT result FROM v;
+	DROP FOREIGN TABLE v;
+	RETURN coalesce(result, 'NULL');
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'error ' || SQLSTATE;
+END $$;
+
+-- written writes a value of a type and returns field v as MongoDB has it.
+CREATE FUNCTION written(value text, type text, bson_type text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+	name text := stored(NULL) || '_w';
+BEGIN
+	EXECUTE format('ALTER FOREIGN TABLE documents OPTIONS (SET collection %L)', name);
+	EXECUTE format('CREATE FOREIGN TABLE w (v %s %s) SERVER types OPTIONS (collection %L)', type,
+		'OPTIONS (bson_type ' || quote_literal(bson_type) || ')', name);
+	EXECUTE format('INSERT INTO w VALUES (%L)', value);
+	DROP FOREIGN TABLE w;
+	SELECT doc -> 'v' INTO STRICT result FROM documents;
+	RETURN coalesce(result, 'missing');
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'error ' || SQLSTATE;
+END $$;
+
+SELECT is(seen(value, type, bson), expected, format('%s as %s%s is %s', value, type, ' strictly ' || bson, expected))
+FROM (VALUES
+	-- text
+	('"abc"', 'text', NULL, 'abc'),
+	('""', 'text', NULL, ''),
+	('"äöü€😀"', 'text', NULL, 'äöü€😀'),
+	('{"$oid":"0123456789abcdef01234567"}', 'text', NULL, '0123456789abcdef01234567'),
+	('{"$oid":"0123456789abcdef01234567"}', 'varchar(24)', NULL, '0123456789abcdef01234567'),
+	('{"$oid":"0123456789abcdef01234567"}', 'varchar(23)', NULL, 'error 22001'),
+	('"abc"', 'varchar(3)', NULL, 'abc'),
+	('"äöü"', 'varchar(3)', NULL, 'äöü'),
+	('"abcd"', 'varchar(3)', NULL, 'error 22001'),
+	('"ab"', 'char(4)', NULL, 'ab'),
+	('"abcde"', 'char(4)', NULL, 'error 22001'),
+	('5', 'text', NULL, 'error 22018'),
+	('true', 'text', NULL, 'error 22018'),
+	('{}', 'text', NULL, 'error 22018'),
+	('[]', 'text', NULL, 'error 22018'),
+	('{"$symbol":"s"}', 'text', NULL, 'error 22018'),
+	('"abc"', 'text', 'string', 'abc'),
+	('"0123456789abcdef01234567"', 'text', 'objectId', 'error 22018'),
+	('{"$oid":"0123456789abcdef01234567"}', 'text', 'string', 'error 22018'),
+	-- null and missing
+	('null', 'text', NULL, 'NULL'),
+	(NULL, 'text', NULL, 'NULL'),
+	('null', 'jsonb', NULL, 'NULL'),
+	('null', 'integer', 'int', 'NULL'),
+	-- booleans
+	('true', 'boolean', NULL, 'true'),
+	('false', 'boolean', NULL, 'false'),
+	('1', 'boolean', NULL, 'error 22018'),
+	('"true"', 'boolean', NULL, 'error 22018'),
+	-- whole numbers
+	('1', 'integer', NULL, '1'),
+	('2147483647', 'integer', NULL, '2147483647'),
+	('2147483648', 'integer', NULL, 'error 22003'),
+	('-2147483649', 'integer', NULL, 'error 22003'),
+	('32767', 'smallint', NULL, '32767'),
+	('32768', 'smallint', NULL, 'error 22003'),
+	('9007199254740993', 'bigint', NULL, '9007199254740993'),
+	('9223372036854775807', 'bigint', NULL, '9223372036854775807'),
+	('{"$numberDouble":"2.0"}', 'integer', NULL, '2'),
+	('1.9', 'integer', NULL, 'error 22003'),
+	('1e300', 'bigint', NULL, 'error 22003'),
+	('{"$numberDouble":"NaN"}', 'integer', NULL, 'error 22003'),
+	('{"$numberDouble":"9223372036854775808"}', 'bigint', NULL, 'error 22003'),
+	('{"$numberDecimal":"7"}', 'integer', NULL, '7'),
+	('{"$numberDecimal":"1E+3"}', 'integer', NULL, '1000'),
+	('{"$numberDecimal":"7.5"}', 'integer', NULL, 'error 22003'),
+	('{"$numberDecimal":"1E+30"}', 'bigint', NULL, 'error 22003'),
+	('"5"', 'integer', NULL, 'error 22018'),
+	('5', 'integer', 'long', 'error 22018'),
+	('{"$numberLong":"5"}', 'integer', 'long', '5'),
+	-- fractions
+	('0.1', 'double precision', NULL, '0.1'),
+	('9007199254740992', 'double precision', NULL, '9.007199254740992e+15'),
+	('9007199254740993', 'double precision', NULL, 'error 22003'),
+	('{"$numberDouble":"NaN"}', 'double precision', NULL, 'NaN'),
+	('{"$numberDouble":"-Infinity"}', 'double precision', NULL, '-Infinity'),
+	('{"$numberDecimal":"0.1"}', 'double precision', NULL, 'error 22018'),
+	('0.1', 'real', NULL, '0.1'),
+	('1e300', 'real', NULL, 'error 22003'),
+	('16777217', 'real', NULL, 'error 22003'),
+	('{"$numberDecimal":"1.10"}', 'numeric', NULL, '1.10'),
+	('{"$numberDecimal":"NaN"}', 'numeric', NULL, 'NaN'),
+	('{"$numberDecimal":"Infinity"}', 'numeric', NULL, 'Infinity'),
+	('{"$numberDecimal":"1234567890123456789012345678901234"}', 'numeric', NULL, '1234567890123456789012345678901234'),
+	('0.1', 'numeric', NULL, '0.1'),
+	('1e21', 'numeric', NULL, '1000000000000000000000'),
+	('9223372036854775807', 'numeric', NULL, '9223372036854775807'),
+	('1.25', 'numeric(3,2)', NULL, '1.25'),
+	('1.255', 'numeric(3,2)', NULL, 'error 22003'),
+	('12.5', 'numeric(3,2)', NULL, 'error 22003'),
+	('1', 'numeric', 'decimal', 'error 22018'),
+	-- times
+	('{"$date":"2026-01-31T10:20:30.123Z"}', 'timestamptz', NULL, '2026-01-31 10:20:30.123+00'),
+	('{"$date":"2026-01-31T10:20:30.123Z"}', 'timestamp', NULL, '2026-01-31 10:20:30.123'),
+	('{"$date":"2026-01-31T10:20:30.123Z"}', 'timestamptz(0)', NULL, 'error 22008'),
+	('{"$date":"2026-01-31T10:20:30Z"}', 'timestamptz(0)', NULL, '2026-01-31 10:20:30+00'),
+	('{"$date":"2026-01-31T10:20:30Z"}', 'date', NULL, '2026-01-31'),
+	('{"$date":{"$numberLong":"-1"}}', 'date', NULL, '1969-12-31'),
+	('{"$date":{"$numberLong":"-1"}}', 'timestamp', NULL, '1969-12-31 23:59:59.999'),
+	('{"$date":{"$numberLong":"9223372036854775807"}}', 'timestamptz', NULL, 'error 22008'),
+	('{"$date":{"$numberLong":"-9223372036854775808"}}', 'timestamptz', NULL, 'error 22008'),
+	('{"$date":{"$numberLong":"-9223372036854775808"}}', 'date', NULL, 'error 22008'),
+	('{"$date":{"$numberLong":"-210866803200000"}}', 'date', NULL, '4714-11-24 BC'),
+	('{"$date":{"$numberLong":"-210866803200001"}}', 'date', NULL, 'error 22008'),
+	('"2026-01-31"', 'timestamptz', NULL, 'error 22018'),
+	('{"$timestamp":{"t":1,"i":1}}', 'timestamptz', NULL, 'error 22018'),
+	-- binary
+	('{"$binary":{"base64":"AAEC/w==","subType":"00"}}', 'bytea', NULL, '\x000102ff'),
+	('{"$binary":{"base64":"","subType":"00"}}', 'bytea', NULL, '\x'),
+	('{"$binary":{"base64":"AAEC","subType":"80"}}', 'bytea', NULL, '\x000102'),
+	('{"$oid":"0123456789abcdef01234567"}', 'bytea', NULL, '\x0123456789abcdef01234567'),
+	('"abc"', 'bytea', NULL, 'error 22018'),
+	('{"$binary":{"base64":"ERERESIiMzNERFVVVVVVVQ==","subType":"04"}}', 'uuid', NULL, '11111111-2222-3333-4444-555555555555'),
+	('{"$binary":{"base64":"ERERESIiMzNERFVVVVVVVQ==","subType":"03"}}', 'uuid', NULL, 'error 22018'),
+	('{"$binary":{"base64":"AAEC","subType":"04"}}', 'uuid', NULL, 'error 22018'),
+	('"11111111-2222-3333-4444-555555555555"', 'uuid', NULL, 'error 22018'),
+	('"11111111-2222-3333-4444-AAAAAAAAAAAA"', 'uuid', 'string', '11111111-2222-3333-4444-aaaaaaaaaaaa'),
+	('"11111111-2222-3333-4444-55555555555"', 'uuid', 'string', 'error 22018'),
+	-- jsonb
+	('5', 'jsonb', NULL, '5'),
+	('0.1', 'jsonb', NULL, '0.1'),
+	('9223372036854775807', 'jsonb', NULL, '9223372036854775807'),
+	('true', 'jsonb', NULL, 'true'),
+	('"x"', 'jsonb', NULL, '"x"'),
+	('[1, [2, null], {"a": "b"}]', 'jsonb', NULL, '[1, [2, null], {"a": "b"}]'),
+	('{"b": {"c": []}, "a": {}}', 'jsonb', NULL, '{"a": {}, "b": {"c": []}}'),
+	('{"$oid":"0123456789abcdef01234567"}', 'jsonb', NULL, '{"$oid": "0123456789abcdef01234567"}'),
+	('{"$date":"2026-01-31T10:20:30.123Z"}', 'jsonb', NULL, '{"$date": "2026-01-31T10:20:30.123Z"}'),
+	('{"$date":"2026-01-31T10:20:30Z"}', 'jsonb', NULL, '{"$date": "2026-01-31T10:20:30Z"}'),
+	('{"$date":{"$numberLong":"-1"}}', 'jsonb', NULL, '{"$date": {"$numberLong": "-1"}}'),
+	('{"$numberDecimal":"1.10"}', 'jsonb', NULL, '{"$numberDecimal": "1.10"}'),
+	('{"$numberDouble":"NaN"}', 'jsonb', NULL, '{"$numberDouble": "NaN"}'),
+	('{"$numberDouble":"-0.0"}', 'jsonb', NULL, '{"$numberDouble": "-0.0"}'),
+	('{"$binary":{"base64":"AAEC","subType":"80"}}', 'jsonb', NULL, '{"$binary": {"base64": "AAEC", "subType": "80"}}'),
+	('{"$regularExpression":{"pattern":"^a","options":"i"}}', 'jsonb', NULL, '{"$regularExpression": {"options": "i", "pattern": "^a"}}'),
+	('{"$timestamp":{"t":7,"i":8}}', 'jsonb', NULL, '{"$timestamp": {"i": 8, "t": 7}}'),
+	('{"$minKey":1}', 'jsonb', NULL, '{"$minKey": 1}'),
+	('{"$maxKey":1}', 'jsonb', NULL, '{"$maxKey": 1}'),
+	('{"$code":"f()"}', 'jsonb', NULL, '{"$code": "f()"}'),
+	('5', 'jsonb', 'object', 'error 22018'),
+	('{"a":1}', 'jsonb', 'object', '{"a": 1}'),
+	-- types that nothing fits
+	('5', 'point', NULL, 'error HV004'),
+	('5', 'integer', 'string', 'error HV004')
+) AS c (value, type, bson, expected);
+
+SELECT is(written(value, type, bson), expected, format('%s %s is written%s as %s', type, value, ' as ' || bson, expected))
+FROM (VALUES
+	('abc', 'text', NULL, '"abc"'),
+	(NULL, 'text', NULL, 'missing'),
+	('0123456789abcdef01234567', 'text', 'objectId', '{"$oid": "0123456789abcdef01234567"}'),
+	('0123456789abcdef0123456', 'text', 'objectId', 'error 22P02'),
+	('0123456789abcdef0123456x', 'text', 'objectId', 'error 22P02'),
+	('ab', 'char(4)', NULL, '"ab"'),
+	('\x0102', 'bytea', NULL, '{"$binary": {"base64": "AQI=", "subType": "00"}}'),
+	('\x0123456789abcdef01234567', 'bytea', 'objectId', '{"$oid": "0123456789abcdef01234567"}'),
+	('\x01', 'bytea', 'objectId', 'error 22P03'),
+	('t', 'boolean', NULL, 'true'),
+	('5', 'smallint', NULL, '5'),
+	('5', 'bigint', NULL, '5'),
+	('9007199254740993', 'bigint', NULL, '9007199254740993'),
+	('9007199254740993', 'bigint', 'double', 'error 22003'),
+	('2147483648', 'bigint', 'int', 'error 22003'),
+	('5', 'integer', 'decimal', '{"$numberDecimal": "5"}'),
+	('0.1', 'double precision', NULL, '0.1'),
+	('NaN', 'double precision', NULL, '{"$numberDouble": "NaN"}'),
+	('-0', 'double precision', NULL, '{"$numberDouble": "-0.0"}'),
+	('1.10', 'numeric', NULL, '{"$numberDecimal": "1.10"}'),
+	('NaN', 'numeric', NULL, '{"$numberDecimal": "NaN"}'),
+	('-Infinity', 'numeric', NULL, '{"$numberDecimal": "-Infinity"}'),
+	('1.23456789012345678901234567890123456', 'numeric', NULL, 'error 22003'),
+	('0.1', 'numeric', 'double', '0.1'),
+	('0.12345678901234567890', 'numeric', 'double', 'error 22003'),
+	('1.5', 'numeric', 'int', 'error 22003'),
+	('2026-01-31 10:20:30.123456+00', 'timestamptz', NULL, '{"$date": "2026-01-31T10:20:30.123Z"}'),
+	('1969-12-31 23:59:59.9995+00', 'timestamptz', NULL, '{"$date": {"$numberLong": "-1"}}'),
+	('infinity', 'timestamptz', NULL, 'error 22008'),
+	('2026-01-31', 'date', NULL, '{"$date": "2026-01-31T00:00:00Z"}'),
+	('-infinity', 'date', NULL, 'error 22008'),
+	('11111111-2222-3333-4444-555555555555', 'uuid', NULL, '{"$binary": {"base64": "ERERESIiMzNERFVVVVVVVQ==", "subType": "04"}}'),
+	('11111111-2222-3333-4444-555555555555', 'uuid', 'string', '"11111111-2222-3333-4444-555555555555"'),
+	('null', 'jsonb', NULL, 'null'),
+	('[1, 2147483648, 0.5, 1e20, {"$oid": "0123456789abcdef01234567"}]', 'jsonb', NULL,
+		'[1, 2147483648, 0.5, 100000000000000000000, {"$oid": "0123456789abcdef01234567"}]'),
+	('12345678901234567890.5', 'jsonb', NULL, '{"$numberDecimal": "12345678901234567890.5"}'),
+	('1.23456789012345678901234567890123456', 'jsonb', NULL, 'error 22003'),
+	('{"$oid": "xyz"}', 'jsonb', NULL, 'error 22P02'),
+	('5', 'jsonb', 'long', '5'),
+	('"x"', 'jsonb', 'int', 'error 22018'),
+	('{"a": 1}', 'jsonb', 'object', '{"a": 1}'),
+	('[]', 'jsonb', 'object', 'error 22018')
+) AS c (value, type, bson, expected);
+
+-- Domains keep their promises.
+CREATE DOMAIN percent AS integer CHECK (VALUE BETWEEN 0 AND 100);
+CREATE DOMAIN given AS text NOT NULL;
+SELECT is(seen(value, type), expected, format('%s as domain %s is %s', value, type, expected))
+FROM (VALUES
+	('50', 'percent', '50'),
+	('101', 'percent', 'error 23514'),
+	('"x"', 'percent', 'error 22018'),
+	('"x"', 'given', 'x'),
+	(NULL, 'given', 'error 23502')
+) AS c (value, type, expected);
+
+-- Nested fields.
+SELECT is(seen(NULL, 'text'), 'NULL', 'a document without the field');
+CREATE FUNCTION at_path(value text, path text, type text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	result text;
+BEGIN
+	EXECUTE format('CREATE FOREIGN TABLE p (p %s OPTIONS (path %L)) SERVER types OPTIONS (collection %L)', type, path, stored(value));
+	SELECT p::text INTO STRICT result FROM p;
+	DROP FOREIGN TABLE p;
+	RETURN coalesce(result, 'NULL');
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'error ' || SQLSTATE;
+END $$;
+SELECT is(at_path(value, path, type), expected, format('%s of %s is %s', path, value, expected))
+FROM (VALUES
+	('{"a": {"b": 7}}', 'v.a.b', 'integer', '7'),
+	('{"a": {"b": 7}}', 'v.a.c', 'integer', 'NULL'),
+	('{"a": null}', 'v.a.b', 'integer', 'NULL'),
+	('{"a": [1, 2, 3]}', 'v.a.1', 'integer', '2'),
+	('{"a": [1]}', 'v.a.1', 'integer', 'NULL'),
+	('[{"b": 5}]', 'v.0.b', 'integer', '5'),
+	('[{"b": 5}]', 'v.b', 'integer', 'error 22018'),
+	('"scalar"', 'v.b', 'integer', 'NULL'),
+	('{"a": 1}', '', 'jsonb', '{"v": {"a": 1}, "_id": "one"}'),
+	('{"a": 1}', '', 'text', 'error HV004')
+) AS c (value, path, type, expected);
+
+-- The error names everything one needs to find the value.
+SELECT stored('"many"') AS collection \gset
+CREATE FOREIGN TABLE named (n integer OPTIONS (path 'v')) SERVER types OPTIONS (collection :'collection');
+SELECT throws_ok('SELECT n FROM named', '22018',
+	format('field "v" of document "one" in collection "pgtap_fdw_types.%s" does not fit column "n": BSON type string, column type integer', :'collection'),
+	'an error names collection, _id, field and both types');
+SET client_min_messages = error;
+ALTER FOREIGN TABLE named OPTIONS (ADD on_mismatch 'null');
+SELECT results_eq('SELECT n FROM named', 'SELECT NULL::integer', 'on_mismatch null reads null');
+SELECT results_eq('SELECT count(*) FROM named WHERE n IS NULL', 'VALUES (1::bigint)', 'and the condition IS NULL finds it');
+ALTER FOREIGN TABLE named OPTIONS (SET on_mismatch 'skip');
+SELECT is_empty('SELECT n FROM named', 'on_mismatch skip leaves the document out');
+
+SELECT * FROM finish();
+ROLLBACK;
