@@ -17,14 +17,24 @@ stop() {
 	"$servers/postgres.sh" stop
 }
 
+# failed leaves no server behind, the one that is still being started included.
+failed() {
+	echo "make demo: failed, see above and $log; the servers are stopped" >&2
+	wait
+	stop
+}
+
 start() {
 	scripts/dependencies.sh
 	stop
 	mkdir -p build
-	trap 'echo "make demo: failed, see above and $log; the servers are stopped" >&2; stop' EXIT
-	"$servers/postgres.sh" install >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
+	trap failed EXIT
 	"$servers/postgres.sh" start >/dev/null
-	"$servers/mongo.sh" start >/dev/null
+	# the first time the MongoDB server takes longest to install, and leaves a processor free for the compiler
+	"$servers/mongo.sh" start >/dev/null &
+	mongo=$!
+	"$servers/postgres.sh" install >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
+	wait $mongo
 	eval "$("$servers/postgres.sh" env)"
 	eval "$("$servers/mongo.sh" env)"
 	psql -qXc 'CREATE DATABASE demo'
