@@ -21,6 +21,7 @@ extern "C" {
 #include "parser/parse_expr.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
@@ -120,6 +121,17 @@ struct Tables {
 	List *oids;
 };
 
+/* view_query returns a copy of the query of a view. */
+Query *view_query(Oid view)
+{
+	Relation relation = table_open(view, AccessShareLock);
+	Query *query = pg::copied_node(get_view_query(relation));
+	table_close(relation, NoLock);
+	return query;
+}
+
+/* collect_tables gathers the tables that a query reads, and the views with the
+ * tables behind them. */
 bool collect_tables(Node *node, void *context)
 {
 	auto *tables = static_cast<Tables *>(context);
@@ -127,9 +139,11 @@ bool collect_tables(Node *node, void *context)
 		return false;
 	if (IsA(node, RangeTblEntry)) {
 		auto *entry = reinterpret_cast<RangeTblEntry *>(node);
-		if (entry->rtekind == RTE_RELATION)
-			tables->oids = list_append_unique_oid(tables->oids, entry->relid);
-		return false;
+		if (entry->rtekind != RTE_RELATION || list_member_oid(tables->oids, entry->relid))
+			return false;
+		tables->oids = lappend_oid(tables->oids, entry->relid);
+		return entry->relkind == RELKIND_VIEW &&
+			   collect_tables(reinterpret_cast<Node *>(view_query(entry->relid)), context);
 	}
 	pg::TreeWalker walker = pg::tree_walker(collect_tables);
 	if (IsA(node, Query))
@@ -143,9 +157,33 @@ struct Replacement {
 	char *with_query;
 };
 
+/* reads_through tells whether a view reads a table. */
+bool reads_through(Oid view, Oid table)
+{
+	Tables tables{NIL};
+	collect_tables(reinterpret_cast<Node *>(view_query(view)), &tables);
+	return list_member_oid(tables.oids, table);
+}
+
+/* inline_view turns the entry of a view into its query, as the rewriter does. */
+void inline_view(RangeTblEntry *entry)
+{
+	entry->rtekind = RTE_SUBQUERY;
+	entry->subquery = view_query(entry->relid);
+	entry->relid = InvalidOid;
+	entry->relkind = 0;
+	entry->rellockmode = 0;
+	entry->inh = false;
+#if PG16_GE
+	entry->perminfoindex = 0;
+#endif
+	if (entry->alias == nullptr) /* a subquery needs one */
+		entry->alias = makeAlias(entry->eref->aliasname, NIL);
+}
+
 /* put_replacement turns every entry of a table into a reference to a WITH
- * query.  For writing the query as text that is enough: there a WITH query is
- * a name. */
+ * query, also behind views.  For writing the query as text that is enough:
+ * there a WITH query is a name. */
 bool put_replacement(Node *node, void *context)
 {
 	auto *replacement = static_cast<Replacement *>(context);
@@ -163,6 +201,9 @@ bool put_replacement(Node *node, void *context)
 #if PG16_GE
 			entry->perminfoindex = 0;
 #endif
+		} else if (entry->rtekind == RTE_RELATION && entry->relkind == RELKIND_VIEW &&
+				   entry->inFromCl && reads_through(entry->relid, replacement->table)) {
+			inline_view(entry); /* the walker goes on into it */
 		}
 		return false;
 	}

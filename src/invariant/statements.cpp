@@ -124,19 +124,35 @@ std::string counted(const std::string &condition)
 	return "pg_catalog.count(*) FILTER (WHERE " + condition + ")";
 }
 
-/* generated_value stands for a value that the table would make itself: it
- * collides with nothing, and making it changes nothing. */
-std::string generated_value(const Column &column)
+/* placeholder stands for a value that would be counted: it collides with
+ * nothing, and making it changes nothing. */
+std::string placeholder(Oid type)
 {
-	std::string const type = pg::type_name(column.type);
-	bool const counted = !column.identity.empty() ||
-						 (column.default_expression &&
-						  column.default_expression->rfind("nextval(", 0) == 0);
-	if (counted)
-		return "(- pg_catalog.row_number() OVER ())::" + type;
-	if (column.default_expression)
-		return "(" + *column.default_expression + ")::" + type;
-	return "NULL::" + type;
+	switch (type) {
+	case INT2OID:
+	case INT4OID:
+	case INT8OID:
+	case NUMERICOID:
+	case FLOAT4OID:
+	case FLOAT8OID:
+		return "- pg_catalog.row_number() OVER ()";
+	case TEXTOID:
+	case VARCHAROID:
+	case BPCHAROID:
+		return "pg_catalog.concat('planned row ', pg_catalog.row_number() OVER ())";
+	case UUIDOID:
+		return "pg_catalog.gen_random_uuid()";
+	default:
+		return "NULL";
+	}
+}
+
+/* made_value stands for a value that the table would make itself. */
+std::string made_value(const Column &column)
+{
+	std::string const value = column.counted ? placeholder(column.base)
+											 : column.default_expression.value_or("NULL");
+	return "(" + value + ")::" + pg::type_name(column.base);
 }
 
 } // namespace
@@ -428,16 +444,20 @@ std::string Statements::distinct() const
 std::string Statements::planned_rows(const std::string &work_list) const
 {
 	const std::vector<Output> &given = expected_.outputs();
-	std::vector<std::string> values;
+	std::vector<std::string> values, columns; /* generated columns need the others */
 	for (const Column &column : target_.columns()) {
 		if (column.dropped)
 			continue;
+		std::string const name = pg::quoted(column.name);
 		bool const yielded = std::any_of(given.begin(), given.end(), [&](const Output &output) {
 			return output.name == column.name;
 		});
-		values.push_back(yielded ? expected_value(column.name) : generated_value(column));
+		if (column.generated.empty())
+			values.push_back((yielded ? expected_value(column.name) : made_value(column)) + " AS " + name);
+		columns.push_back(column.generated.empty() ? name : made_value(column));
 	}
-	return "SELECT " + pg::joined(values, ", ") + " FROM " + pg::quoted(work_list) + " AS e";
+	return "SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " + pg::joined(values, ", ") +
+		   " FROM " + pg::quoted(work_list) + " AS e) AS planned";
 }
 
 std::string Statements::rows_of_target() const

@@ -41,13 +41,18 @@ constexpr const char *kColumns =
 	"SELECT a.attnum::int8, a.attname::text, a.attisdropped, a.atttypid,"
 	" a.atttypmod::int8, a.attnotnull, a.attgenerated::text,"
 	" a.attidentity::text,"
-	" CASE WHEN a.attgenerated = ''"
-	"  THEN pg_get_expr(d.adbin, d.adrelid) END,"
+	" pg_get_expr(d.adbin, d.adrelid),"
 	" (SELECT format('%I.%I', n.nspname, c.collname) FROM pg_collation c"
 	"  JOIN pg_namespace n ON n.oid = c.collnamespace"
 	"  WHERE c.oid = a.attcollation),"
 	" (a.attnotnull OR t.typnotnull) AND NOT a.attisdropped AND NOT a.atthasdef"
-	"  AND t.typdefault IS NULL AND a.attidentity = ''"
+	"  AND t.typdefault IS NULL AND a.attidentity = '',"
+	" a.attidentity <> '' OR pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%' OR EXISTS"
+	"  (SELECT FROM pg_depend p WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid"
+	"   AND (p.refclassid = 'pg_proc'::regclass AND p.refobjid IN"
+	"         (SELECT f.oid FROM pg_proc f WHERE f.provolatile = 'v')"
+	"        OR p.refclassid = 'pg_class'::regclass AND p.refobjid IN"
+	"         (SELECT s.oid FROM pg_class s WHERE s.relkind = 'S')))"
 	" FROM pg_attribute a LEFT JOIN pg_attrdef d"
 	"  ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
 	" LEFT JOIN pg_type t ON t.oid = a.atttypid"
@@ -69,6 +74,7 @@ Column column_of(const pg::Spi &spi, uint64 row)
 	column.default_expression = spi.text(row, 9);
 	column.collation = spi.required_text(row, 10);
 	column.required = spi.truth(row, 11);
+	column.counted = spi.truth(row, 12);
 	column.base = column.dropped ? InvalidOid : pg::call([&] {
 		return getBaseTypeAndTypmod(column.type, &column.base_typmod);
 	});

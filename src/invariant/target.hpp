@@ -33,7 +33,8 @@ struct Column {
 	bool required; /* NULL is refused, by the column or by its domain, and there is no default */
 	std::string generated;				/* 's': computed by the table */
 	std::string identity;				/* 'a': always by the table, 'd': by default */
-	std::optional<std::string> default_expression;
+	std::optional<std::string> default_expression; /* of a generated column: its expression */
+	bool counted; /* the default takes a number from a sequence, or may do so */
 };
 
 struct Arbiter {
