@@ -29,6 +29,7 @@ CREATE FUNCTION reconcile.undo_refusal(r reconcile.run) RETURNS text
 	BEGIN ATOMIC
 		SELECT CASE
 			WHEN r.state = 'undone' THEN format('it was undone at %s', r.undone_at)
+			WHEN r.finished_at IS NULL THEN 'it has not ended'
 			WHEN r.changed = 0 THEN 'it changed nothing'
 			WHEN c.oid IS NULL THEN 'its target does not exist any more'
 			WHEN r.record = 'rows' AND (pg_relation_is_updatable(c.oid, false) & 16) = 0
@@ -50,22 +51,23 @@ COMMENT ON FUNCTION reconcile.undo_refusal(reconcile.run) IS
 CREATE VIEW reconcile.runs AS
 	SELECT r.run_id, r.invariant, r.pack, r.state, r.planned, r.changed, r.already_present, r.failed,
 	       r.changed + r.already_present + r.failed AS progress,
-	       r.started_at, r.finished_at, r.run_by,
+	       r.started_at, r.finished_at, r.run_by, r.plan,
 	       u.refusal IS NULL AS undoable, u.refusal AS undo_refused_because
 	FROM reconcile.run r CROSS JOIN LATERAL (SELECT reconcile.undo_refusal(r) AS refusal OFFSET 0) AS u;
 COMMENT ON VIEW reconcile.runs IS 'the ledger: one row per executed repair';
 COMMENT ON COLUMN reconcile.runs.run_id IS 'number of the run, as repair() returned it';
 COMMENT ON COLUMN reconcile.runs.invariant IS 'name of the repaired invariant';
 COMMENT ON COLUMN reconcile.runs.pack IS 'its pack at that time';
-COMMENT ON COLUMN reconcile.runs.state IS 'done, done with failures when rows were refused, or undone';
-COMMENT ON COLUMN reconcile.runs.planned IS 'rows that were missing when the run began; always changed + already_present + failed';
+COMMENT ON COLUMN reconcile.runs.state IS 'running, paused: lag, done, done with failures when rows were refused, or undone';
+COMMENT ON COLUMN reconcile.runs.planned IS 'rows that were missing when the run began; in the end changed + already_present + failed';
 COMMENT ON COLUMN reconcile.runs.changed IS 'rows that the run wrote';
 COMMENT ON COLUMN reconcile.runs.already_present IS 'rows that somebody else wrote meanwhile';
 COMMENT ON COLUMN reconcile.runs.failed IS 'rows that the target refused; see reconcile.failures';
 COMMENT ON COLUMN reconcile.runs.progress IS 'rows dealt with so far';
 COMMENT ON COLUMN reconcile.runs.started_at IS 'when the run began';
-COMMENT ON COLUMN reconcile.runs.finished_at IS 'when the run ended';
+COMMENT ON COLUMN reconcile.runs.finished_at IS 'when the run ended, NULL while it is running';
 COMMENT ON COLUMN reconcile.runs.run_by IS 'the role that called it';
+COMMENT ON COLUMN reconcile.runs.plan IS 'the plan that it applied, NULL when it took what was missing';
 COMMENT ON COLUMN reconcile.runs.undoable IS 'whether undo() can take its rows back';
 COMMENT ON COLUMN reconcile.runs.undo_refused_because IS 'why it cannot, NULL when it can';
 

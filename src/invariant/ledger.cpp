@@ -37,13 +37,14 @@ Datum xid8_array(const std::vector<uint64> &xids)
 }
 
 void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
-			   const std::string &run_by)
+			   const std::string &state, const std::string &run_by)
 {
 	spi.run("INSERT INTO reconcile.run (run_id, invariant, pack, state, planned, changed,"
 			" already_present, failed, started_at, finished_at, run_by, target, record, xids,"
-			" system_identifier, database, definition, owner, search_path)"
-			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), $10, $11, $12,"
-			" $13, s.system_identifier, d.oid, md5($14), $15, $16"
+			" system_identifier, database, definition, owner, search_path, plan)"
+			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9,"
+			"  CASE WHEN $4 <> 'running' THEN clock_timestamp() END, $10, $11, $12,"
+			"  $13, s.system_identifier, d.oid, md5($14), $15, $16, $17"
 			" FROM pg_control_system() s, pg_database d"
 			" WHERE d.datname = current_database()",
 			SPI_OK_INSERT,
@@ -51,10 +52,10 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 				.add(run.run_id)
 				.add(definition.name)
 				.add(definition.pack)
-				.add(std::string(run.failed == 0 ? "done" : "done with failures"))
+				.add(state)
 				.add(run.planned)
 				.add(run.changed)
-				.add(run.already_present())
+				.add(state == "running" ? int64(0) : run.already_present())
 				.add(run.failed)
 				.add(TIMESTAMPTZOID, TimestampTzGetDatum(run.started_at))
 				.add(run_by)
@@ -63,44 +64,63 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 				.add(XID8ARRAYOID, xid8_array(run.xids))
 				.add(fingerprint(definition))
 				.add(REGROLEOID, ObjectIdGetDatum(definition.owner))
-				.add(definition.search_path));
+				.add(definition.search_path)
+				.add(run.plan));
 }
 
 void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
 {
 	spi.expose(kWritten, written);
 	spi.run("INSERT INTO reconcile.run_row (run_id, ordinal, row)"
-			" SELECT $1, row_number() OVER (), to_jsonb(w.*) FROM " +
+			" SELECT $1, row_number() OVER () +"
+			"  (SELECT coalesce(max(ordinal), 0) FROM reconcile.run_row WHERE run_id = $1),"
+			"  to_jsonb(w.*) FROM " +
 				pg::quoted(kWritten) + " w",
 			SPI_OK_INSERT, pg::Args().add(run_id));
 }
 
-/* enter_failures replaces the failures of the invariant by those of this run;
- * a row that failed before keeps when it failed first. */
+/* enter_failures adds refused rows; a row that failed before keeps when it
+ * failed first. */
 void enter_failures(pg::Spi &spi, const Definition &definition, int64 run_id,
 					const std::string &run_by, pg::WorkList &refused)
 {
-	if (refused.size() > 0) {
-		spi.expose(kRefused, refused);
-		spi.run("INSERT INTO reconcile.failure AS f"
-				" (invariant, key, run_id, source, sqlstate, message, role)"
-				" SELECT DISTINCT ON (key) $1, key, $2, source, sqlstate, message, $3 FROM"
-				" (SELECT (SELECT jsonb_object_agg(k, r.row -> k)"
-				"   FROM unnest($4) k) AS key, r.row AS source, r.sqlstate, r.message"
-				"  FROM (SELECT row::jsonb AS row, sqlstate, message FROM " +
-					pg::quoted(kRefused) +
-					") r) refused"
-					" ON CONFLICT (invariant, key_md5) DO UPDATE SET run_id = EXCLUDED.run_id,"
-					" source = EXCLUDED.source, sqlstate = EXCLUDED.sqlstate,"
-					" message = EXCLUDED.message, role = EXCLUDED.role,"
-					" attempts = f.attempts + 1,"
-					" last_failed_at = EXCLUDED.last_failed_at",
-				SPI_OK_INSERT,
-				pg::Args().add(definition.name).add(run_id).add(run_by).add(definition.key));
-	}
-	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1"
-			" AND run_id <> $2",
-			SPI_OK_DELETE, pg::Args().add(definition.name).add(run_id));
+	if (refused.size() == 0)
+		return;
+	spi.expose(kRefused, refused);
+	spi.run("INSERT INTO reconcile.failure AS f"
+			" (invariant, key, run_id, source, sqlstate, message, role)"
+			" SELECT DISTINCT ON (key) $1, key, $2, source, sqlstate, message, $3 FROM"
+			" (SELECT (SELECT jsonb_object_agg(k, r.row -> k)"
+			"   FROM unnest($4) k) AS key, r.row AS source, r.sqlstate, r.message"
+			"  FROM (SELECT row::jsonb AS row, sqlstate, message FROM " +
+				pg::quoted(kRefused) +
+				") r) refused"
+				" ON CONFLICT (invariant, key_md5) DO UPDATE SET run_id = EXCLUDED.run_id,"
+				" source = EXCLUDED.source, sqlstate = EXCLUDED.sqlstate,"
+				" message = EXCLUDED.message, role = EXCLUDED.role,"
+				" attempts = f.attempts + 1,"
+				" last_failed_at = EXCLUDED.last_failed_at",
+			SPI_OK_INSERT,
+			pg::Args().add(definition.name).add(run_id).add(run_by).add(definition.key));
+}
+
+/* clear_failures forgets those of earlier runs: what still fails has failed in
+ * this one again. */
+void clear_failures(pg::Spi &spi, const Definition &definition, int64 run_id)
+{
+	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1 AND run_id <> $2", SPI_OK_DELETE,
+			pg::Args().add(definition.name).add(run_id));
+}
+
+const char *final_state(int64 failed)
+{
+	return failed == 0 ? "done" : "done with failures";
+}
+
+[[noreturn]] void no_such_run(int64 run_id)
+{
+	pg::fail(ERRCODE_UNDEFINED_OBJECT, "run " + std::to_string(run_id) + " does not exist", {},
+			 "View reconcile.runs lists all runs.");
 }
 
 } // namespace
@@ -138,8 +158,7 @@ PastRun past_run(int64 run_id, bool lock)
 					(lock ? " FOR UPDATE" : ""),
 				SPI_OK_SELECT, pg::Args().add(run_id));
 	if (found == 0)
-		pg::fail(ERRCODE_UNDEFINED_OBJECT, "run " + std::to_string(run_id) + " does not exist", {},
-				 "View reconcile.runs lists all runs.");
+		no_such_run(run_id);
 	PastRun run;
 	run.run_id = run_id;
 	run.invariant = spi.required_text(0, 1);
@@ -178,10 +197,84 @@ void enter(const Definition &definition, const RunRecord &run, pg::WorkList *wri
 	std::string const run_by = pg::role_name(GetUserId());
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	enter_run(spi, definition, run, run_by);
-	if (run.rows_recorded && written != nullptr)
+	enter_run(spi, definition, run, final_state(run.failed), run_by);
+	if (written != nullptr)
 		enter_rows(spi, run.run_id, *written);
 	enter_failures(spi, definition, run.run_id, run_by, refused);
+	clear_failures(spi, definition, run.run_id);
+}
+
+void open_run(const Definition &definition, const RunRecord &run)
+{
+	std::string const run_by = pg::role_name(GetUserId());
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	enter_run(spi, definition, run, "running", run_by);
+}
+
+BatchedRun batched_run(int64 run_id)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	uint64 const found = spi.run("SELECT invariant, definition, plan, planned,"
+								 " changed + already_present + failed, record = 'rows',"
+								 " finished_at IS NULL FROM reconcile.run WHERE run_id = $1"
+								 " FOR UPDATE",
+								 SPI_OK_SELECT, pg::Args().add(run_id));
+	if (found == 0)
+		no_such_run(run_id);
+	if (!spi.truth(0, 7))
+		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+				 "run " + std::to_string(run_id) + " has ended", {},
+				 "Leave out the argument resume to begin a new one.");
+	BatchedRun run;
+	run.run_id = run_id;
+	run.invariant = spi.required_text(0, 1);
+	run.definition = spi.required_text(0, 2);
+	run.plan = spi.number(0, 3);
+	run.planned = spi.number(0, 4);
+	run.progress = spi.number(0, 5);
+	run.rows_recorded = spi.truth(0, 6);
+	return run;
+}
+
+void enter_batch(const Definition &definition, const RunRecord &batch, pg::WorkList *written,
+				 pg::WorkList &refused)
+{
+	std::string const run_by = pg::role_name(GetUserId());
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("UPDATE reconcile.run SET changed = changed + $2, already_present = already_present + $3,"
+			" failed = failed + $4, xids = xids || $5, state = 'running' WHERE run_id = $1",
+			SPI_OK_UPDATE,
+			pg::Args()
+				.add(batch.run_id)
+				.add(batch.changed)
+				.add(batch.already_present())
+				.add(batch.failed)
+				.add(XID8ARRAYOID, xid8_array(batch.xids)));
+	if (written != nullptr)
+		enter_rows(spi, batch.run_id, *written);
+	enter_failures(spi, definition, batch.run_id, run_by, refused);
+}
+
+void enter_pause(int64 run_id)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("UPDATE reconcile.run SET state = 'paused: lag' WHERE run_id = $1", SPI_OK_UPDATE,
+			pg::Args().add(run_id));
+}
+
+void close_run(const Definition &definition, int64 run_id)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	clear_failures(spi, definition, run_id);
+	spi.run("UPDATE reconcile.run SET finished_at = clock_timestamp(),"
+			" state = CASE failed WHEN 0 THEN 'done' ELSE 'done with failures' END"
+			" WHERE run_id = $1",
+			SPI_OK_UPDATE, pg::Args().add(run_id));
 }
 
 } // namespace reconcile::invariant

@@ -29,6 +29,7 @@ struct RunRecord {
 	bool rows_recorded = false;
 	std::vector<uint64> xids;
 	TimestampTz started_at = 0;
+	std::optional<int64> plan;
 
 	int64 already_present() const { return planned - changed - failed; }
 };
@@ -44,6 +45,32 @@ TupleDesc refusal_row_type();
  * recorded, and the refused rows, whose older failures are replaced. */
 void enter(const Definition &definition, const RunRecord &run, pg::WorkList *written,
 		   pg::WorkList &refused);
+
+/* BatchedRun is a run that applies its plan batch by batch. */
+struct BatchedRun {
+	int64 run_id = 0;
+	std::string invariant;
+	std::string definition; /* md5 of what it was started with */
+	int64 plan = 0;
+	int64 planned = 0, progress = 0;
+	bool rows_recorded = false;
+};
+
+/* open_run enters a run that is about to begin. */
+void open_run(const Definition &definition, const RunRecord &run);
+
+/* batched_run looks up a run that has not ended; any other is an error. */
+BatchedRun batched_run(int64 run_id);
+
+/* enter_batch adds what a batch did to its run. */
+void enter_batch(const Definition &definition, const RunRecord &batch, pg::WorkList *written,
+				 pg::WorkList &refused);
+
+/* enter_pause shows that a run waits for a standby. */
+void enter_pause(int64 run_id);
+
+/* close_run ends a run whose last batch was entered. */
+void close_run(const Definition &definition, int64 run_id);
 
 /* PastRun is what undoing a run needs to know of it. */
 struct PastRun {

@@ -136,16 +136,8 @@ void mark_applied(int64 plan_id, int64 run_id)
 			SPI_OK_UPDATE, pg::Args().add(plan_id).add(run_id));
 }
 
-RECONCILE_FUNCTION(reconcile_plan)
+MadePlan make_plan(const Definition &definition)
 {
-	pg::Arguments arguments(fcinfo);
-	Definition const definition = definition_named(arguments.text(0, "invariant"));
-	require_role(definition);
-	pg::call([] {
-		PreventCommandIfReadOnly("reconcile.plan()");
-		PreventCommandDuringRecovery("reconcile.plan()");
-	});
-
 	pg::WorkList rows(json_row_type());
 	std::string structure;
 	{
@@ -158,7 +150,19 @@ RECONCILE_FUNCTION(reconcile_plan)
 		spi.expose(kWorkList, *list);
 		spi.collect(statements.to_json(), SPI_OK_SELECT, rows);
 	}
-	return Int64GetDatum(save(definition, structure, rows));
+	return {save(definition, structure, rows), rows.size()};
+}
+
+RECONCILE_FUNCTION(reconcile_plan)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition const definition = definition_named(arguments.text(0, "invariant"));
+	require_role(definition);
+	pg::call([] {
+		PreventCommandIfReadOnly("reconcile.plan()");
+		PreventCommandDuringRecovery("reconcile.plan()");
+	});
+	return Int64GetDatum(make_plan(definition).plan_id);
 }
 
 RECONCILE_FUNCTION(reconcile_plan_rows)

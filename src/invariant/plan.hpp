@@ -35,6 +35,13 @@ struct SavedPlan {
 	bool expired = false;
 };
 
+struct MadePlan {
+	int64 plan_id, planned;
+};
+
+/* make_plan saves what a repair would insert now. */
+MadePlan make_plan(const Definition &definition);
+
 /* saved_plan looks up a plan; an unknown number is an error. */
 SavedPlan saved_plan(int64 plan_id);
 

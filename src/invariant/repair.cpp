@@ -84,17 +84,6 @@ RunRecord dry_run(const Definition &definition, const Options &options, PlannedR
 	return run;
 }
 
-/* recording chooses how the rows of a run will be known. */
-bool recording(const Target &target, const std::string &record)
-{
-	if (record == "xmin" && !target.keeps_xmin())
-		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
-				 "rows of " + target.name() + " cannot be recorded by xmin",
-				 "Only rows of heap tables carry the transaction that wrote them.",
-				 "Use record => 'rows' or 'auto'.");
-	return record == "rows" || !target.keeps_xmin();
-}
-
 RunRecord live_run(const Definition &definition, const Options &options)
 {
 	RunRecord run;

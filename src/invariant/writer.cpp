@@ -93,6 +93,16 @@ void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *mes
 
 } // namespace
 
+bool recording(const Target &target, const std::string &record)
+{
+	if (record == "xmin" && !target.keeps_xmin())
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 "rows of " + target.name() + " cannot be recorded by xmin",
+				 "Only rows of heap tables carry the transaction that wrote them.",
+				 "Use record => 'rows' or 'auto'.");
+	return record == "rows" || !target.keeps_xmin();
+}
+
 Writer::Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
 			   RunRecord &run, pg::WorkList &refused)
 	: definition_(definition), statements_(statements), stop_at_bad_row_(stop_at_bad_row),
@@ -107,13 +117,20 @@ void Writer::write(pg::WorkList &list)
 	if (list.size() == 0)
 		return;
 
+	bool const observed = statements_.target().observed();
 	Inserted inserted;
 	auto failure = pg::attempt([&] {
-		inserted = statements_.target().observed() ? insert_observed(list) : insert(list);
+		if (observed)
+			insert_observed(list);
+		else
+			inserted = insert(list);
 	});
+	if (observed) { /* what was observed stays, also when the statement failed */
+		run_.changed = written_->size();
+		run_.failed = refused_.size();
+	}
 	if (!failure) {
 		run_.changed += inserted.rows;
-		run_.failed += inserted.refused;
 		if (inserted.rows > 0 && inserted.xid != 0)
 			run_.xids.push_back(inserted.xid);
 	} else if (stop_at_bad_row_ || !concerns_a_row(failure->sqlstate())) {
@@ -146,7 +163,7 @@ Writer::Inserted Writer::insert(pg::WorkList &list)
 
 /* insert_observed writes a list into a store that accepts and refuses row by
  * row, and tells.  Without the observer the first refusal is an error. */
-Writer::Inserted Writer::insert_observed(pg::WorkList &list)
+void Writer::insert_observed(pg::WorkList &list)
 {
 	Observations seen{definition_.name.c_str(), written_->store(), refused_.store(),
 					  refused_.row_type(), run_.planned};
@@ -155,8 +172,7 @@ Writer::Inserted Writer::insert_observed(pg::WorkList &list)
 
 	pg::Spi spi;
 	spi.expose(kWorkList, list);
-	int64 const rows = static_cast<int64>(spi.run(statements_.insert(), SPI_OK_INSERT));
-	return {rows, seen.rows_refused, 0};
+	spi.run(statements_.insert(), SPI_OK_INSERT);
 }
 
 void Writer::halve(pg::WorkList &list)

@@ -18,6 +18,10 @@
 
 namespace reconcile::invariant {
 
+/* recording chooses how the rows of a run will be known: false for by xmin,
+ * true for one by one.  Asking for xmin where rows have none is an error. */
+bool recording(const Target &target, const std::string &record);
+
 class Writer {
 public:
 	Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
@@ -33,12 +37,11 @@ public:
 private:
 	struct Inserted {
 		int64 rows = 0;
-		int64 refused = 0;
 		uint64 xid = 0;
 	};
 
 	Inserted insert(pg::WorkList &list);
-	Inserted insert_observed(pg::WorkList &list);
+	void insert_observed(pg::WorkList &list);
 	void halve(pg::WorkList &list);
 	void refuse(pg::WorkList &row, const pg::Failure &failure);
 

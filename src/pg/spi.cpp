@@ -51,6 +51,11 @@ Args &Args::add(int64 value)
 	return add(INT8OID, Int64GetDatum(value));
 }
 
+Args &Args::add(const std::optional<int64> &value)
+{
+	return value ? add(*value) : add_null(INT8OID);
+}
+
 Args &Args::add(const std::vector<std::string> &value)
 {
 	std::vector<Datum> elements;

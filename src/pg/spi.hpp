@@ -38,6 +38,7 @@ public:
 	Args &add(const std::string &value);
 	Args &add(const std::optional<std::string> &value);
 	Args &add(int64 value);
+	Args &add(const std::optional<int64> &value);
 	Args &add(const std::vector<std::string> &value); /* text[] */
 
 	int count() const { return static_cast<int>(types_.size()); }

@@ -1,0 +1,122 @@
+/*-------------------------------------------------------------------------
+ *
+ * batches.cpp
+ *	  One repair in many transactions: what reconcile.repair_in_batches() calls.
+ *
+ * The work list is a saved plan, so it is fixed at the start: the run ends
+ * although writers go on.  Each batch commits together with its entry in the
+ * ledger; a run that was killed goes on where the ledger says.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/constraints.hpp"
+#include "invariant/ledger.hpp"
+#include "invariant/lock.hpp"
+#include "invariant/plan.hpp"
+#include "invariant/statements.hpp"
+#include "invariant/writer.hpp"
+#include "pg/identity.hpp"
+#include "pg/result_set.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "utils/timestamp.h"
+}
+
+#include <algorithm>
+
+namespace reconcile::invariant {
+
+namespace {
+
+constexpr int kStale = MAKE_SQLSTATE('R', 'C', '0', '0', '2');
+
+/* check_unchanged refuses to go on with what another definition began. */
+void check_unchanged(const Definition &definition, const BatchedRun &run)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	spi.run("SELECT md5($1)", SPI_OK_SELECT, pg::Args().add(fingerprint(definition)));
+	if (spi.required_text(0, 1) != run.definition)
+		pg::fail(kStale, "run " + std::to_string(run.run_id) + " cannot go on",
+				 "The definition of invariant \"" + definition.name + "\" changed since it began.",
+				 "Begin a new one without the argument resume.");
+}
+
+/* apply_batch inserts the next rows of the plan and enters what became of them. */
+void apply_batch(const Definition &definition, const BatchedRun &run, int64 size)
+{
+	RunRecord batch;
+	batch.run_id = run.run_id;
+	batch.rows_recorded = run.rows_recorded;
+	batch.planned = std::min(size, run.planned - run.progress);
+
+	Constraints const constraints(definition.target);
+	constraints.check_at_once();
+	pg::WorkList refused(refusal_row_type());
+	std::unique_ptr<pg::WorkList> written;
+	{
+		pg::AsOwner owner(definition.owner, definition.search_path);
+		Statements const statements(definition);
+		auto rows = planned_rows(run.plan, statements, run.progress + 1, batch.planned);
+		Writer writer(definition, statements, false, batch, refused);
+		writer.write(*rows);
+		written = writer.take_written();
+	}
+	constraints.wait_again();
+	enter_batch(definition, batch, written.get(), refused);
+}
+
+} // namespace
+
+/* reconcile_begin_batches plans, and enters the run that will apply the plan. */
+RECONCILE_FUNCTION(reconcile_begin_batches)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition const definition = definition_named(arguments.text(0, "invariant"));
+	require_role(definition);
+	lock_for_repair(definition.name);
+
+	RunRecord run;
+	run.started_at = GetCurrentTimestamp();
+	MadePlan const plan = make_plan(definition);
+	run.plan = plan.plan_id;
+	run.planned = plan.planned;
+	run.rows_recorded = recording(Target(definition.target), "auto");
+	run.run_id = next_run_id();
+	open_run(definition, run);
+	mark_applied(plan.plan_id, run.run_id);
+	return Int64GetDatum(run.run_id);
+}
+
+/* reconcile_run_batch applies one batch, and tells whether rows are left. */
+RECONCILE_FUNCTION(reconcile_run_batch)
+{
+	pg::Arguments arguments(fcinfo);
+	BatchedRun const run = batched_run(arguments.int8(0, "run_id"));
+	int64 const size = arguments.int4(1, "batch_size");
+	if (size < 1)
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"batch_size\" must be at least 1");
+	Definition const definition = definition_named(run.invariant);
+	require_role(definition);
+	check_unchanged(definition, run);
+	lock_for_repair(definition.name);
+
+	bool const last = run.progress + size >= run.planned;
+	if (run.progress < run.planned)
+		apply_batch(definition, run, size);
+	if (last)
+		close_run(definition, run.run_id);
+	return BoolGetDatum(!last);
+}
+
+RECONCILE_FUNCTION(reconcile_pause_run)
+{
+	pg::Arguments arguments(fcinfo);
+	BatchedRun const run = batched_run(arguments.int8(0, "run_id"));
+	require_role(definition_named(run.invariant));
+	enter_pause(run.run_id);
+	PG_RETURN_VOID();
+}
+
+} // namespace reconcile::invariant
