@@ -18,7 +18,7 @@ What a page says to this script:
     -->
     <!-- setup: examples/team_roles  fills the page's two databases with an example's data: mongodb.py, postgresql.sql -->
 
-A page is one session of psql in a database of its own. In it localhost:27017 is the MongoDB server of the test,
+A page is one session of psql in a database of its own, which shows no CONTEXT. In it localhost:27017 is the MongoDB server of the test,
 mongo.example.com:27017 the one that wants a password, and database 'app' one that only this page uses.
 """
 import difflib
@@ -141,7 +141,7 @@ def fresh_databases(name, uses_mongo, setups):
 
 def execute(blocks, name, names):
     """execute runs blocks in one session and returns what each of them printed."""
-    script = "".join(f"{block.sql}\n\\echo '{MARK}'\n" for block in blocks)
+    script = "\\set SHOW_CONTEXT never\n" + "".join(f"{block.sql}\n\\echo '{MARK}'\n" for block in blocks)
     for written, real in names:
         script = script.replace(written, real)
     out = psql(script, name)
@@ -219,7 +219,7 @@ def documented(section, name):
 def check_functions(database):
     reference = sections(*(p.relative_to(TOP) for p in (TOP / "doc/reference").glob("*.md")))
     functions = rows("""
-        SELECT p.oid::regproc::text, pg_get_function_arguments(p.oid), pg_get_function_result(p.oid),
+        SELECT p.oid::regproc::text, pg_get_function_arguments(p.oid), coalesce(pg_get_function_result(p.oid), ''),
                coalesce(array_to_string(p.proargnames[1:p.pronargs], ','), ''),
                coalesce((SELECT string_agg(n, ',') FROM unnest(p.proargnames, p.proargmodes) AS a(n, m) WHERE m = 't'), '')
         FROM pg_proc p
@@ -230,7 +230,8 @@ def check_functions(database):
         if name in INTERNAL:
             continue
         arguments = re.sub(r"::[a-z ]+(\[\])?", "", arguments)
-        title = f"{name}({arguments}) → {'TABLE' if result.startswith('TABLE') else result}"
+        title = f"{name}({arguments}) → {'TABLE' if result.startswith('TABLE') else result}" if result \
+            else f"CALL {name}({arguments})"
         report(title in reference, f"doc/reference: no heading \"{title}\"")
         for column in filter(None, f"{inputs},{outputs}".split(",")):
             report(documented(reference.get(title, ""), column), f"doc/reference: {name} without a row for `{column}`")
