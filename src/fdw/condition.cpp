@@ -216,8 +216,7 @@ bool Planner::is_value(Expr *expression) const
 int Planner::strategy_of(const Column &column, Oid op, Oid collation) const
 {
 	return pg::call([&]() -> int {
-		if (!OidIsValid(op) ||
-			(OidIsValid(collation) && !get_collation_isdeterministic(collation)))
+		if (!OidIsValid(op) || (OidIsValid(collation) && !get_collation_isdeterministic(collation)))
 			return InvalidStrategy;
 		TypeCacheEntry *type = lookup_type_cache(column.base_type, TYPECACHE_BTREE_OPFAMILY);
 		return get_op_opfamily_strategy(op, type->btree_opf);

@@ -39,7 +39,8 @@ public:
 
 	mongo::Waited wait(int descriptor, bool read, bool write, int64_t timeout_ms) noexcept override
 	{
-		int const socket_events = (read ? WL_SOCKET_READABLE : 0) | (write ? WL_SOCKET_WRITEABLE : 0);
+		int const socket_events =
+			(read ? WL_SOCKET_READABLE : 0) | (write ? WL_SOCKET_WRITEABLE : 0);
 		TimestampTz const end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
 		/* A latch that is set for another reason does not end the wait. */
 		for (long left = static_cast<long>(std::min<int64_t>(timeout_ms, INT_MAX));;) {

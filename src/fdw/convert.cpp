@@ -149,7 +149,7 @@ Fit numeric_fits(Datum numeric, int32 typmod)
 		return Fit::kInexact;
 	Datum const bound = numeric_in_text(psprintf("1e%d", precision - scale));
 	return numeric_less(DirectFunctionCall1(numeric_abs, numeric), bound) ? Fit::kFits
-																		 : Fit::kOutOfRange;
+																		  : Fit::kOutOfRange;
 }
 
 /* fraction_fits tells whether timestamp(p) holds a time as it is. */

@@ -93,9 +93,10 @@ Fit push_by_text(const bson_iter_t *value, Into &into)
 	bson_free(json);
 
 	Datum const parsed = DirectFunctionCall1(
-		jsonb_in, CStringGetDatum(pg_any_to_server(text, static_cast<int>(std::strlen(text)),
-												   PG_UTF8)));
-	JsonbValue *found = getKeyJsonValueFromContainer(&DatumGetJsonbP(parsed)->root, "v", 1, nullptr);
+		jsonb_in,
+		CStringGetDatum(pg_any_to_server(text, static_cast<int>(std::strlen(text)), PG_UTF8)));
+	JsonbValue *found =
+		getKeyJsonValueFromContainer(&DatumGetJsonbP(parsed)->root, "v", 1, nullptr);
 	if (*into.state == nullptr) {
 		into.result = found;
 		return Fit::kFits;
@@ -160,8 +161,7 @@ Fit push_container(bson_iter_t *fields, bool array, Into &into)
 	pushJsonbValue(into.state, array ? WJB_BEGIN_ARRAY : WJB_BEGIN_OBJECT, nullptr);
 	Fit const fit = push_fields(fields, into.state, array);
 	if (fit == Fit::kFits)
-		into.result =
-			pushJsonbValue(into.state, array ? WJB_END_ARRAY : WJB_END_OBJECT, nullptr);
+		into.result = pushJsonbValue(into.state, array ? WJB_END_ARRAY : WJB_END_OBJECT, nullptr);
 	return fit;
 }
 

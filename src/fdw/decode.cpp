@@ -126,8 +126,8 @@ void Decoder::add_context(void *argument)
 	if (task->column == nullptr)
 		return;
 	print_id(task->document, id, sizeof id);
-	errcontext("field \"%s\" of document %s in collection \"%s.%s\"", task->column->path.c_str(), id,
-			   task->decoder->table_.options.database.c_str(),
+	errcontext("field \"%s\" of document %s in collection \"%s.%s\"", task->column->path.c_str(),
+			   id, task->decoder->table_.options.database.c_str(),
 			   task->decoder->table_.options.collection.c_str());
 }
 
@@ -156,8 +156,7 @@ void Decoder::fill(Task &task)
 	std::memset(task.nulls, true, static_cast<size_t>(table_.width));
 	for (const Column *column : root_.columns) {
 		task.column = column;
-		Fit const fit =
-			jsonb_from_document(task.document, &task.values[column->number - 1]);
+		Fit const fit = jsonb_from_document(task.document, &task.values[column->number - 1]);
 		task.nulls[column->number - 1] = fit != Fit::kFits;
 		if (fit != Fit::kFits && !refuse(column, BSON_TYPE_DOCUMENT, fit, task))
 			return;
@@ -287,9 +286,9 @@ void Decoder::raise(const Mismatch &mismatch, const bson_t *document) const
 	Explanation const why = explanation_of(mismatch.fit, mismatch.type);
 	pg::fail(why.sqlstate,
 			 "field \"" + mismatch.column->path + "\" of document " + id + " in collection \"" +
-				 table_.options.full_name() + "\" does not fit column \"" +
-				 mismatch.column->name + "\": BSON type " + bson_type_name(mismatch.type) +
-				 ", column type " + column_type_name(*mismatch.column),
+				 table_.options.full_name() + "\" does not fit column \"" + mismatch.column->name +
+				 "\": BSON type " + bson_type_name(mismatch.type) + ", column type " +
+				 column_type_name(*mismatch.column),
 			 why.detail,
 			 "Correct the document or the column; option \"on_mismatch\" of the table reads such "
 			 "values as null, or skips such documents.");

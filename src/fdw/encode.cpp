@@ -65,7 +65,7 @@ bson_type_t default_type(Kind kind)
 	pg::fail(sqlstate,
 			 "value of column \"" + column.name + "\" cannot be written as BSON type " +
 				 bson_type_name(column.written_type == kAnyType ? default_type(column.kind)
-															 : column.written_type),
+																: column.written_type),
 			 "The value is " + value + ".");
 }
 
@@ -116,8 +116,8 @@ void append_float(mongo::Document &into, std::string_view name, const Column &co
 	if (column.written_type != kAnyType && column.written_type != BSON_TYPE_DOUBLE)
 		append_number(into, name, column, value);
 	else
-		into.number(name, column.kind == Kind::kFloat4 ? DatumGetFloat4(value)
-													   : DatumGetFloat8(value));
+		into.number(name,
+					column.kind == Kind::kFloat4 ? DatumGetFloat4(value) : DatumGetFloat8(value));
 }
 
 /* append_integer takes the short way for the usual types. */
@@ -128,8 +128,7 @@ void append_integer(mongo::Document &into, std::string_view name, const Column &
 	else if (column.kind == Kind::kInt8)
 		into.int64(name, DatumGetInt64(value));
 	else
-		into.int32(name,
-				   column.kind == Kind::kInt2 ? DatumGetInt16(value) : DatumGetInt32(value));
+		into.int32(name, column.kind == Kind::kInt2 ? DatumGetInt16(value) : DatumGetInt32(value));
 }
 
 void append_time(mongo::Document &into, std::string_view name, const Column &column, Datum value)
@@ -150,9 +149,8 @@ void append_time(mongo::Document &into, std::string_view name, const Column &col
 void append_uuid(mongo::Document &into, std::string_view name, const Column &column, Datum value)
 {
 	if (column.written_type == BSON_TYPE_UTF8)
-		into.string(name, pg::call([&] {
-						return DatumGetCString(DirectFunctionCall1(uuid_out, value));
-					}));
+		into.string(
+			name, pg::call([&] { return DatumGetCString(DirectFunctionCall1(uuid_out, value)); }));
 	else
 		into.binary(name, BSON_SUBTYPE_UUID,
 					{reinterpret_cast<const char *>(DatumGetUUIDP(value)->data), UUID_LEN});
@@ -202,9 +200,9 @@ void set_column(TupleTableSlot *slot, const Column &column, Datum value)
 		MemoryContext const before = MemoryContextSwitchTo(slot->tts_mcxt);
 		int number = column.number;
 		bool null = false;
-		HeapTuple const tuple = heap_modify_tuple_by_cols(
-			ExecFetchSlotHeapTuple(slot, true, nullptr), slot->tts_tupleDescriptor, 1, &number,
-			&value, &null);
+		HeapTuple const tuple =
+			heap_modify_tuple_by_cols(ExecFetchSlotHeapTuple(slot, true, nullptr),
+									  slot->tts_tupleDescriptor, 1, &number, &value, &null);
 		ExecForceStoreHeapTuple(tuple, slot, false);
 		slot_getallattrs(slot);
 		MemoryContextSwitchTo(before);
@@ -375,8 +373,7 @@ void Encoder::append_whole(mongo::Document &into, TupleTableSlot *slot) const
 		std::string const name(bson_iter_key(&field), bson_iter_key_len(&field));
 		for (const Column *column : fields_)
 			if (column->parts.front() == name && !is_null(*column, slot))
-				pg::fail(ERRCODE_DUPLICATE_COLUMN,
-						 "field \"" + name + "\" is given twice",
+				pg::fail(ERRCODE_DUPLICATE_COLUMN, "field \"" + name + "\" is given twice",
 						 "Column \"" + whole_->name + "\" and column \"" + column->name +
 							 "\" both have it.");
 		if (upsert_ && (name.find('.') != std::string::npos || name.front() == '$'))

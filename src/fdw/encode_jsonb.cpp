@@ -19,9 +19,10 @@ namespace {
 
 /* Names that make an object of one field extended JSON. */
 constexpr std::string_view kExtended[] = {
-	"$oid",	   "$date",				 "$numberInt", "$numberLong", "$numberDouble", "$numberDecimal",
-	"$binary", "$regularExpression", "$timestamp", "$code",		  "$symbol",	   "$minKey",
-	"$maxKey", "$dbPointer",		 "$undefined", "$uuid"};
+	"$oid",			 "$date",		   "$numberInt", "$numberLong",
+	"$numberDouble", "$numberDecimal", "$binary",	 "$regularExpression",
+	"$timestamp",	 "$code",		   "$symbol",	 "$minKey",
+	"$maxKey",		 "$dbPointer",	   "$undefined", "$uuid"};
 
 void append(mongo::Document &into, std::string_view name, JsonbValue *value);
 
@@ -30,7 +31,8 @@ std::string_view utf8_of_string(const JsonbValue &value)
 	char *text = value.val.string.val;
 	int const length = value.val.string.len;
 	char *utf8 = pg::call([&] { return pg_server_to_any(text, length, PG_UTF8); });
-	return {utf8, utf8 == text ? static_cast<size_t>(length) : std::char_traits<char>::length(utf8)};
+	return {utf8,
+			utf8 == text ? static_cast<size_t>(length) : std::char_traits<char>::length(utf8)};
 }
 
 /* Walk visits the fields of an object or the elements of an array. */
@@ -90,8 +92,8 @@ void append_extended(mongo::Document &into, std::string_view name, JsonbContaine
 	bson_oid_t oid;
 	field.next();
 	if (field.name == "$oid" && field.value.type == jbvString &&
-		object_id_from({field.value.val.string.val, static_cast<size_t>(field.value.val.string.len)},
-					   &oid)) {
+		object_id_from(
+			{field.value.val.string.val, static_cast<size_t>(field.value.val.string.len)}, &oid)) {
 		into.object_id(name, oid);
 		return;
 	}
@@ -99,8 +101,8 @@ void append_extended(mongo::Document &into, std::string_view name, JsonbContaine
 		char *json = JsonbToCString(nullptr, object, size);
 		return pg_server_to_any(json, static_cast<int>(strlen(json)), PG_UTF8);
 	});
-	mongo::Document const parsed = local(
-		[&] { return mongo::Document::from_json("{\"v\":" + std::string(text) + "}"); });
+	mongo::Document const parsed =
+		local([&] { return mongo::Document::from_json("{\"v\":" + std::string(text) + "}"); });
 	bson_iter_t found;
 	if (bson_iter_init_find(&found, parsed.get(), "v"))
 		into.copy(name, found);

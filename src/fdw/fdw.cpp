@@ -36,6 +36,7 @@ RECONCILE_FUNCTION(reconcile_mongo_handler)
 	routine->PlanForeignModify = pg::entry<fdw::plan_modify>;
 	routine->BeginForeignModify = pg::entry<fdw::begin_modify>;
 	routine->BeginForeignInsert = pg::entry<fdw::begin_insert>;
+	routine->EndForeignInsert = pg::entry<fdw::end_insert>;
 	routine->GetForeignModifyBatchSize = pg::entry<fdw::batch_size>;
 	routine->ExecForeignInsert = pg::entry<fdw::insert>;
 	routine->ExecForeignBatchInsert = pg::entry<fdw::batch_insert>;

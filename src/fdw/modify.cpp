@@ -65,6 +65,12 @@ class Insertion {
 public:
 	Insertion(Relation relation, Oid user, bool upsert);
 
+	/* queue keeps a row for a later command, finish sends what is kept.  Only
+	 * for a caller that needs no result of single rows. */
+	void queue(TupleTableSlot *slot);
+	void finish();
+	bool queues = false;
+
 	/* write sends rows and returns those that were written; the list lives
 	 * until the next call. */
 	std::vector<TupleTableSlot *> &write(TupleTableSlot **slots, int count);
@@ -81,6 +87,7 @@ private:
 		std::string document; /* what says which one it is, as JSON */
 	};
 
+	template <class F> void in_scratch(F &&f);
 	void add(TupleTableSlot *slot);
 	void send();
 	void report_written(TupleTableSlot *slot);
@@ -105,30 +112,53 @@ private:
 Insertion::Insertion(Relation relation, Oid user, bool upsert)
 	: table_(table_of(RelationGetRelid(relation), RelationGetDescr(relation))), upsert_(upsert),
 	  encoder_(table_, upsert), client_(connect(table_.server, user)),
-	  bulk_(*client_, table_.options.database, table_.options.collection),
-	  scratch_(pg::call([] {
+	  bulk_(*client_, table_.options.database, table_.options.collection), scratch_(pg::call([] {
 		  return AllocSetContextCreate(CurrentMemoryContext, "reconcile_mongo insert",
 									   ALLOCSET_DEFAULT_SIZES);
 	  }))
 {
 }
 
-std::vector<TupleTableSlot *> &Insertion::write(TupleTableSlot **slots, int count)
+/* in_scratch runs f, whose allocations are freed together, and raises the
+ * error of the first row that was refused. */
+template <class F> void Insertion::in_scratch(F &&f)
 {
 	MemoryContext const before = MemoryContextSwitchTo(scratch_);
 	written_.clear();
 	first_refused_.reset();
-	for (int i = 0; i < count; i++) {
-		add(slots[i]);
-		if (bulk_.full())
-			send();
-	}
-	send();
+	f();
 	MemoryContextSwitchTo(before);
 	pg::call([&] { MemoryContextReset(scratch_); });
 	if (first_refused_)
 		raise();
+}
+
+std::vector<TupleTableSlot *> &Insertion::write(TupleTableSlot **slots, int count)
+{
+	in_scratch([&] {
+		for (int i = 0; i < count; i++) {
+			add(slots[i]);
+			if (bulk_.full())
+				send();
+		}
+		send();
+	});
 	return written_;
+}
+
+void Insertion::queue(TupleTableSlot *slot)
+{
+	in_scratch([&] {
+		add(slot);
+		sent_.back() = nullptr; /* the caller goes on to use the slot */
+		if (bulk_.full() || bulk_.size() >= static_cast<uint32_t>(batch_size()))
+			send();
+	});
+}
+
+void Insertion::finish()
+{
+	in_scratch([&] { send(); });
 }
 
 /* add puts a row into the bulk; a row that is no document is refused here. */
@@ -144,6 +174,8 @@ void Insertion::add(TupleTableSlot *slot)
 		});
 		sent_.push_back(slot);
 	} catch (const pg::Error &error) {
+		if (queues)
+			throw;
 		report_refused(slot, error.sqlstate, error.what());
 	}
 }
@@ -192,6 +224,8 @@ void Insertion::report_refused(TupleTableSlot *slot, int sqlstate, const std::st
 /* described shows the key of a row, or the beginning of its document. */
 std::string Insertion::described(TupleTableSlot *slot)
 {
+	if (slot == nullptr)
+		return {};
 	try {
 		local([&] { encoder_.row(slot, document_, selector_); });
 	} catch (const pg::Error &) {
@@ -214,18 +248,18 @@ void Insertion::warn_if_unconfirmed(const mongo::BulkResult &result)
 				(errcode(sqlstate_number(why.sqlstate)),
 				 errmsg("MongoDB has not confirmed what it wrote to collection \"%s.%s\"",
 						table_.options.database.c_str(), table_.options.collection.c_str()),
-				 errdetail("%s A failover may undo it.",
-						   mongo::sentence(why.message).c_str())));
+				 errdetail("%s A failover may undo it.", mongo::sentence(why.message).c_str())));
 	});
 }
 
 void Insertion::raise()
 {
 	pg::fail(first_refused_->sqlstate,
-			 "could not write a document to collection \"" + table_.options.full_name() + "\": " +
-				 first_refused_->message,
-			 (first_refused_->document.empty() ? ""
-											   : "The document is " + first_refused_->document + ". ") +
+			 "could not write a document to collection \"" + table_.options.full_name() +
+				 "\": " + first_refused_->message,
+			 (first_refused_->document.empty()
+				  ? ""
+				  : "The document is " + first_refused_->document + ". ") +
 				 "Of this statement, " + pg::plural(all_written_, "document", "documents") +
 				 " written and " + std::to_string(all_refused_) +
 				 " refused; a rollback does not undo what is written.");
@@ -278,6 +312,17 @@ void begin_insert(ModifyTableState *node, ResultRelInfo *target)
 	if (upsert)
 		require_key(opened_table_of(RelationGetRelid(target->ri_RelationDesc)));
 	begin(node, target, upsert);
+	/* Before 16, COPY gives foreign tables one row at a time. */
+	TriggerDesc *triggers = target->ri_TrigDesc;
+	insertion_of(target)->queues = plan == nullptr && pg::write_observer() == nullptr &&
+								   (triggers == nullptr || (!triggers->trig_insert_after_row &&
+															!triggers->trig_insert_before_row));
+}
+
+void end_insert(EState *, ResultRelInfo *target)
+{
+	if (insertion_of(target)->queues)
+		insertion_of(target)->finish();
 }
 
 /* batch_size is 1 where PostgreSQL must see the result of each row. */
@@ -294,7 +339,12 @@ int batch_size(ResultRelInfo *target)
 
 TupleTableSlot *insert(EState *, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *)
 {
-	return insertion_of(target)->write(&slot, 1).empty() ? nullptr : slot;
+	Insertion *insertion = insertion_of(target);
+	if (insertion->queues) {
+		insertion->queue(slot);
+		return slot;
+	}
+	return insertion->write(&slot, 1).empty() ? nullptr : slot;
 }
 
 TupleTableSlot **batch_insert(EState *, ResultRelInfo *target, TupleTableSlot **slots,

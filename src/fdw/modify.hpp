@@ -21,6 +21,7 @@ List *plan_modify(PlannerInfo *root, ModifyTable *plan, Index relation, int subp
 void begin_modify(ModifyTableState *node, ResultRelInfo *target, List *planned, int subplan,
 				  int flags);
 void begin_insert(ModifyTableState *node, ResultRelInfo *target);
+void end_insert(EState *estate, ResultRelInfo *target);
 int batch_size(ResultRelInfo *target);
 TupleTableSlot *insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot,
 					   TupleTableSlot *planned);

@@ -227,8 +227,7 @@ void set_connection_option(mongo::Settings &settings, MappingOptions &mapping, b
 void require_superuser(const std::string &name)
 {
 	if (!pg::call([] { return superuser(); }))
-		pg::fail(ERRCODE_INSUFFICIENT_PRIVILEGE,
-				 "permission denied to set option \"" + name + "\"",
+		pg::fail(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied to set option \"" + name + "\"",
 				 "Only a superuser may set it.");
 }
 

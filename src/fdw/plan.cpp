@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "fdw/condition.hpp"
 #include "fdw/plan.hpp"
+#include "fdw/condition.hpp"
 #include "fdw/scan.hpp"
 
 extern "C" {
@@ -26,7 +26,7 @@ namespace {
 
 /* A collection without statistics is taken for one that is worth a hash join. */
 constexpr double kDefaultDocuments = 100000;
-constexpr Cost kStartupCost = 25;	  /* a command, and its answer */
+constexpr Cost kStartupCost = 25;	   /* a command, and its answer */
 constexpr Cost kCostOfDocument = 0.02; /* transfer and conversion */
 
 /* columns_of collects the columns that a query needs. */
@@ -102,8 +102,8 @@ ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignP
 		List *numbers = NIL;
 		for (AttrNumber column : columns)
 			numbers = lappend_int(numbers, column);
-		List *plan = list_make3(numbers, planner.conditions(),
-								makeInteger(static_cast<int>(limit)));
+		List *plan =
+			list_make3(numbers, planner.conditions(), makeInteger(static_cast<int>(limit)));
 		return make_foreignscan(target_list, checked, rel->relid, planner.values(), plan, NIL, NIL,
 								outer_plan);
 	});

@@ -239,8 +239,7 @@ void Scan::explain(ExplainState *es)
 {
 	bool const computed = cursor_ != nullptr || ended_;
 	mongo::Document const conditions = filter(computed);
-	std::string const filter_text =
-		conditions.empty() ? "" : mongo::relaxed_json(conditions.get());
+	std::string const filter_text = conditions.empty() ? "" : mongo::relaxed_json(conditions.get());
 	std::string const projection_text =
 		projection_.empty() ? "" : mongo::relaxed_json(projection_.get());
 	std::string const name = table_.options.full_name();
@@ -255,8 +254,7 @@ void Scan::explain(ExplainState *es)
 		if (planned_.limit > 0)
 			ExplainPropertyInteger("MongoDB Limit", nullptr, planned_.limit, es);
 		if (es->analyze) {
-			ExplainPropertyInteger("MongoDB Documents", nullptr, static_cast<int64>(documents),
-								   es);
+			ExplainPropertyInteger("MongoDB Documents", nullptr, static_cast<int64>(documents), es);
 			ExplainPropertyInteger("MongoDB Bytes", nullptr, static_cast<int64>(bytes), es);
 		}
 	});

@@ -70,8 +70,8 @@ const KnownKind &known_kind(const Column &column)
 	});
 	if (known == kinds.end())
 		pg::fail(ERRCODE_FDW_INVALID_DATA_TYPE,
-				 "column \"" + column.name + "\" has a type that no value of MongoDB fits: " +
-					 column_type_name(column),
+				 "column \"" + column.name +
+					 "\" has a type that no value of MongoDB fits: " + column_type_name(column),
 				 {}, "Use jsonb, which holds any value.");
 	return *known;
 }
@@ -96,12 +96,10 @@ void set_type(Column &column, Form_pg_attribute attribute, const ColumnOptions &
 {
 	column.type = attribute->atttypid;
 	column.typmod = attribute->atttypmod;
-	column.base_type =
-		pg::call([&] { return getBaseTypeAndTypmod(column.type, &column.typmod); });
+	column.base_type = pg::call([&] { return getBaseTypeAndTypmod(column.type, &column.typmod); });
 	column.kind = known_kind(column).kind;
 	if (!options.bson_type.empty())
-		column.bson_type = column.written_type =
-			asked_type(column, "bson_type", options.bson_type);
+		column.bson_type = column.written_type = asked_type(column, "bson_type", options.bson_type);
 	if (!options.write_as.empty())
 		column.written_type = asked_type(column, "write_as", options.write_as);
 }

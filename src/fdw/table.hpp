@@ -54,7 +54,7 @@ struct Column {
 	Kind kind;
 	Oid type; /* as declared, a domain perhaps */
 	Oid base_type;
-	int32 typmod; /* of the base type */
+	int32 typmod;						 /* of the base type */
 	bson_type_t bson_type = kAnyType;	 /* the only one that is read */
 	bson_type_t written_type = kAnyType; /* what a value is written as */
 	bool generated = false;
@@ -67,7 +67,7 @@ struct Table {
 	Oid relation;
 	Oid server;
 	TableOptions options;
-	int width; /* columns with the dropped ones */
+	int width;					 /* columns with the dropped ones */
 	std::vector<Column> columns; /* without dropped ones, ascending by number */
 
 	const Column *column(AttrNumber number) const;

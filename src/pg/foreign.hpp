@@ -63,14 +63,12 @@ inline Oid modify_user(ResultRelInfo *target, EState *estate)
 #if PG16_GE
 	return ExecGetResultRelCheckAsUser(target, estate);
 #else
-	Index const relation =
-		target->ri_RangeTableIndex != 0
-			? target->ri_RangeTableIndex
-			: (target->ri_RootResultRelInfo != nullptr
-				   ? target->ri_RootResultRelInfo->ri_RangeTableIndex
-				   : 0);
-	Oid const user =
-		relation != 0 ? exec_rt_fetch(relation, estate)->checkAsUser : InvalidOid;
+	Index const relation = target->ri_RangeTableIndex != 0
+							   ? target->ri_RangeTableIndex
+							   : (target->ri_RootResultRelInfo != nullptr
+									  ? target->ri_RootResultRelInfo->ri_RangeTableIndex
+									  : 0);
+	Oid const user = relation != 0 ? exec_rt_fetch(relation, estate)->checkAsUser : InvalidOid;
 	return OidIsValid(user) ? user : GetUserId();
 #endif
 }

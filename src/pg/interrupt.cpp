@@ -47,8 +47,9 @@ int Interrupts::wait(int socket, int events, long timeout_ms, uint32 event) noex
 {
 	int happened = 0;
 	bool const failed = keep_error_of([&] {
-		happened = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT | events,
-									 socket, timeout_ms, event);
+		happened =
+			WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | WL_TIMEOUT | events,
+							  socket, timeout_ms, event);
 		if (happened & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
@@ -76,7 +77,7 @@ uint32 wait_event(const char *name)
 #if PG17_GE
 	return call([&] { return WaitEventExtensionNew(name); });
 #else
-	(void) name;
+	(void)name;
 	return PG_WAIT_EXTENSION;
 #endif
 }
