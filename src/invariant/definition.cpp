@@ -109,7 +109,7 @@ void require_role(const Definition &definition)
 	if (!pg::role_exists(definition.owner))
 		pg::fail(ERRCODE_UNDEFINED_OBJECT,
 				 "the owner of invariant \"" + definition.name + "\" does not exist any more", {},
-				 "Drop the invariant and create it again as a role that exists.");
+				 "A superuser can drop the invariant; create it again as a role that exists.");
 	if (!pg::may_act_as(definition.owner))
 		pg::fail(ERRCODE_INSUFFICIENT_PRIVILEGE,
 				 "permission denied for invariant \"" + definition.name + "\"",
