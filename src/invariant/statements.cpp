@@ -212,8 +212,11 @@ std::string Statements::present_rows() const
 	for (const std::string &name : definition_.key)
 		keys.push_back("t." + pg::quoted(name));
 	columns = keys;
-	for (const std::string &name : definition_.compare)
-		columns.push_back("t." + pg::quoted(name));
+	for (const std::string &name : definition_.compare) {
+		std::string const column = "t." + pg::quoted(name);
+		if (std::find(columns.begin(), columns.end(), column) == columns.end())
+			columns.push_back(column); /* a key column may be compared, too */
+	}
 	std::string const rows = " FROM " + source_ + " t" +
 							 (absent_ ? " WHERE (" + *absent_ + ") IS NOT TRUE" : "");
 	std::string const all = pg::joined(columns, ", "), key = pg::joined(keys, ", ");
@@ -283,9 +286,17 @@ std::string Statements::expected_columns() const
 	return pg::joined(columns, ", ");
 }
 
+/* check_fits refuses a target that lost a column which the query yields. */
+void Statements::check_fits() const
+{
+	for (const Output &output : expected_.outputs())
+		column(output.name);
+}
+
 /* joined_rows is every expected row beside the present row, if there is one. */
 std::string Statements::joined_rows() const
 {
+	check_fits();
 	return "(" + expected_.text() + ") AS e LEFT JOIN (" + present_rows() + ") AS x ON " +
 		   key_equality();
 }
@@ -343,6 +354,7 @@ std::string Statements::absent(const std::string &rows) const
 
 std::string Statements::missing() const
 {
+	check_fits();
 	std::string const with =
 		with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
 	return with + absent("(" + expected_.text() + ")");

@@ -106,6 +106,7 @@ private:
 	std::string is_different() const;
 	std::string deviates() const;
 	std::string expected_columns() const;
+	void check_fits() const;
 	std::string joined_rows() const;
 
 	const Definition &definition_;
