@@ -36,7 +36,7 @@ template <class... Numbers> List *numbers(Numbers... number)
 /* orders_by_bytes tells collations under which text sorts as MongoDB sorts it. */
 bool orders_by_bytes(Oid collation)
 {
-	return collation == C_COLLATION_OID || collation == POSIX_COLLATION_OID;
+	return collation == C_COLLATION_OID;
 }
 
 bool is_text(Kind kind)

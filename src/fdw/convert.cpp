@@ -8,6 +8,7 @@
 #include "fdw/convert.hpp"
 
 extern "C" {
+#include "common/int.h"
 #include "common/shortest_dec.h"
 #include "mb/pg_wchar.h"
 #include "utils/date.h"
