@@ -26,7 +26,32 @@ COMMENT ON FUNCTION reconcile.team_roles_mirror_columns(jsonb) IS
 
 -- ---------------------------------------------------------- what the tables say
 
--- What depends on the tables: how long an id may be, whether documents hold
+-- How many characters the narrowest of these columns of the mirror holds, NULL
+-- if each holds any number.
+CREATE FUNCTION reconcile.team_roles_longest(options jsonb, VARIADIC columns text[]) RETURNS integer
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT min(a.atttypmod - 4) FROM pg_attribute a, unnest(columns) AS name
+		WHERE a.attrelid = to_regclass(reconcile.pack_table(options, 'postgres_user_roles'))
+		  AND a.attnum > 0 AND a.atttypmod > 4
+		  AND quote_ident(a.attname) = reconcile.pack_column(options, 'postgres_user_roles', name);
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_longest(jsonb, text[]) IS
+	'used by pack team_roles: how many characters fit the mirror''s columns';
+
+CREATE FUNCTION reconcile.team_roles_object_ids(options jsonb, field text) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT EXISTS (SELECT FROM pg_attribute a
+		               WHERE a.attrelid = to_regclass(reconcile.pack_table(options, 'mongo_user_roles'))
+		                 AND a.attname = field AND 'write_as=objectId' = ANY (a.attfdwoptions));
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_object_ids(jsonb, text) IS
+	'used by pack team_roles: whether new documents hold a field as ObjectId';
+
+-- What depends on the tables: how long values may be, whether documents hold
 -- ObjectIds or text, and whether an inactive row of the mirror keeps an active
 -- one out.  Added to the options, which every function here takes.
 CREATE FUNCTION reconcile.team_roles_facts(options jsonb) RETURNS jsonb
@@ -34,15 +59,10 @@ CREATE FUNCTION reconcile.team_roles_facts(options jsonb) RETURNS jsonb
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT options || jsonb_build_object(
-			'longest_id', (SELECT coalesce(min(a.atttypmod - 4), 24) FROM pg_attribute a
-			               WHERE a.attrelid = to_regclass(reconcile.pack_table(options, 'postgres_user_roles'))
-			                 AND a.attnum > 0 AND a.atttypmod > 4
-			                 AND quote_ident(a.attname) IN (
-			                     reconcile.pack_column(options, 'postgres_user_roles', 'user_id'),
-			                     reconcile.pack_column(options, 'postgres_user_roles', 'team_id'))),
-			'object_ids', EXISTS (SELECT FROM pg_attribute a
-			               WHERE a.attrelid = to_regclass(reconcile.pack_table(options, 'mongo_user_roles'))
-			                 AND a.attname = 'user_id' AND 'write_as=objectId' = ANY (a.attfdwoptions)),
+			'longest_id', coalesce(reconcile.team_roles_longest(options, 'user_id', 'team_id'), 24),
+			'longest_created_by', coalesce(reconcile.team_roles_longest(options, 'created_by'), 10485760),
+			'user_object_ids', reconcile.team_roles_object_ids(options, 'user_id'),
+			'team_object_ids', reconcile.team_roles_object_ids(options, 'team_id'),
 			'inactive_blocks', EXISTS (SELECT FROM pg_index i
 			               WHERE i.indrelid = to_regclass(reconcile.pack_table(options, 'postgres_user_roles'))
 			                 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
@@ -69,6 +89,8 @@ CREATE FUNCTION reconcile.team_roles_teams(facts jsonb) RETURNS text
 			       CASE WHEN reconcile.id_of(t._id) IS NULL THEN 'the team''s _id is not an id'
 			            WHEN length(reconcile.id_of(t._id)) > %2$s
 			            THEN 'the team''s _id is longer than %2$s characters'
+			            WHEN %4$L AND reconcile.id_of(t._id) !~ '^[0-9a-fA-F]{24}$'
+			            THEN 'the team''s _id is not an ObjectId'
 			            WHEN t.created_by IS NULL THEN 'created_by is missing or null'
 			            WHEN t.created_by = '""' THEN 'created_by is empty'
 			            WHEN reconcile.id_of(t.created_by) IS NULL
@@ -82,7 +104,7 @@ CREATE FUNCTION reconcile.team_roles_teams(facts jsonb) RETURNS text
 			WHERE t.is_deleted IS NULL OR t.is_deleted IN ('null', 'false', '0')
 			   OR current_setting('pg_reconcile.include_deleted_teams', true) = 'on'$query$,
 			reconcile.pack_table(facts, 'mongo_teams'), facts ->> 'longest_id',
-			(facts ->> 'object_ids')::boolean);
+			(facts ->> 'user_object_ids')::boolean, (facts ->> 'team_object_ids')::boolean);
 	END;
 COMMENT ON FUNCTION reconcile.team_roles_teams(jsonb) IS
 	'used by pack team_roles: the query for teams and their creators';
@@ -115,6 +137,7 @@ COMMENT ON FUNCTION reconcile.team_roles_documents(jsonb) IS
 	'used by pack team_roles: the query of invariant team_roles_mongodb';
 
 -- Of several documents for one role the one with the lowest _id is mirrored.
+-- Of a created_by that is too long for the mirror the beginning must do.
 CREATE FUNCTION reconcile.team_roles_mirrored(facts jsonb) RETURNS text
 	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -122,7 +145,7 @@ CREATE FUNCTION reconcile.team_roles_mirrored(facts jsonb) RETURNS text
 		SELECT format($query$
 			SELECT DISTINCT ON (d.user_id, d.team_id, d.role_name)
 			       d._id AS %3$s, d.user_id AS %4$s, d.role_name AS %5$s, 'TEAM' AS %6$s, d.team_id AS %7$s,
-			       true AS %8$s, coalesce(d.created_at, now()) AS %9$s, coalesce(d.created_by, %10$L) AS %11$s,
+			       true AS %8$s, coalesce(d.created_at, now()) AS %9$s, left(coalesce(d.created_by, %10$L), %14$s) AS %11$s,
 			       now() AS %12$s, 'SYNCED' AS %13$s
 			FROM (%2$s) q JOIN %1$s d
 			  ON d.user_id = q.user_id AND d.team_id = q.team_id AND d.role_name = q.role_name
@@ -131,7 +154,7 @@ CREATE FUNCTION reconcile.team_roles_mirrored(facts jsonb) RETURNS text
 			reconcile.pack_table(facts, 'mongo_user_roles'), reconcile.team_roles_required(facts),
 			c ->> 'mongo_id', c ->> 'user_id', c ->> 'role_name', c ->> 'scope', c ->> 'team_id',
 			c ->> 'is_active', c ->> 'created_at', facts ->> 'created_by', c ->> 'created_by',
-			c ->> 'last_sync_at', c ->> 'sync_status')
+			c ->> 'last_sync_at', c ->> 'sync_status', facts ->> 'longest_created_by')
 		FROM reconcile.team_roles_mirror_columns(facts) AS c;
 	END;
 COMMENT ON FUNCTION reconcile.team_roles_mirrored(jsonb) IS
@@ -189,9 +212,9 @@ CREATE FUNCTION reconcile.team_roles_tables(options jsonb) RETURNS TABLE (name t
 			FROM field GROUP BY collection),
 		collection (name, extra) AS (
 			VALUES ('teams', ''),
-			       ('user_roles', ', key ''user_id,team_id,role_name,scope,is_active'', on_mismatch ''null'''))
+			       ('user_roles', ', key ''user_id,team_id,role_name,scope,is_active'''))
 		SELECT 'mongo_' || c.name, 'foreign table',
-		       format('CREATE FOREIGN TABLE %s (%s, document jsonb OPTIONS (path '''')) SERVER %I OPTIONS (collection %L%s%s)',
+		       format('CREATE FOREIGN TABLE %s (%s, document jsonb OPTIONS (path '''')) SERVER %I OPTIONS (collection %L, on_mismatch ''null''%s%s)',
 		              reconcile.pack_table(options, 'mongo_' || c.name), f.list, options ->> 'server',
 		              options ->> c.name,
 		              CASE WHEN options ->> 'database' <> '' THEN format(', database %L', options ->> 'database') ELSE '' END,
@@ -302,20 +325,17 @@ REVOKE ALL ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean) FROM P
 COMMENT ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean) IS
 	'used by pack team_roles: makes the tables that are missing; changes the schema unless dry_run';
 
-CREATE FUNCTION reconcile.team_roles_check_marker(facts jsonb) RETURNS void
+CREATE FUNCTION reconcile.team_roles_check_marker(options jsonb) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	longest integer;
+	longest constant integer := coalesce(reconcile.team_roles_longest(options, 'created_by'), 24);
 BEGIN
-	SELECT a.atttypmod - 4 INTO longest FROM pg_attribute a
-	WHERE a.attrelid = to_regclass(reconcile.pack_table(facts, 'postgres_user_roles')) AND a.atttypmod > 4
-	  AND quote_ident(a.attname) = reconcile.pack_column(facts, 'postgres_user_roles', 'created_by');
-	IF length(facts ->> 'created_by') > coalesce(longest, 24) THEN
+	IF length(options ->> 'created_by') > longest THEN
 		RAISE string_data_right_truncation USING
-			MESSAGE = format('option "created_by" of pack "team_roles" is too long: "%s"', facts ->> 'created_by'),
-			DETAIL = format('Column created_by of the mirror holds %s characters.', coalesce(longest, 24));
+			MESSAGE = format('option "created_by" of pack "team_roles" is too long: "%s"', options ->> 'created_by'),
+			DETAIL = format('Column created_by of the mirror holds %s characters.', longest);
 	END IF;
 END $$;
 COMMENT ON FUNCTION reconcile.team_roles_check_marker(jsonb) IS
@@ -384,11 +404,14 @@ CREATE FUNCTION reconcile.team_roles_report(facts jsonb) RETURNS text
 				SELECT DISTINCT i.row ->> 'user_id' AS user_id, i.row ->> 'team_id' AS team_id,
 				       i.row ->> 'role_name' AS role_name
 				FROM reconcile.run_row i WHERE i.run_id = $1),
-			failed AS (
-				SELECT f.run_id, coalesce(f.key ->> 'user_id', f.key ->> %10$L) AS user_id,
-				       coalesce(f.key ->> 'team_id', f.key ->> %11$L) AS team_id,
-				       coalesce(f.key ->> 'role_name', f.key ->> %12$L) AS role_name, f.message
-				FROM reconcile.failure f WHERE f.run_id IN ($1, $2)),
+			failed_document AS (
+				SELECT f.key ->> 'user_id' AS user_id, f.key ->> 'team_id' AS team_id,
+				       f.key ->> 'role_name' AS role_name, f.message
+				FROM reconcile.failure f WHERE f.run_id = $1),
+			failed_row AS (
+				SELECT f.key ->> %10$L AS user_id, f.key ->> %11$L AS team_id,
+				       f.key ->> %12$L AS role_name, f.message
+				FROM reconcile.failure f WHERE f.run_id = $2),
 			required AS (%3$s)
 			SELECT q.team_id, q.team_name, q.user_id, q.role_name,
 			       CASE WHEN i.user_id IS NOT NULL THEN 'inserted' WHEN d.active > 0 THEN 'found'
@@ -401,16 +424,19 @@ CREATE FUNCTION reconcile.team_roles_report(facts jsonb) RETURNS text
 			           CASE WHEN d.active > 1 THEN 'MongoDB has ' || d.active || ' documents for this role' END,
 			           CASE WHEN d.inactive > 0 THEN 'MongoDB has an inactive one, which stays' END,
 			           CASE WHEN m.inactive > 0 THEN 'PostgreSQL has an inactive one, which stays' END,
-			           'MongoDB: ' || fd.message, 'PostgreSQL: ' || fm.message,
-			           CASE WHEN $2 IS NOT NULL AND m.active IS NULL AND fd.message IS NOT NULL
+			           'MongoDB: ' || fd.message,
+			           CASE WHEN $1 IS NOT NULL AND fd.message IS NULL AND coalesce(d.active, 0) = 0
+			                THEN 'MongoDB: a document with these values is in the way, which is not read as this role' END,
+			           'PostgreSQL: ' || fm.message,
+			           CASE WHEN $2 IS NOT NULL AND coalesce(d.active, 0) = 0 AND coalesce(m.active, 0) = 0
 			                THEN 'PostgreSQL: there is no document to mirror' END), ''),
 			       q.position
 			FROM required q
 			LEFT JOIN document d USING (user_id, team_id, role_name)
 			LEFT JOIN mirrored m USING (user_id, team_id, role_name)
 			LEFT JOIN inserted i USING (user_id, team_id, role_name)
-			LEFT JOIN failed fd ON fd.run_id = $1 AND (fd.user_id, fd.team_id, fd.role_name) = (q.user_id, q.team_id, q.role_name)
-			LEFT JOIN failed fm ON fm.run_id = $2 AND (fm.user_id, fm.team_id, fm.role_name) = (q.user_id, q.team_id, q.role_name)
+			LEFT JOIN failed_document fd USING (user_id, team_id, role_name)
+			LEFT JOIN failed_row fm USING (user_id, team_id, role_name)
 			UNION ALL
 			SELECT t.team_id, t.team_name, t.user_id, NULL, 'skipped', 'skipped', t.skipped_because, 0
 			FROM (%4$s) t WHERE t.skipped_because IS NOT NULL
