@@ -4,8 +4,8 @@
 CREATE TABLE reconcile.invariant (
 	name         text PRIMARY KEY CHECK (name <> ''),
 	pack         text,
-	kind         text NOT NULL CHECK (kind IN ('insert')),
-	target       regclass NOT NULL,
+	kind         text NOT NULL CHECK (kind IN ('insert', 'check')),
+	target       regclass CHECK ((target IS NULL) = (kind = 'check')),
 	key          text[] NOT NULL CHECK (cardinality(key) > 0),
 	expects      text NOT NULL,
 	compare      text[] NOT NULL,
@@ -19,10 +19,10 @@ CREATE TABLE reconcile.invariant (
 COMMENT ON TABLE reconcile.invariant IS 'definitions of invariants; read view reconcile.invariants';
 COMMENT ON COLUMN reconcile.invariant.name IS 'the name that audit, repair and findings take';
 COMMENT ON COLUMN reconcile.invariant.pack IS 'the pack that installed it, NULL for one created by hand';
-COMMENT ON COLUMN reconcile.invariant.kind IS 'insert: the expected rows must exist';
-COMMENT ON COLUMN reconcile.invariant.target IS 'the table that must hold the expected rows';
+COMMENT ON COLUMN reconcile.invariant.kind IS 'insert: the expected rows must exist; check: the rows of the query must not exist';
+COMMENT ON COLUMN reconcile.invariant.target IS 'the table that must hold the expected rows, NULL for a check';
 COMMENT ON COLUMN reconcile.invariant.key IS 'columns by which an expected row is found in the target';
-COMMENT ON COLUMN reconcile.invariant.expects IS 'the query that yields the expected rows, as it was given';
+COMMENT ON COLUMN reconcile.invariant.expects IS 'the query that yields the expected rows, or those that must not exist, as it was given';
 COMMENT ON COLUMN reconcile.invariant.compare IS 'columns whose values must be equal as well';
 COMMENT ON COLUMN reconcile.invariant.where_absent IS 'condition on target rows that do not count as present';
 COMMENT ON COLUMN reconcile.invariant.severity IS 'how bad drift is: error, warning or notice';

@@ -7,11 +7,11 @@ CREATE VIEW reconcile.invariants AS
 COMMENT ON VIEW reconcile.invariants IS 'all invariants, with definition, owner and pack';
 COMMENT ON COLUMN reconcile.invariants.name IS 'the name that audit, repair and findings take';
 COMMENT ON COLUMN reconcile.invariants.pack IS 'the pack that installed it, NULL for one created by hand';
-COMMENT ON COLUMN reconcile.invariants.kind IS 'insert: the expected rows must exist';
+COMMENT ON COLUMN reconcile.invariants.kind IS 'insert: the expected rows must exist; check: the rows of the query must not exist';
 COMMENT ON COLUMN reconcile.invariants.severity IS 'how bad drift is: error, warning or notice';
-COMMENT ON COLUMN reconcile.invariants.target IS 'the table that must hold the expected rows';
+COMMENT ON COLUMN reconcile.invariants.target IS 'the table that must hold the expected rows, NULL for a check';
 COMMENT ON COLUMN reconcile.invariants.key IS 'columns by which an expected row is found in the target';
-COMMENT ON COLUMN reconcile.invariants.expects IS 'the query that yields the expected rows, as it was given';
+COMMENT ON COLUMN reconcile.invariants.expects IS 'the query that yields the expected rows, or those that must not exist, as it was given';
 COMMENT ON COLUMN reconcile.invariants.compare IS 'columns whose values must be equal as well';
 COMMENT ON COLUMN reconcile.invariants.where_absent IS 'condition on target rows that do not count as present';
 COMMENT ON COLUMN reconcile.invariants.description IS 'what it means, in words';

@@ -24,16 +24,21 @@ BEGIN
 		ORDER BY array_position(ranks, a.severity), a.missing + a.differing + a.duplicated NULLS LAST
 	LOOP
 		drifted := drifted || format(CASE WHEN worst.state = 'not checked' THEN '%1$s: not checked: %5$s'
+				WHEN worst.present > worst.expected THEN '%1$s: %7$s row(s) that must not exist'
 				ELSE '%1$s: %2$s missing, %3$s differing, %4$s duplicated of %6$s' END,
-			worst.invariant, worst.missing, worst.differing, worst.duplicated, worst.message, worst.expected);
+			worst.invariant, worst.missing, worst.differing, worst.duplicated, worst.message, worst.expected,
+			worst.present);
 	END LOOP;
 	IF drifted IS NOT NULL THEN
 		RAISE SQLSTATE 'RC001' USING
 			MESSAGE = format('%s not clean', CASE cardinality(drifted) WHEN 1 THEN '1 invariant is'
 				ELSE cardinality(drifted) || ' invariants are' END),
 			DETAIL = array_to_string(drifted, E'\n') || coalesce(E'\nFor example: ' || nullif(worst.samples ->> 0, ''), ''),
-			HINT = CASE WHEN worst.state = 'drift'
-				THEN format('SELECT * FROM reconcile.repair(%L, dry_run => true);', worst.invariant) END;
+			HINT = CASE WHEN worst.missing > 0
+				THEN format('SELECT * FROM reconcile.repair(%L, dry_run => true);', worst.invariant)
+				WHEN worst.state = 'drift'
+				THEN format('SELECT * FROM reconcile.findings(%L);', worst.invariant)
+				ELSE 'What cannot be checked is not clean; its reason is in the detail.' END;
 	END IF;
 END $$;
 COMMENT ON FUNCTION reconcile.assert_clean(text, text, text) IS

@@ -40,6 +40,7 @@ RECONCILE_FUNCTION(reconcile_mongo_handler)
 	routine->GetForeignModifyBatchSize = pg::entry<fdw::batch_size>;
 	routine->ExecForeignInsert = pg::entry<fdw::insert>;
 	routine->ExecForeignBatchInsert = pg::entry<fdw::batch_insert>;
+	routine->ExplainForeignModify = pg::entry<fdw::explain_modify>;
 
 	return PointerGetDatum(routine);
 }

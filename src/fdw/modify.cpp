@@ -355,4 +355,18 @@ TupleTableSlot **batch_insert(EState *, ResultRelInfo *target, TupleTableSlot **
 	return written.data();
 }
 
+void explain_modify(ModifyTableState *, ResultRelInfo *target, List *planned, int,
+					ExplainState *explain)
+{
+	TableOptions const options = table_options(RelationGetRelid(target->ri_RelationDesc));
+	bool const upsert = intVal(linitial(planned)) != 0;
+	std::string const collection = options.full_name();
+	std::string const key = upsert ? pg::joined(options.key, ", ") : "";
+	pg::call([&] {
+		ExplainPropertyText("MongoDB Collection", collection.c_str(), explain);
+		if (!key.empty())
+			ExplainPropertyText("MongoDB Key", key.c_str(), explain);
+	});
+}
+
 } // namespace reconcile::fdw

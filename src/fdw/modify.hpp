@@ -28,4 +28,7 @@ TupleTableSlot *insert(EState *estate, ResultRelInfo *target, TupleTableSlot *sl
 TupleTableSlot **batch_insert(EState *estate, ResultRelInfo *target, TupleTableSlot **slots,
 							  TupleTableSlot **planned, int *count);
 
+void explain_modify(ModifyTableState *node, ResultRelInfo *target, List *planned, int subplan,
+					ExplainState *explain);
+
 } // namespace reconcile::fdw

@@ -50,12 +50,20 @@ std::vector<AttrNumber> columns_of(const Table &table, RelOptInfo *rel, List *cl
 	return columns;
 }
 
+/* is_constant tells whether a LIMIT or OFFSET will be what the planner took it
+ * for; a function's value it only estimates. */
+bool is_constant(Node *number)
+{
+	return number == nullptr || IsA(number, Const);
+}
+
 /* limit_of returns how many documents are enough, when every document becomes
  * one row of the result and no order is asked for; else 0. */
 int64_t limit_of(PlannerInfo *root, RelOptInfo *rel, const Table &table)
 {
 	if (root->limit_tuples < 1 || root->limit_tuples > PG_INT32_MAX ||
 		rel->reloptkind != RELOPT_BASEREL || rel->baserestrictinfo != NIL ||
+		!is_constant(root->parse->limitCount) || !is_constant(root->parse->limitOffset) ||
 		root->parse->sortClause != NIL || root->parse->rowMarks != NIL ||
 		pg::call([&] { return bms_membership(root->all_baserels); }) != BMS_SINGLETON ||
 		table.options.on_mismatch == OnMismatch::kSkip)

@@ -8,8 +8,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/comparison.hpp"
 #include "invariant/order.hpp"
-#include "invariant/statements.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/spi.hpp"
@@ -28,10 +28,13 @@ constexpr int64 kMostSamples = 1000;
 
 /* Counts are what one audit of one invariant found. */
 struct Counts {
-	int64 expected = 0, missing = 0, differing = 0, duplicated = 0;
+	int64 expected = 0, present = 0, missing = 0, differing = 0, duplicated = 0;
 	std::optional<Datum> samples;
 
-	bool clean() const { return missing == 0 && differing == 0 && duplicated == 0; }
+	bool clean() const
+	{
+		return present == expected && missing == 0 && differing == 0 && duplicated == 0;
+	}
 };
 
 Counts count(const Definition &definition, int64 samples)
@@ -39,10 +42,10 @@ Counts count(const Definition &definition, int64 samples)
 	pg::AsOwner owner(definition.owner, definition.search_path);
 	pg::ReadOnly read_only;
 	pg::Spi spi;
-	Statements statements(definition);
-	spi.run(statements.audit(), SPI_OK_SELECT,
+	spi.run(comparison_of(definition)->audit(), SPI_OK_SELECT,
 			pg::Args().add(INT4OID, Int32GetDatum(static_cast<int32>(samples))));
-	return {spi.number(0, 1), spi.number(0, 2), spi.number(0, 3), spi.number(0, 4), spi.kept(0, 5)};
+	return {spi.number(0, 1), spi.number(0, 2), spi.number(0, 3),
+			spi.number(0, 4), spi.number(0, 5), spi.kept(0, 6)};
 }
 
 /* why_not_checked returns a failure as one line. */
@@ -59,7 +62,7 @@ pg::Row audited(const Definition &definition, const Counts &counts)
 	pg::Row row;
 	row.text(definition.name).text(definition.severity);
 	row.text(std::string(counts.clean() ? "clean" : "drift"));
-	row.number(counts.expected).number(counts.expected - counts.missing);
+	row.number(counts.expected).number(counts.present);
 	row.number(counts.missing).number(counts.differing).number(counts.duplicated);
 	if (counts.samples)
 		row.add(*counts.samples);
@@ -130,7 +133,7 @@ RECONCILE_FUNCTION(reconcile_findings)
 		args.add(*most);
 	else
 		args.add_null(INT8OID);
-	spi.collect("SELECT $1, f.* FROM (" + Statements(definition).findings() + ") AS f LIMIT $2",
+	spi.collect("SELECT $1, f.* FROM (" + comparison_of(definition)->findings() + ") AS f LIMIT $2",
 				SPI_OK_SELECT, result.store(), result.context(), args);
 	return Datum(0);
 }

@@ -75,6 +75,7 @@ RECONCILE_FUNCTION(reconcile_begin_batches)
 	pg::Arguments arguments(fcinfo);
 	Definition const definition = definition_named(arguments.text(0, "invariant"));
 	require_role(definition);
+	require_repairable(definition);
 	lock_for_repair(definition.name);
 
 	RunRecord run;

@@ -11,6 +11,7 @@
  */
 #include "invariant/definition.hpp"
 #include "invariant/statements.hpp"
+#include "invariant/violations.hpp"
 #include "pg/identity.hpp"
 #include "pg/nearest.hpp"
 #include "pg/result_set.hpp"
@@ -30,7 +31,7 @@ namespace reconcile::invariant {
 
 namespace {
 
-const std::vector<std::string> kKinds = {"insert"};
+const std::vector<std::string> kKinds = {"insert", "check"};
 const std::vector<std::string> kSeverities = {"error", "warning", "notice"};
 constexpr int kNoUsableIndex = MAKE_SQLSTATE('R', 'C', '0', '0', '7');
 
@@ -183,8 +184,32 @@ void check_executable(const Statements &statements)
 	spi.run("EXPLAIN " + statements.insert(), SPI_OK_UTILITY);
 }
 
+/* check_violations checks a definition of kind check, which has its query and
+ * its key alone. */
+void check_violations(const Definition &definition)
+{
+	if (OidIsValid(definition.target) || !definition.compare.empty() || definition.where_absent)
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
+				 "an invariant of kind check has no target, compare or where_absent", {},
+				 "Its query yields the rows that must not exist.");
+	Violations violations(definition);
+	check_reads(violations.rows());
+	std::vector<std::string> const yielded = names_of(violations.rows().outputs());
+	for (const std::string &name : definition.key)
+		if (!contains(yielded, name))
+			pg::fail(ERRCODE_UNDEFINED_COLUMN,
+					 "key column \"" + name + "\" is not a column of the query", {},
+					 pg::did_you_mean(name, yielded));
+	pg::Spi spi;
+	spi.run("EXPLAIN " + violations.findings(), SPI_OK_UTILITY);
+}
+
 void check(const Definition &definition)
 {
+	if (definition.is_check()) {
+		check_violations(definition);
+		return;
+	}
 	Target(definition.target).check_kind();
 	Statements statements(definition);
 	const std::vector<Output> &outputs = statements.expected().outputs();
@@ -237,10 +262,11 @@ RECONCILE_FUNCTION(reconcile_create_invariant)
 	pg::Arguments arguments(fcinfo);
 	Definition d;
 	d.name = arguments.text(0, "name");
-	d.target = arguments.oid(1, "target");
+	d.kind = arguments.one_of(4, "kind", kKinds);
+	if (!d.is_check() || !arguments.null(1))
+		d.target = arguments.oid(1, "target");
 	d.key = arguments.texts(2, "key");
 	d.expects = arguments.text(3, "expects");
-	d.kind = arguments.one_of(4, "kind", kKinds);
 	d.compare = arguments.texts(5, "compare");
 	d.where_absent = arguments.optional_text(6);
 	d.severity = arguments.one_of(7, "severity", kSeverities);
@@ -264,8 +290,9 @@ RECONCILE_FUNCTION(reconcile_alter_invariant)
 		d.key = arguments.texts(2, "key");
 	if (!arguments.null(3))
 		d.expects = arguments.text(3, "expects");
-	if (!arguments.null(4))
-		d.kind = arguments.one_of(4, "kind", kKinds);
+	if (!arguments.null(4) && arguments.one_of(4, "kind", kKinds) != d.kind)
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED, "the kind of an invariant cannot be changed", {},
+				 "Drop it and create it again.");
 	if (!arguments.null(5))
 		d.compare = arguments.texts(5, "compare");
 	if (!arguments.null(6))

@@ -117,28 +117,43 @@ void require_role(const Definition &definition)
 				 "Ask for membership in that role.");
 }
 
+void require_repairable(const Definition &definition)
+{
+	if (definition.is_check())
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 "invariant \"" + definition.name + "\" is a check, and is never repaired", {},
+				 "reconcile.findings() lists the rows that must not exist.");
+}
+
+/* definition_args are the stored columns as $1 and following. */
+static pg::Args definition_args(const Definition &d)
+{
+	pg::Args args;
+	args.add(d.name).add(d.kind);
+	if (d.is_check())
+		args.add_null(REGCLASSOID);
+	else
+		args.add(REGCLASSOID, ObjectIdGetDatum(d.target));
+	return args.add(d.key)
+		.add(d.expects)
+		.add(d.compare)
+		.add(d.where_absent)
+		.add(d.severity)
+		.add(d.description)
+		.add(d.search_path);
+}
+
 void store(const Definition &d)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	uint64 stored = spi.run(
-		"INSERT INTO reconcile.invariant (name, pack, kind, target, key, expects, compare,"
-		" where_absent, severity, description, owner, search_path)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (name) DO NOTHING",
-		SPI_OK_INSERT,
-		pg::Args()
-			.add(d.name)
-			.add(d.pack)
-			.add(d.kind)
-			.add(REGCLASSOID, ObjectIdGetDatum(d.target))
-			.add(d.key)
-			.add(d.expects)
-			.add(d.compare)
-			.add(d.where_absent)
-			.add(d.severity)
-			.add(d.description)
-			.add(REGROLEOID, ObjectIdGetDatum(d.owner))
-			.add(d.search_path));
+	uint64 stored =
+		spi.run("INSERT INTO reconcile.invariant (name, kind, target, key, expects, compare,"
+				" where_absent, severity, description, search_path, owner, pack)"
+				" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+				" ON CONFLICT (name) DO NOTHING",
+				SPI_OK_INSERT,
+				definition_args(d).add(REGROLEOID, ObjectIdGetDatum(d.owner)).add(d.pack));
 	if (stored == 0)
 		pg::fail(ERRCODE_DUPLICATE_OBJECT, "invariant \"" + d.name + "\" already exists", {},
 				 "Drop it first with reconcile.drop_invariant().");
@@ -151,18 +166,7 @@ void replace(const Definition &d)
 	spi.run("UPDATE reconcile.invariant SET kind = $2, target = $3, key = $4, expects = $5,"
 			" compare = $6, where_absent = $7, severity = $8, description = $9, search_path = $10"
 			" WHERE name = $1",
-			SPI_OK_UPDATE,
-			pg::Args()
-				.add(d.name)
-				.add(d.kind)
-				.add(REGCLASSOID, ObjectIdGetDatum(d.target))
-				.add(d.key)
-				.add(d.expects)
-				.add(d.compare)
-				.add(d.where_absent)
-				.add(d.severity)
-				.add(d.description)
-				.add(d.search_path));
+			SPI_OK_UPDATE, definition_args(d));
 }
 
 void forget(const std::string &name)

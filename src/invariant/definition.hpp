@@ -31,6 +31,9 @@ struct Definition {
 	std::optional<std::string> description;
 	Oid owner = InvalidOid;
 	std::string search_path;
+
+	/* A check has no target: its query yields the rows that must not exist. */
+	bool is_check() const { return kind == "check"; }
 };
 
 /* definition_named returns one definition; a wrong name is an error that
@@ -45,6 +48,9 @@ std::vector<Definition> chosen_definitions(const std::optional<std::string> &nam
 /* require_role checks that the caller may act as the owner, as whom all that
  * the invariant declares is done. */
 void require_role(const Definition &definition);
+
+/* require_repairable refuses an invariant of which nothing can be repaired. */
+void require_repairable(const Definition &definition);
 
 /* store adds a definition; a name that is taken is an error. */
 void store(const Definition &definition);

@@ -158,6 +158,7 @@ RECONCILE_FUNCTION(reconcile_plan)
 	pg::Arguments arguments(fcinfo);
 	Definition const definition = definition_named(arguments.text(0, "invariant"));
 	require_role(definition);
+	require_repairable(definition);
 	pg::call([] {
 		PreventCommandIfReadOnly("reconcile.plan()");
 		PreventCommandDuringRecovery("reconcile.plan()");

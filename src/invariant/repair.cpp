@@ -160,8 +160,11 @@ RECONCILE_FUNCTION(reconcile_repair)
 	PlannedRows planned;
 	for (const Definition &definition :
 		 in_order(chosen_definitions(invariant, pack))) {
+		if (definition.is_check() && !invariant)
+			continue; /* one among others: there is nothing to repair */
 		TimestampTz const started = GetCurrentTimestamp();
 		require_role(definition);
+		require_repairable(definition);
 		RunRecord const run = options.dry_run ? dry_run(definition, options, planned)
 											  : live_run(definition, options);
 		result.add(result_row(definition, run, started));

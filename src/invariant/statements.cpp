@@ -157,6 +157,14 @@ std::string made_value(const Column &column)
 
 } // namespace
 
+std::string key_json(const std::vector<std::string> &key, const std::string &alias)
+{
+	std::vector<std::string> parts;
+	for (const std::string &name : key)
+		parts.push_back(pg::literal(name) + ", " + alias + "." + pg::quoted(name));
+	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
+}
+
 Statements::Statements(const Definition &definition)
 	: definition_(definition), target_(definition.target), expected_(definition.expects),
 	  source_(target_.name()), arbiter_(target_.arbiter(definition.key))
@@ -309,7 +317,8 @@ std::string Statements::deviates() const
 
 std::string Statements::audit() const
 {
-	return "SELECT pg_catalog.count(*), " + counted(is_missing()) + ", " + counted(is_different()) +
+	return "SELECT pg_catalog.count(*), pg_catalog.count(*) OPERATOR(pg_catalog.-) " +
+		   counted(is_missing()) + ", " + counted(is_missing()) + ", " + counted(is_different()) +
 		   ", " + counted(is_repeated()) +
 		   ", pg_catalog.to_jsonb((reconcile.sample_rows(e.*, $1) FILTER (WHERE " + deviates() +
 		   "))[1:$1]) FROM " + joined_rows();
@@ -492,10 +501,7 @@ void Statements::see(Oid table, const std::string &rows)
 
 std::string Statements::key_json(const std::string &alias) const
 {
-	std::vector<std::string> parts;
-	for (const std::string &name : definition_.key)
-		parts.push_back(pg::literal(name) + ", " + alias + "." + pg::quoted(name));
-	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
+	return invariant::key_json(definition_.key, alias);
 }
 
 } // namespace reconcile::invariant

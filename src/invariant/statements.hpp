@@ -16,7 +16,7 @@
  */
 #pragma once
 
-#include "invariant/definition.hpp"
+#include "invariant/comparison.hpp"
 #include "invariant/query.hpp"
 #include "invariant/target.hpp"
 
@@ -29,19 +29,19 @@ namespace reconcile::invariant {
  * this name, so it hides none. */
 inline constexpr const char *kWorkList = "pg_reconcile work list";
 
-class Statements {
+/* key_json makes a jsonb object of the key columns of an alias. */
+std::string key_json(const std::vector<std::string> &key, const std::string &alias);
+
+class Statements : public Comparison {
 public:
 	explicit Statements(const Definition &definition);
 
 	const Target &target() const { return target_; }
 	const ExpectedRows &expected() const { return expected_; }
 
-	/* audit counts: expected, missing, differing, duplicated, and collects up
-	 * to $1 samples. */
-	std::string audit() const;
+	std::string audit() const override;
 
-	/* findings lists every deviation: kind, key, expected, actual, reason. */
-	std::string findings() const;
+	std::string findings() const override;
 
 	/* missing yields the rows that a repair would insert. */
 	std::string missing() const;

@@ -37,7 +37,7 @@ int distance(const std::string &a, const std::string &b)
 
 } // namespace
 
-std::string did_you_mean(const std::string &wrong, std::vector<std::string> valid,
+std::string did_you_mean(const std::string &wrong, const std::vector<std::string> &valid,
 						 const std::string &none)
 {
 	if (valid.empty())

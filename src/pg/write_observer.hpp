@@ -46,15 +46,16 @@ inline WriteObserver *&write_observer()
 /* Observing installs an observer for a scope, whichever way it is left. */
 class Observing {
 public:
-	explicit Observing(WriteObserver *observer) : before_(write_observer())
+	explicit Observing(WriteObserver *observer) : slot_(write_observer()), before_(slot_)
 	{
-		write_observer() = observer;
+		slot_ = observer;
 	}
-	~Observing() { write_observer() = before_; }
+	~Observing() { slot_ = before_; }
 	Observing(const Observing &) = delete;
 	Observing &operator=(const Observing &) = delete;
 
 private:
+	WriteObserver *&slot_;
 	WriteObserver *before_;
 };
 
