@@ -211,9 +211,10 @@ def sections(*pages):
     return {title: body for page in pages for _, title, body in headings((TOP / page).read_text())}
 
 
-def documented(section, name):
-    """documented tells whether a table of a section has a row for a name."""
-    return re.search(rf"^\| `{re.escape(name)}` +\|", section, re.M) is not None
+def documented(section, name, header=""):
+    """documented tells whether a table of a section, or only one with that first header, has a row for a name."""
+    tables = re.findall(rf"^\| {header}.*\n(?:\|.*\n)+", section, re.M)
+    return any(re.search(rf"^\| `{re.escape(name)}` +\|", table, re.M) for table in tables)
 
 
 def check_functions(database):
@@ -233,8 +234,10 @@ def check_functions(database):
         title = f"{name}({arguments}) → {'TABLE' if result.startswith('TABLE') else result}" if result \
             else f"CALL {name}({arguments})"
         report(title in reference, f"doc/reference: no heading \"{title}\"")
-        for column in filter(None, f"{inputs},{outputs}".split(",")):
-            report(documented(reference.get(title, ""), column), f"doc/reference: {name} without a row for `{column}`")
+        for header, names in (("argument", inputs), ("column", outputs)):
+            for row in filter(None, names.split(",")):
+                report(documented(reference.get(title, ""), row, header),
+                       f"doc/reference: {name} without a row for {header} `{row}`")
 
 
 def check_views(database):
