@@ -11,7 +11,7 @@
 
 EXTENSION = pg_reconcile
 version   := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
-REGRESS   = invariants
+REGRESS   = invariants fdw_options
 
 # --- Commands that prepare the machine themselves, so they must work where PGXS is not there yet.
 commands = demo demo-stop test test-matrix bench lint regress-list

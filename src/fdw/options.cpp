@@ -80,11 +80,11 @@ Options options_of(List *list)
 }
 
 [[noreturn]] void invalid_option(const std::string &name, const std::vector<std::string> &valid,
-								 const char *where)
+								 const char *where, const std::string &hint = {})
 {
 	pg::fail(ERRCODE_FDW_INVALID_OPTION_NAME, "invalid option \"" + name + "\"",
 			 std::string("Valid options of ") + where + " are: " + pg::joined(valid, ", ") + ".",
-			 pg::did_you_mean(name, valid));
+			 hint.empty() ? pg::did_you_mean(name, valid) : hint);
 }
 
 [[noreturn]] void invalid_value(const std::string &name, const std::string &value,
@@ -190,7 +190,8 @@ void set_column_option(ColumnOptions &column, const std::string &name, const std
 		column.path = value;
 	} else if (name == "bson_type" || name == "write_as") {
 		if (!bson_type_from(value))
-			invalid_value(name, value, pg::did_you_mean(value, bson_type_names()));
+			invalid_value(name, value,
+						  "Write one of: " + pg::joined(bson_type_names(), ", ") + ".");
 		(name == "bson_type" ? column.bson_type : column.write_as) = value;
 	} else {
 		invalid_option(name, column_option_names(), "a column");
@@ -206,7 +207,9 @@ void set_connection_option(mongo::Settings &settings, MappingOptions &mapping, b
 	const char *const where = credentials ? "a user mapping" : "a server";
 	if (!among(name, valid)) {
 		if (among(name, connection_option_names(!credentials)))
-			invalid_option(name, valid, where);
+			invalid_option(name, valid, where,
+						   credentials ? "Write it among the options of the server."
+									   : "Write it among the options of a user mapping.");
 		try {
 			mongo::set_option(settings, name, value);
 		} catch (const mongo::Error &error) {

@@ -89,6 +89,13 @@ SELECT is((SELECT count(*) FROM remote), 9::bigint, 'counting needs no column');
 SELECT is((SELECT count(*) FROM (SELECT * FROM remote LIMIT 4) l), 4::bigint, 'LIMIT');
 SELECT is((SELECT count(*) FROM (SELECT * FROM remote OFFSET 4 LIMIT 3) l), 3::bigint, 'OFFSET and LIMIT');
 SELECT is((SELECT count(*) FROM (SELECT i FROM remote WHERE i > 0 ORDER BY i LIMIT 2) l), 2::bigint, 'LIMIT of sorted rows');
+CREATE FUNCTION changing() RETURNS bigint STABLE LANGUAGE sql AS $$ SELECT current_setting('my.wanted')::bigint $$;
+SET my.wanted = 2;
+PREPARE by_limit AS SELECT id FROM remote LIMIT changing();
+CREATE TEMP TABLE few AS EXECUTE by_limit;
+SET my.wanted = 5;
+CREATE TEMP TABLE more AS EXECUTE by_limit;
+SELECT is((SELECT count(*) FROM more), 5::bigint, 'a LIMIT that changes after planning');
 SELECT is((SELECT remote FROM remote WHERE id = 5)::text, '(5,,,,,,,,,,,,,)', 'a whole row');
 
 -- The table's own filter.
