@@ -32,11 +32,11 @@ def copy(name):
 
 def drop(name):
     with connect("postgres") as server:
-        server.execute(f"DROP DATABASE IF EXISTS {name}")
+        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def drop_all():
     with connect("postgres") as server:
         names = server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [PREFIX])
         for (name,) in names.fetchall():
-            server.execute(f"DROP DATABASE {name}")
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
