@@ -327,13 +327,9 @@ def check_sqlstates():
         report(False, f"doc/reference/errors.md: `{code}` is not raised")
 
 
-def check_completeness():
-    name = "doc_completeness"
-    psql(f"DROP DATABASE IF EXISTS {name};\nCREATE DATABASE {name};", "postgres")
-    rows("CREATE EXTENSION pg_reconcile;", name)
+def check_completeness(database):
     for check in (check_functions, check_views, check_settings, check_options):
-        check(name)
-    psql(f"DROP DATABASE {name};", "postgres")
+        check(database)
     check_links()
     check_sqlstates()
 
@@ -342,11 +338,15 @@ def main():
     arguments = sys.argv[1:]
     update = "--update" in arguments
     chosen = [Path(argument).resolve() for argument in arguments if argument != "--update"]
+    catalog = "doc_catalog"
+    psql(f"DROP DATABASE IF EXISTS {catalog} WITH (FORCE);\nCREATE DATABASE {catalog};", "postgres")
+    rows("CREATE EXTENSION pg_reconcile;", catalog)     # without it there is nothing to run, and nothing to write into pages
     for page in chosen or PAGES:
         if page.exists():
             run_page(page, update)
     if not chosen:
-        check_completeness()
+        check_completeness(catalog)
+    psql(f"DROP DATABASE {catalog};", "postgres")
     print(f"{passed} passed, {failed} failed")
     return failed > 0
 
