@@ -169,6 +169,14 @@ void replace(const Definition &d)
 			SPI_OK_UPDATE, definition_args(d));
 }
 
+void conflict_with_older_snapshots(const std::string &name)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("UPDATE reconcile.invariant SET written_at = clock_timestamp() WHERE name = $1",
+			SPI_OK_UPDATE, pg::Args().add(name));
+}
+
 void forget(const std::string &name)
 {
 	pg::AsExtensionOwner owner;

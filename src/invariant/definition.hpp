@@ -58,6 +58,11 @@ void store(const Definition &definition);
 /* replace stores a changed definition under its name. */
 void replace(const Definition &definition);
 
+/* conflict_with_older_snapshots makes every transaction fail to serialize that
+ * repairs the invariant as well and cannot see what this one writes.  Needed
+ * where no unique index stops a key from being written twice. */
+void conflict_with_older_snapshots(const std::string &name);
+
 /* forget removes a definition. */
 void forget(const std::string &name);
 

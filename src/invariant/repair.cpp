@@ -105,6 +105,8 @@ RunRecord live_run(const Definition &definition, const Options &options)
 		 * foreign store takes rows before PostgreSQL could take them back. */
 		if (statements.key_can_repeat() || statements.target().foreign())
 			drop_surplus(definition, statements, list);
+		if (list->size() > 0 && statements.key_can_repeat())
+			conflict_with_older_snapshots(definition.name);
 		Writer writer(definition, statements, options.stop_at_bad_row, run, refused);
 		writer.write(*list);
 		written = writer.take_written();
