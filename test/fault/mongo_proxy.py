@@ -40,9 +40,7 @@ class Proxy:
         self.rules.clear()
 
     def close(self):
-        self.listener.close()
-        for s in self.sockets:
-            s.close()
+        self._end(self.listener, *self.sockets)  # shutting down is what wakes a thread that waits
 
     def _accept(self):
         while True:

@@ -109,10 +109,7 @@ def test_a_name_that_does_not_resolve_is_08001(pg):
 
 
 def test_the_server_is_found_again_once_it_is_up(pg, collection):
-    proxy = Proxy(HOSTS)
-    port = int(proxy.host.rsplit(":")[1])
-    proxy.close()
-    name = table(pg, server(pg, f"127.0.0.1:{port}"), collection)
+    name = table(pg, server(pg, f"127.0.0.1:{closed_port()}"), collection)
     fails(pg, f"SELECT * FROM {name}", "08001")
     collection.insert_one({"k": "a"})
     pg.execute(f"ALTER SERVER {server_of(pg, name)} OPTIONS (SET hosts '{HOSTS}')")
