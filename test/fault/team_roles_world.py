@@ -151,6 +151,14 @@ class World:
         self.sql("CREATE USER MAPPING FOR CURRENT_USER SERVER app_mongo")
         return self
 
+    def credentials(self, role, **wrong):
+        """The role logs in to MongoDB with the test user's name and password."""
+        options = {"username": os.environ["MONGO_AUTH_USER"], "password": os.environ["MONGO_AUTH_PASSWORD"], **wrong}
+        self.sql(f"DROP USER MAPPING IF EXISTS FOR {role} SERVER app_mongo")
+        self.connection.execute(
+            sql.SQL("CREATE USER MAPPING FOR {} SERVER app_mongo OPTIONS (username {}, password {})").format(
+                sql.Identifier(role), *map(sql.Literal, options.values())))
+
     def reach(self, hosts=MONGO_HOSTS):
         """Points the server somewhere else, for a new connection."""
         self.sql(f"ALTER SERVER app_mongo OPTIONS (SET hosts '{hosts}')")

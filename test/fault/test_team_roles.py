@@ -12,7 +12,8 @@ from datetime import datetime, timedelta, timezone
 import psycopg
 import pytest
 from bson import Decimal128, Int64, ObjectId
-from psycopg import errors
+from psycopg import sql
+from psycopg.rows import dict_row
 
 from team_roles_world import (ANN, BEN, CAT, CREATED, DAN, MIRROR_0001, MIRROR_0003, ROLES, Network, role, roles, row, rows,
                               team, team_id, told, wanted, worlds)
@@ -781,3 +782,296 @@ def connects(world):
     except psycopg.OperationalError:
         return False
     return True
+
+
+# -------------------------------------------------------------------------------------------------- other schemas
+
+HOSTILE = ["it's", 'say "hi"', "two words", "'; DROP TABLE victims; --", "Größe 🧀", "$dollar$", "a$b", "x.y", "SELECT", "%s %1$I",
+           "back\\slash", "{array,of}"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names(new_world, name):
+    """The same odd name for everything that can have one, in both stores: nothing else happens, both stores agree."""
+    world = new_world()
+    world.sql("CREATE TABLE victims (id integer)")
+    quoted = '"' + name.replace('"', '""').replace("%", "%%") + '"'
+    world.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+    field = name.replace("$", "S").replace(".", "_")       # names of fields in documents may not have these
+    collection = name.replace("$", "S")
+    def called(what, base=name):
+        return f"{what} {base}"
+    creator, column = called("by", field), called("column")
+    world.mongo.create_collection(called("teams", collection))
+    world.mongo.create_collection(called("roles", collection))
+    world.mongo[called("teams", collection)].insert_many([
+        {"_id": ObjectId(team_id(1)), called("name", field): name, creator: name[:24]},
+        {"_id": ObjectId(team_id(2)), called("name", field): "plain", creator: ANN}])
+    documents = {f: called(f, field) for f in ("user_id", "team_id", "role_name", "scope", "is_active", "created_at",
+                                               "created_by")}
+    columns = {c: called(c) for c in ("mongo_id", "user_id", "role_name", "scope", "team_id", "is_active", "created_at",
+                                      "created_by", "last_sync_at", "sync_status")}
+    report = world.install(
+        schema=name, teams=called("teams", collection), user_roles=called("roles", collection), roles=["owner", name],
+        created_by=name[:24], tables={t: called(t) for t in ("mongo_teams", "mongo_user_roles", "postgres_user_roles")},
+        columns={"teams": {"name": called("name", field), "created_by": creator}, "user_roles": documents,
+                 "postgres_user_roles": columns})
+    assert [action for action, _, _ in report].count("create invariant") == 2
+    expected = {(t, r): DONE for t in (name, "plain") for r in ("owner", name)}
+    assert world.cells(dry_run=True) == changed(expected, "inserted", "insert")
+    assert world.cells() == expected
+    assert world.cells() == changed(expected, "inserted", "found")
+    assert world.audit() == {"mongodb": ("clean", 0), "postgresql": ("clean", 0)}
+
+    stored = world.documents(called("roles", collection))
+    assert {tuple(d) for d in stored} == {("_id", *documents.values())}
+    key = [columns[c] for c in ("mongo_id", "user_id", "team_id", "role_name", "created_by")]
+    mirrored = world.connection.execute(
+        sql.SQL("SELECT * FROM {}").format(sql.Identifier(name, called("postgres_user_roles")))).fetchall()
+    assert sorted(tuple(r[c] for c in key) for r in mirrored) == sorted(
+        (str(d["_id"]), *(str(d[documents[c]]) for c in ("user_id", "team_id", "role_name", "created_by"))) for d in stored)
+    assert {(d[documents["user_id"]], str(d[documents["team_id"]]), d[documents["role_name"]]) for d in stored} == {
+        (u, team_id(n), r) for u, n in ((name[:24], 1), (ANN, 2)) for r in ("owner", name)}
+    assert world.sql("SELECT * FROM victims") == []
+    assert set(world.mongo.list_collection_names()) == {called("teams", collection), called("roles", collection)}
+
+
+def test_nested_fields(world):
+    """A field may lie deeper in its documents."""
+    world.mongo.create_collection("user_roles")
+    world.mongo.teams.insert_one({"_id": ObjectId(team_id(1)), "info": {"title": "Team 1", "by": ANN}})
+    world.install(columns={"teams": {"name": "info.title", "created_by": "info.by"}})
+    assert world.cells() == each_role(1, DONE)
+    settles(world, (ANN, 1))
+
+
+def test_swapped_columns(world):
+    """Where the mirror's columns have each other's names, a refused row still finds its role."""
+    world.fill([team(1, ANN)])
+    world.sql("""ALTER TABLE postgres_user_roles RENAME user_id TO x; ALTER TABLE postgres_user_roles RENAME team_id TO user_id;
+                 ALTER TABLE postgres_user_roles RENAME x TO team_id;
+                 ALTER TABLE postgres_user_roles ADD CONSTRAINT no_admin CHECK (role_name <> 'admin')""")
+    world.install(columns={"postgres_user_roles": {"user_id": "team_id", "team_id": "user_id"}})
+    cells = world.cells()
+    assert cells == each_role(1, DONE) | {("Team 1", "admin"): ("inserted", "failed", cells[("Team 1", "admin")][2])}
+    assert "no_admin" in cells[("Team 1", "admin")][2]
+    assert {(r["team_id"], r["user_id"]) for r in world.rows()} == {(ANN, team_id(1))}
+
+
+def test_another_database(new_world):
+    """The option database goes before the server's."""
+    world, elsewhere = new_world(), new_world()
+    elsewhere.fill([team(1, ANN)], mirror=None)
+    world.install(database=elsewhere.name)
+    assert world.cells() == each_role(1, DONE)
+    assert len(elsewhere.documents()) == 3 and world.mongo.list_collection_names() == []
+
+
+def test_roles_and_marker(world):
+    world.fill([team(1, ANN)], roles(ANN, 1, ["member"])).install(roles=["captain", "member"], created_by="m" * 24)
+    assert world.cells() == {("Team 1", "captain"): DONE, ("Team 1", "member"): IS_ONE}
+    assert {r["role_name"]: r["created_by"] for r in world.rows()} == {"captain": "m" * 24, "member": "system"}
+    assert [d["created_by"] for d in world.documents()] == ["system", "m" * 24]
+    settles(world, (ANN, 1), names=["captain", "member"])
+
+
+# --------------------------------------------------------------------------------------------------- other mirrors
+
+def test_mirror_is_made_where_there_is_none(world):
+    report = world.fill([team(1, ANN)], mirror=None).install()
+    assert ("create table", "public.postgres_user_roles", None) in report
+    assert world.cells() == each_role(1, DONE)
+    settles(world, (ANN, 1))
+    assert world.sql("""SELECT indexdef FROM pg_indexes WHERE tablename = 'postgres_user_roles' AND indexdef ~ 'WHERE'""") == [
+        {"indexdef": "CREATE UNIQUE INDEX postgres_user_roles_user_id_role_name_scope_team_id_idx ON public.postgres_user_roles "
+                     "USING btree (user_id, role_name, scope, team_id) WHERE is_active"}]
+
+
+def test_mirror_that_lacks_columns(world):
+    """They are added and reported; so is a column of another type, which stays."""
+    world.fill([team(1, ANN)], mirror="""
+        CREATE TABLE postgres_user_roles (id serial PRIMARY KEY, user_id varchar(24) NOT NULL, role_name text NOT NULL,
+            scope varchar(20) NOT NULL, team_id varchar(24), is_active boolean NOT NULL DEFAULT true,
+            created_at timestamptz NOT NULL, created_by varchar(40) NOT NULL);
+        CREATE UNIQUE INDEX ON postgres_user_roles (user_id, role_name, scope, team_id) WHERE is_active""")
+    expected = [("keep", "public.postgres_user_roles", None),
+                ("differs", "public.postgres_user_roles.created_by", "is character varying(40), usually character varying(24)"),
+                ("add column", "public.postgres_user_roles.last_sync_at", "timestamp with time zone"),
+                ("add column", "public.postgres_user_roles.mongo_id", "character varying(24)"),
+                ("differs", "public.postgres_user_roles.role_name", "is text, usually character varying(50)"),
+                ("add column", "public.postgres_user_roles.sync_status", "character varying(20)")]
+    assert [line for line in world.install(dry_run=True) if "postgres_user_roles" in line[1]] == expected
+    assert "mongo_id" not in world.sql("SELECT array_agg(attname::text) AS a FROM pg_attribute WHERE "
+                                       "attrelid = 'postgres_user_roles'::regclass")[0]["a"]
+    assert [line for line in world.install() if "postgres_user_roles" in line[1]
+            and line[0] in ("keep", "differs", "add column")] == expected
+    assert world.cells() == each_role(1, DONE)
+    assert {(r["sync_status"], r["mongo_id"] is None, just_now(r["last_sync_at"])) for r in world.rows()} == {("SYNCED", False, True)}
+    settles(world, (ANN, 1))
+
+
+def test_mirror_with_a_further_required_column(world):
+    """A column that only the application can fill: the rows are refused, or installing is, but nothing is half done."""
+    world.fill([team(1, ANN)])
+    world.sql("ALTER TABLE postgres_user_roles ADD tenant integer NOT NULL")
+    error = raised("23502", world.install)
+    assert "tenant" in error.message_primary
+    world.sql("ALTER TABLE postgres_user_roles ALTER tenant SET DEFAULT 7")
+    world.install()
+    assert world.cells() == each_role(1, DONE)
+    assert {r["tenant"] for r in world.rows()} == {7}
+    settles(world, (ANN, 1))
+
+
+def test_mirror_without_unique_index(world):
+    """Without one two callers could both insert: refused, with the statement that makes it."""
+    world.fill([team(1, ANN)])
+    world.sql("DROP INDEX unique_active_user_team_role")
+    error = raised("RC007", world.install)
+    assert "CREATE UNIQUE INDEX" in error.message_hint
+
+
+def test_triggers_of_the_mirror_see_its_schema(world):
+    """The application's own trigger, which names tables without a schema, works."""
+    world.fill([team(1, ANN)])
+    world.sql("""CREATE TABLE log (entry text);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO log VALUES (NEW.role_name); RETURN NEW; END $$;
+        CREATE TRIGGER note BEFORE INSERT ON postgres_user_roles FOR EACH ROW EXECUTE FUNCTION note()""")
+    world.install()
+    assert world.cells() == each_role(1, DONE)
+    assert {r["entry"] for r in world.rows("log")} == set(ROLES)
+
+
+# --------------------------------------------------------------------------------- installing, removing, permissions
+
+def test_install_again_remove_and_install(world):
+    world.fill([team(1, ANN)]).install()
+    world.cells()
+    before = world.both()
+    again = world.install()
+    assert {action for action, _, _ in again} == {"keep", "document type", "keep invariant"}
+    assert world.both() == before
+
+    world.install(roles=["owner"], created_by="me")
+    assert world.one("SELECT options ->> 'created_by' FROM reconcile.packs WHERE name = 'team_roles'") == "me"
+    assert world.cells() == {("Team 1", "owner"): FOUND}
+
+    world.sql("SELECT reconcile.remove_pack('team_roles')")
+    assert raised("RC005", world.fix).message_primary == 'pack "team_roles" is not installed'
+    assert raised("RC005", world.sql, "SELECT reconcile.remove_pack('team_roles')")
+    assert world.both() == before
+    assert world.sql("SELECT 1 FROM reconcile.invariants") == []
+    assert [a for a, _, _ in world.install()].count("create invariant") == 2
+    assert world.cells() == each_role(1, FOUND)
+    assert world.both() == before
+
+
+def test_dry_run_of_install(world):
+    world.fill([team(1, ANN)], mirror=None).server()
+    shown = world.install(dry_run=True)
+    assert world.sql("SELECT 1 FROM pg_class WHERE relname ~ 'user_roles|mongo_teams'") == []
+    assert not world.one("SELECT installed FROM reconcile.packs WHERE name = 'team_roles'")
+    done = world.install()
+    assert [line[:2] for line in done if line[0] != "document type"] == [line[:2] for line in shown]
+
+
+def test_documents_of_another_type_later(world):
+    """Where the application has changed the type of its ids, installing again follows."""
+    world.fill([team(1, ANN), team(2, BEN)]).install()
+    world.mongo.user_roles.insert_many(roles(ObjectId(ANN), 1))
+    world.install()
+    assert world.cells() == each_role(1, IS_ONE) | each_role(2, DONE)
+    assert {type(d["user_id"]) for d in world.documents()} == {ObjectId}
+    settles(world, (ANN, 1), (BEN, 2))
+
+
+
+# What a role needs that is no superuser. Each line is needed: the test takes one after the other away.
+TO_RUN = [
+    "EXECUTE ON FUNCTION fix_team_roles(boolean, boolean)",
+    "EXECUTE ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text)",
+    "SELECT ON reconcile.run", "SELECT ON reconcile.run_row", "SELECT ON reconcile.failure",
+    "SELECT ON postgres_user_roles", "INSERT ON postgres_user_roles", "USAGE ON SEQUENCE postgres_user_roles_id_seq"]
+TO_INSTALL = [
+    "USAGE ON FOREIGN SERVER app_mongo", "CREATE ON SCHEMA public", "SELECT ON reconcile.pack",
+    "EXECUTE ON FUNCTION reconcile.install_pack(text, jsonb, boolean)",
+    "EXECUTE ON FUNCTION reconcile.install_team_roles(jsonb, boolean)",
+    "EXECUTE ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean)",
+    "EXECUTE ON FUNCTION reconcile.team_roles_fit_types(jsonb)",
+    "EXECUTE ON FUNCTION reconcile.pack_ensure_columns(regclass, jsonb, boolean)",
+    "EXECUTE ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text)",
+    "EXECUTE ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text)",
+    "EXECUTE ON FUNCTION reconcile.record_pack(text, jsonb, text[])"]
+
+
+@pytest.fixture(name="operator")
+def one_operator(world):
+    """A world whose server wants a password, and a connection of a role that can do nothing yet but log in."""
+    name = world.name + "_operator"
+    world.fill([team(1, ANN)], [], rows(ANN, 1, ["owner"])).server(os.environ["MONGO_AUTH_HOSTS"])
+    world.sql(f"CREATE ROLE {name} LOGIN")
+    world.credentials(name)
+    connection = psycopg.connect(dbname=world.name, user=name, autocommit=True, row_factory=dict_row)
+    connection.role = name
+    yield connection
+    connection.close()
+    world.sql(f"DROP OWNED BY {name}")
+    world.sql(f"DROP ROLE {name}")
+
+
+@pytest.mark.skipif("MONGO_AUTH_HOSTS" not in os.environ, reason="needs a MongoDB that wants passwords")
+def test_operator_with_exactly_these_grants(world, operator):
+    install = """SELECT * FROM reconcile.install_pack('team_roles', '{"server": "app_mongo"}')"""
+    for grant in TO_RUN + TO_INSTALL:
+        world.sql(f"GRANT {grant} TO {operator.role}")
+
+    def lacks_each(grants, statement):
+        for grant in grants:
+            world.sql(f"REVOKE {grant} FROM {operator.role}")
+            raised("42501", operator.execute, statement)
+            world.sql(f"GRANT {grant} TO {operator.role}")
+
+    lacks_each(TO_INSTALL, install)
+    operator.execute(install)
+    for grant in TO_INSTALL:
+        world.sql(f"REVOKE {grant} FROM {operator.role}")
+    lacks_each(TO_RUN, "SELECT * FROM fix_team_roles(false)")
+    assert {(r["mongodb"], r["postgresql"]) for r in world.fix(connection=operator)} <= {
+        ("found", "found"), ("found", "inserted")}
+    assert world.state() == (wanted((ANN, 1)),) * 2
+    assert {r["state"] for r in operator.execute("SELECT * FROM reconcile.audit(pack => 'team_roles')")} == {"clean"}
+
+
+@pytest.mark.skipif("MONGO_AUTH_HOSTS" not in os.environ, reason="needs a MongoDB that wants passwords")
+def test_operator_of_an_owner(world, operator):
+    """Whoever is a member of the role that installed the pack may run it; nobody else. Passwords are nowhere to be read."""
+    world.credentials("postgres")
+    world.install()
+    for grant in TO_RUN + ["SELECT ON mongo_teams", "SELECT ON mongo_user_roles"]:
+        world.sql(f"GRANT {grant} TO {operator.role}")
+    assert {(r["mongodb"], r["postgresql"]) for r in world.fix(dry_run=True, connection=operator)} == {
+        ("insert", "insert"), ("insert", "found")}
+    error = raised("42501", world.fix, connection=operator)
+    assert error.message_primary == 'permission denied for invariant "team_roles_mongodb"'
+    assert world.documents() == []
+    world.sql(f"GRANT postgres TO {operator.role}")
+    assert {(r["mongodb"], r["postgresql"]) for r in world.fix(connection=operator)} == {
+        ("inserted", "inserted"), ("inserted", "found")}
+    settles(world, (ANN, 1))
+    secret = os.environ["MONGO_AUTH_PASSWORD"]
+    for table in ("run", "run_row", "failure", "invariant", "installed_pack"):
+        assert secret not in str(world.sql(f"SELECT * FROM reconcile.{table}"))
+
+
+@pytest.mark.skipif("MONGO_AUTH_HOSTS" not in os.environ, reason="needs a MongoDB that wants passwords")
+@pytest.mark.parametrize("credentials, code", [({"password": "wrong"}, "28P01"), ({"username": "nobody"}, "28P01"), (None, "2F003")])
+def test_wrong_or_no_password(world, operator, credentials, code):
+    for grant in TO_RUN + TO_INSTALL:
+        world.sql(f"GRANT {grant} TO {operator.role}")
+    if credentials is None:
+        world.sql(f"DROP USER MAPPING FOR {operator.role} SERVER app_mongo")
+    else:
+        world.credentials(operator.role, **credentials)
+    raised(code, operator.execute, """SELECT * FROM reconcile.install_pack('team_roles', '{"server": "app_mongo"}')""")
+    assert world.documents() == [] and len(world.rows()) == 1
