@@ -23,9 +23,6 @@ namespace reconcile::pg {
 
 namespace {
 
-/* Temporary objects last, so that none stands in for anything else. */
-constexpr const char *kPinnedPath = "pg_catalog, pg_temp";
-
 /* extension_owner looks up who owns pg_reconcile, as DROP EXTENSION would. */
 Oid extension_owner()
 {
@@ -44,11 +41,6 @@ Oid extension_owner()
 	return owner;
 }
 
-void set_for_scope(const char *name, const char *value)
-{
-	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 bool could_set_role(Oid member, Oid role)
 {
 #if PG16_GE
@@ -60,73 +52,43 @@ bool could_set_role(Oid member, Oid role)
 
 } // namespace
 
-PinnedPath::PinnedPath() : guc_level_(0)
+Settings::Settings(Values values) : level_(0)
 {
 	call([&] {
-		guc_level_ = NewGUCNestLevel();
-		set_for_scope("search_path", kPinnedPath);
+		level_ = NewGUCNestLevel();
+		for (const auto &[name, value] : values)
+			set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							  false);
 	});
 }
 
-PinnedPath::~PinnedPath()
-{
-	/* after an error the end of the (sub)transaction restores the settings */
-	if (std::uncaught_exceptions() == unwinding_)
-		AtEOXact_GUC(false, guc_level_);
-}
-
-ReadOnly::ReadOnly() : guc_level_(0)
-{
-	call([&] {
-		guc_level_ = NewGUCNestLevel();
-		set_for_scope("transaction_read_only", "on");
-	});
-}
-
-ReadOnly::~ReadOnly()
+Settings::~Settings()
 {
 	if (std::uncaught_exceptions() == unwinding_)
-		AtEOXact_GUC(false, guc_level_);
+		AtEOXact_GUC(false, level_);
 }
 
-AsExtensionOwner::AsExtensionOwner() : user_(InvalidOid), context_(0), guc_level_(0)
+/* A change of user is undone by the end of the (sub)transaction, too, but
+ * what runs before that while an error unwinds must not run as the other. */
+ActingAs::ActingAs(Oid role, int restriction) : user_(InvalidOid), context_(0)
 {
-	call([&] {
-		GetUserIdAndSecContext(&user_, &context_);
-		Oid owner = extension_owner();
-		guc_level_ = NewGUCNestLevel();
-		set_for_scope("search_path", kPinnedPath);
-		SetUserIdAndSecContext(owner, context_ | SECURITY_LOCAL_USERID_CHANGE);
-	});
+	GetUserIdAndSecContext(&user_, &context_);
+	SetUserIdAndSecContext(role, context_ | SECURITY_LOCAL_USERID_CHANGE | restriction);
 }
 
-AsExtensionOwner::~AsExtensionOwner()
+ActingAs::~ActingAs()
 {
 	SetUserIdAndSecContext(user_, context_);
-	if (std::uncaught_exceptions() == unwinding_)
-		AtEOXact_GUC(false, guc_level_);
 }
+
+AsExtensionOwner::AsExtensionOwner() : owner_(call([] { return extension_owner(); })) {}
 
 AsOwner::AsOwner(Oid owner, const std::string &search_path)
-	: user_(InvalidOid), context_(0), guc_level_(0)
+	: settings_({{"search_path", search_path.c_str()}, {"row_security", "off"}}),
+	  owner_(owner, call([&] { return could_set_role(owner, GetUserId()); })
+						? 0
+						: SECURITY_RESTRICTED_OPERATION)
 {
-	call([&] {
-		GetUserIdAndSecContext(&user_, &context_);
-		guc_level_ = NewGUCNestLevel();
-		set_for_scope("search_path", search_path.c_str());
-		set_for_scope("row_security", "off");
-		int restricted = could_set_role(owner, user_)
-							 ? 0
-							 : SECURITY_RESTRICTED_OPERATION;
-		SetUserIdAndSecContext(owner, context_ | SECURITY_LOCAL_USERID_CHANGE | restricted);
-	});
-}
-
-AsOwner::~AsOwner()
-{
-	SetUserIdAndSecContext(user_, context_);
-	if (std::uncaught_exceptions() == unwinding_)
-		AtEOXact_GUC(false, guc_level_);
 }
 
 bool may_act_as(Oid role)

@@ -17,51 +17,75 @@
 #include "pg/boundary.hpp"
 
 #include <exception>
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 namespace reconcile::pg {
 
-/* PinnedPath makes names and operators mean PostgreSQL's own for a scope, so
- * that catalog queries can be written plainly. */
-class PinnedPath {
+/* Settings holds settings of the session for a scope.  After an error the end
+ * of the (sub)transaction restores them. */
+class Settings {
 public:
-	PinnedPath();
-	~PinnedPath();
-	PinnedPath(const PinnedPath &) = delete;
-	PinnedPath &operator=(const PinnedPath &) = delete;
+	using Values = std::initializer_list<std::pair<const char *, const char *>>;
+
+	explicit Settings(Values values);
+	~Settings();
+	Settings(const Settings &) = delete;
+	Settings &operator=(const Settings &) = delete;
 
 private:
-	int guc_level_;
+	int level_;
 	int unwinding_ = std::uncaught_exceptions();
 };
 
-/* ReadOnly makes the transaction read-only for a scope: what looks at a user's
- * query must not write, whatever functions the query calls. */
-class ReadOnly {
-public:
-	ReadOnly();
-	~ReadOnly();
-	ReadOnly(const ReadOnly &) = delete;
-	ReadOnly &operator=(const ReadOnly &) = delete;
-
-private:
-	int guc_level_;
-	int unwinding_ = std::uncaught_exceptions();
+/* PinnedPath makes names and operators mean PostgreSQL's own, so that catalog
+ * queries can be written plainly.  Temporary objects come last, so that none
+ * stands in for anything else. */
+struct PinnedPath : Settings {
+	PinnedPath() : Settings({{"search_path", "pg_catalog, pg_temp"}}) {}
 };
 
-/* AsExtensionOwner runs the engine's own statements, under the same path. */
-class AsExtensionOwner {
+/* ReadOnly makes the transaction read-only: what looks at a user's query must
+ * not write, whatever functions the query calls. */
+struct ReadOnly : Settings {
+	ReadOnly() : Settings({{"transaction_read_only", "on"}}) {}
+};
+
+/* PortableText makes values print so that any session reads the same values
+ * back, whatever it likes dates, intervals and floats to look like. */
+struct PortableText : Settings {
+	PortableText()
+		: Settings({{"DateStyle", "ISO, YMD"},
+					{"IntervalStyle", "postgres"},
+					{"extra_float_digits", "3"},
+					{"bytea_output", "hex"},
+					{"lc_monetary", "C"}})
+	{
+	}
+};
+
+/* ActingAs is another current user for a scope. */
+class ActingAs {
 public:
-	AsExtensionOwner();
-	~AsExtensionOwner();
-	AsExtensionOwner(const AsExtensionOwner &) = delete;
-	AsExtensionOwner &operator=(const AsExtensionOwner &) = delete;
+	explicit ActingAs(Oid role, int restriction = 0);
+	~ActingAs();
+	ActingAs(const ActingAs &) = delete;
+	ActingAs &operator=(const ActingAs &) = delete;
 
 private:
 	Oid user_;
 	int context_;
-	int guc_level_;
-	int unwinding_ = std::uncaught_exceptions();
+};
+
+/* AsExtensionOwner runs the engine's own statements, under the pinned path. */
+class AsExtensionOwner {
+public:
+	AsExtensionOwner();
+
+private:
+	PinnedPath path_;
+	ActingAs owner_;
 };
 
 /* AsOwner runs what a role declared: as that role, with its search_path, with
@@ -70,15 +94,10 @@ private:
 class AsOwner {
 public:
 	AsOwner(Oid owner, const std::string &search_path);
-	~AsOwner();
-	AsOwner(const AsOwner &) = delete;
-	AsOwner &operator=(const AsOwner &) = delete;
 
 private:
-	Oid user_;
-	int context_;
-	int guc_level_;
-	int unwinding_ = std::uncaught_exceptions();
+	Settings settings_;
+	ActingAs owner_;
 };
 
 /* may_act_as tells whether the current user could SET ROLE to a role. */
