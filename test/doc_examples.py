@@ -169,6 +169,9 @@ def run_page(page, update):
         return
     name, names = real_names(page)
     uses_mongo = setups or any("reconcile_mongo" in block.sql for block in blocks)
+    if uses_mongo and "MONGO_URI" not in os.environ:
+        report(False, f"{page.relative_to(TOP)}: it needs a MongoDB server, and MONGO_URI names none")
+        return
     if "mongo.example.com" in "".join(block.sql for block in blocks) and "MONGO_AUTH_HOSTS" not in os.environ:
         print(f"{page.relative_to(TOP)}: not run, there is no MongoDB server with passwords (MONGO_AUTH_HOSTS)")
         return
