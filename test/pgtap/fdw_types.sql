@@ -10,18 +10,25 @@ SET intervalstyle = 'postgres';
 SELECT no_plan();
 
 CREATE SERVER types FOREIGN DATA WRAPPER reconcile_mongo OPTIONS (hosts :'hosts', database 'pgtap_fdw_types');
-CREATE FOREIGN TABLE documents (id text OPTIONS (path '_id'), doc jsonb OPTIONS (path ''))
-	SERVER types OPTIONS (collection 'unset');
+CREATE FOREIGN TABLE documents (doc jsonb OPTIONS (path '')) SERVER types OPTIONS (collection 'values');
 
--- stored puts one document with field v into a collection of its own and returns its name.
-CREATE SEQUENCE collections;
+-- All documents go into one collection, which stays: new_id tells them apart, also from those of other runs.
+CREATE FUNCTION new_id() RETURNS text LANGUAGE sql AS $$ SELECT md5(random()::text || clock_timestamp() || pg_backend_pid()) $$;
+
+-- stored puts one document with field v there and returns its _id.
 CREATE FUNCTION stored(value text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-	name text := format('c_%s_%s', pg_backend_pid(), nextval('collections')) || '_' || md5(clock_timestamp()::text);
+	id text := new_id();
 BEGIN
-	EXECUTE format('ALTER FOREIGN TABLE documents OPTIONS (SET collection %L)', name);
-	INSERT INTO documents (doc) VALUES (('{"_id": "one"' || coalesce(', "v": ' || value, '') || '}')::jsonb);
-	RETURN name;
+	INSERT INTO documents VALUES ((format('{"_id": "%s"', id) || coalesce(', "v": ' || value, '') || '}')::jsonb);
+	RETURN id;
+END $$;
+
+-- only_field makes a foreign table of one column that sees only one document.
+CREATE FUNCTION only_field(declaration text, id text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('CREATE FOREIGN TABLE field (%s) SERVER types OPTIONS (collection %L, filter %L)', declaration, 'values',
+		format('{"_id": "%s"}', id));
 END $$;
 
 -- seen reads field v as a column of a type, as text; an error as its SQLSTATE.
@@ -29,10 +36,9 @@ CREATE FUNCTION seen(value text, type text, bson_type text DEFAULT NULL) RETURNS
 DECLARE
 	result text;
 BEGIN
-	EXECUTE format('CREATE FOREIGN TABLE v (v %s %s) SERVER types OPTIONS (collection %L)', type,
-		'OPTIONS (bson_type ' || quote_literal(bson_type) || ')', stored(value));
-	SELECT v::text INTO STRICT result FROM v;
-	DROP FOREIGN TABLE v;
+	PERFORM only_field(format('v %s %s', type, 'OPTIONS (bson_type ' || quote_literal(bson_type) || ')'), stored(value));
+	EXECUTE 'SELECT v::text FROM field' INTO STRICT result;
+	DROP FOREIGN TABLE field;
 	RETURN coalesce(result, 'NULL');
 EXCEPTION WHEN OTHERS THEN
 	RETURN 'error ' || SQLSTATE;
@@ -42,14 +48,15 @@ END $$;
 CREATE FUNCTION written(value text, type text, bson_type text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	result text;
-	name text := stored(NULL) || '_w';
+	id text := new_id();
 BEGIN
-	EXECUTE format('ALTER FOREIGN TABLE documents OPTIONS (SET collection %L)', name);
-	EXECUTE format('CREATE FOREIGN TABLE w (v %s %s) SERVER types OPTIONS (collection %L)', type,
-		'OPTIONS (bson_type ' || quote_literal(bson_type) || ')', name);
-	EXECUTE format('INSERT INTO w VALUES (%L)', value);
-	DROP FOREIGN TABLE w;
-	SELECT doc -> 'v' INTO STRICT result FROM documents;
+	EXECUTE format('CREATE FOREIGN TABLE field (id text OPTIONS (path %L), v %s %s) SERVER types OPTIONS (collection %L)', '_id', type,
+		'OPTIONS (bson_type ' || quote_literal(bson_type) || ')', 'values');
+	EXECUTE format('INSERT INTO field VALUES (%L, %L)', id, value);
+	DROP FOREIGN TABLE field;
+	PERFORM only_field($f$doc jsonb OPTIONS (path '')$f$, id);
+	EXECUTE 'SELECT doc -> ''v'' FROM field' INTO STRICT result;
+	DROP FOREIGN TABLE field;
 	RETURN coalesce(result, 'missing');
 EXCEPTION WHEN OTHERS THEN
 	RETURN 'error ' || SQLSTATE;
@@ -249,9 +256,9 @@ CREATE FUNCTION at_path(value text, path text, type text) RETURNS text LANGUAGE 
 DECLARE
 	result text;
 BEGIN
-	EXECUTE format('CREATE FOREIGN TABLE p (p %s OPTIONS (path %L)) SERVER types OPTIONS (collection %L)', type, path, stored(value));
-	SELECT p::text INTO STRICT result FROM p;
-	DROP FOREIGN TABLE p;
+	PERFORM only_field(format('p %s OPTIONS (path %L)', type, path), stored(value));
+	EXECUTE 'SELECT p::text FROM field' INTO STRICT result;
+	DROP FOREIGN TABLE field;
 	RETURN coalesce(result, 'NULL');
 EXCEPTION WHEN OTHERS THEN
 	RETURN 'error ' || SQLSTATE;
@@ -266,15 +273,16 @@ FROM (VALUES
 	('[{"b": 5}]', 'v.0.b', 'integer', '5'),
 	('[{"b": 5}]', 'v.b', 'integer', 'error 22018'),
 	('"scalar"', 'v.b', 'integer', 'NULL'),
-	('{"a": 1}', '', 'jsonb', '{"v": {"a": 1}, "_id": "one"}'),
+	('{"a": 1}', '', 'integer', 'error HV004'),
 	('{"a": 1}', '', 'text', 'error HV004')
 ) AS c (value, path, type, expected);
 
 -- The error names everything one needs to find the value.
-SELECT stored('"many"') AS collection \gset
-CREATE FOREIGN TABLE named (n integer OPTIONS (path 'v')) SERVER types OPTIONS (collection :'collection');
+SELECT stored('"many"') AS id \gset
+SELECT only_field($$n integer OPTIONS (path 'v')$$, :'id');
+ALTER FOREIGN TABLE field RENAME TO named;
 SELECT throws_ok('SELECT n FROM named', '22018',
-	format('field "v" of document "one" in collection "pgtap_fdw_types.%s" does not fit column "n": BSON type string, column type integer', :'collection'),
+	format('field "v" of document "%s" in collection "pgtap_fdw_types.values" does not fit column "n": BSON type string, column type integer', :'id'),
 	'an error names collection, _id, field and both types');
 SET client_min_messages = error;
 ALTER FOREIGN TABLE named OPTIONS (ADD on_mismatch 'null');
