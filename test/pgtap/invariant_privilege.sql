@@ -96,6 +96,24 @@ SELECT is(current_setting('search_path'), 'app, public', 'search_path is as it w
 SELECT is(current_setting('row_security'), 'on', 'row_security is as it was');
 SELECT is(current_setting('transaction_read_only'), 'off', 'the transaction may write');
 
+-- A trigger that waits for the end of the transaction would run as whoever ends it: a low role may set off none.
+SET ROLE reconcile_owner;
+CREATE TABLE trap (id integer);
+CREATE CONSTRAINT TRIGGER mark_at_the_end AFTER INSERT ON trap DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION mark();
+CREATE TABLE bait (id integer PRIMARY KEY);
+CREATE FUNCTION into_the_trap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO app.trap VALUES (1); RETURN NEW; END';
+CREATE TRIGGER into_the_trap BEFORE INSERT ON bait FOR EACH ROW EXECUTE FUNCTION into_the_trap();
+SELECT reconcile.create_invariant('bait', 'bait', '{id}', 'SELECT 1 AS id') \g /dev/null
+RESET ROLE;
+SELECT throws_ok('SELECT counts(''bait'', false)', '42501', 'cannot fire deferred trigger within security-restricted operation',
+	'a deferred trigger of another table is not queued for the superuser');
+SET ROLE reconcile_owner;
+SELECT is(counts('bait', false), '(1,1,0,0)', 'the low role itself may');
+SET CONSTRAINTS ALL IMMEDIATE;
+SET CONSTRAINTS ALL DEFERRED;
+SELECT reconcile.drop_invariant('bait') \g /dev/null
+RESET ROLE;
+
 -- The same settings after an error.
 SET ROLE reconcile_owner;
 CREATE FUNCTION fails() RETURNS integer LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
