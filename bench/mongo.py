@@ -17,7 +17,8 @@ def drop():
 
 
 def fill(collection, documents):
-    """fill writes what a generator yields, without ever holding all of it."""
+    """fill makes a collection of what a generator yields, without ever holding all of it."""
+    collection.drop()
     batch = []
     for document in documents:
         batch.append(document)

@@ -69,12 +69,10 @@ def incomplete(n):
 
 def fill(count):
     database = mongo.database()
-    database.teams.drop()
-    database.user_roles.drop()
-    database.user_roles.create_index([(field, ASCENDING) for field in ("user_id", "team_id", "role_name")])
     mongo.fill(database.teams, (team(n) for n in range(count)))
     mongo.fill(database.user_roles, (
         role(n, name) for n in range(count) for name in client_loop.ROLES if name == "member" or not incomplete(n)))
+    database.user_roles.create_index([(field, ASCENDING) for field in ("user_id", "team_id", "role_name")])
 
 
 def team(n):
