@@ -48,6 +48,7 @@ CREATE TABLE reconcile.run (
 	target            regclass NOT NULL,
 	plan              bigint,
 	record            text NOT NULL CHECK (record IN ('xmin', 'rows')),
+	columns           text[],
 	xids              xid8[] NOT NULL,
 	system_identifier bigint NOT NULL,
 	database          oid NOT NULL,
@@ -76,6 +77,7 @@ COMMENT ON COLUMN reconcile.run.run_by IS 'the role that called it';
 COMMENT ON COLUMN reconcile.run.target IS 'the table that was written';
 COMMENT ON COLUMN reconcile.run.plan IS 'the plan that it applies, NULL when it took what was missing';
 COMMENT ON COLUMN reconcile.run.record IS 'how its rows are known: by xmin, or recorded in reconcile.run_row';
+COMMENT ON COLUMN reconcile.run.columns IS 'the columns of its recorded rows';
 COMMENT ON COLUMN reconcile.run.xids IS 'transaction ids that the rows of the run carry as xmin';
 COMMENT ON COLUMN reconcile.run.system_identifier IS 'the cluster in which xids mean something';
 COMMENT ON COLUMN reconcile.run.database IS 'the database in which xids mean something';

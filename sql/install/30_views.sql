@@ -34,6 +34,9 @@ CREATE FUNCTION reconcile.undo_refusal(r reconcile.run) RETURNS text
 			WHEN c.oid IS NULL THEN 'its target does not exist any more'
 			WHEN r.record = 'rows' AND (pg_relation_is_updatable(c.oid, false) & 16) = 0
 			THEN 'rows of its target cannot be deleted'
+			WHEN EXISTS (SELECT FROM unnest(r.columns) AS name WHERE NOT EXISTS (
+				SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = name AND NOT a.attisdropped))
+			THEN 'its target does not have all columns of the recorded rows any more'
 			WHEN r.record = 'xmin' AND r.system_identifier <> (SELECT system_identifier FROM pg_control_system())
 			THEN 'it was made in another cluster, where its transaction ids mean other rows'
 			WHEN r.record = 'xmin' AND r.database <> (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -14,6 +14,7 @@
 #include "invariant/lock.hpp"
 #include "invariant/plan.hpp"
 #include "invariant/statements.hpp"
+#include "invariant/work_list.hpp"
 #include "invariant/writer.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
@@ -59,9 +60,11 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		Statements const statements(definition);
 		auto rows = planned_rows(run.plan, statements, run.progress + 1, batch.planned);
+		if (statements.key_can_repeat())
+			drop_present(statements, rows);
 		Writer writer(definition, statements, false, batch, refused);
 		writer.write(*rows);
-		written = writer.take_written();
+		written = writer.written_as_json();
 	}
 	constraints.wait_again();
 	enter_batch(definition, batch, written.get(), refused);

@@ -11,6 +11,10 @@
 #include "pg/spi.hpp"
 #include "pg/text.hpp"
 
+extern "C" {
+#include "catalog/pg_type_d.h"
+}
+
 namespace reconcile::invariant {
 
 namespace {
@@ -25,15 +29,19 @@ void set_constraints(const std::vector<std::string> &names, const std::string &m
 
 } // namespace
 
-Constraints::Constraints(Oid table)
+Constraints::Constraints(Oid table, Which which)
 {
 	pg::PinnedPath path;
 	pg::Spi spi;
 	uint64 const rows =
 		spi.run("SELECT format('%I.%I', n.nspname, c.conname), c.condeferred FROM pg_constraint c"
 				" JOIN pg_namespace n ON n.oid = c.connamespace"
-				" WHERE c.conrelid = $1 AND c.condeferrable ORDER BY 1",
-				SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
+				" WHERE (c.conrelid = $1 OR $2 AND c.confrelid = $1)"
+				" AND c.condeferrable ORDER BY 1",
+				SPI_OK_SELECT,
+				pg::Args()
+					.add(OIDOID, ObjectIdGetDatum(table))
+					.add(BOOLOID, BoolGetDatum(which == pointing_at)));
 	for (uint64 row = 0; row < rows; row++) {
 		deferrable_.push_back(spi.required_text(row, 1));
 		if (spi.truth(row, 2))

@@ -22,7 +22,9 @@ namespace reconcile::invariant {
 
 class Constraints {
 public:
-	explicit Constraints(Oid table);
+	/* Constraints of a table, and of tables whose foreign keys point at it. */
+	enum Which { its_own, pointing_at };
+	explicit Constraints(Oid table, Which which = its_own);
 
 	/* check_at_once makes them immediate, by name: those of other tables stay as
 	 * the application wants them. */

@@ -7,6 +7,7 @@
  */
 #include "invariant/ledger.hpp"
 
+#include "invariant/target.hpp"
 #include "pg/identity.hpp"
 #include "pg/text.hpp"
 
@@ -41,10 +42,11 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 {
 	spi.run("INSERT INTO reconcile.run (run_id, invariant, pack, state, planned, changed,"
 			" already_present, failed, started_at, finished_at, run_by, target, record, xids,"
-			" system_identifier, database, definition, owner, search_path, plan)"
+			" system_identifier, database, definition, owner, search_path, plan, columns)"
 			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9,"
 			"  CASE WHEN $4 <> 'running' THEN clock_timestamp() END, $10, $11, $12,"
-			"  $13, s.system_identifier, d.oid, md5($14), $15, $16, $17"
+			"  $13, s.system_identifier, d.oid, md5($14), $15, $16, $17,"
+			"  CASE $12 WHEN 'rows' THEN $18 END"
 			" FROM pg_control_system() s, pg_database d"
 			" WHERE d.datname = current_database()",
 			SPI_OK_INSERT,
@@ -65,7 +67,8 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 				.add(fingerprint(definition))
 				.add(REGROLEOID, ObjectIdGetDatum(definition.owner))
 				.add(definition.search_path)
-				.add(run.plan));
+				.add(run.plan)
+				.add(Target(definition.target).column_names()));
 }
 
 void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
@@ -74,7 +77,7 @@ void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
 	spi.run("INSERT INTO reconcile.run_row (run_id, ordinal, row)"
 			" SELECT $1, row_number() OVER () +"
 			"  (SELECT coalesce(max(ordinal), 0) FROM reconcile.run_row WHERE run_id = $1),"
-			"  to_jsonb(w.*) FROM " +
+			"  w.row FROM " +
 				pg::quoted(kWritten) + " w",
 			SPI_OK_INSERT, pg::Args().add(run_id));
 }
@@ -145,6 +148,15 @@ TupleDesc refusal_row_type()
 	});
 }
 
+TupleDesc recorded_row_type()
+{
+	return pg::call([] {
+		TupleDesc row_type = CreateTemplateTupleDesc(1);
+		TupleDescInitEntry(row_type, 1, "row", JSONBOID, -1, 0);
+		return row_type;
+	});
+}
+
 PastRun past_run(int64 run_id, bool lock)
 {
 	pg::AsExtensionOwner owner;
@@ -153,8 +165,8 @@ PastRun past_run(int64 run_id, bool lock)
 		spi.run(std::string("SELECT r.invariant, r.changed, r.target::oid,"
 							" r.owner::oid, r.search_path,"
 							" r.record = 'rows',"
-							" r.xids::text[], reconcile.undo_refusal(r)"
-							" FROM reconcile.run r WHERE r.run_id = $1") +
+							" r.xids::text[], reconcile.undo_refusal(r),"
+							" r.columns FROM reconcile.run r WHERE r.run_id = $1") +
 					(lock ? " FOR UPDATE" : ""),
 				SPI_OK_SELECT, pg::Args().add(run_id));
 	if (found == 0)
@@ -170,6 +182,7 @@ PastRun past_run(int64 run_id, bool lock)
 	for (const std::string &xid : spi.texts(0, 7))
 		run.xids.push_back(static_cast<TransactionId>(std::stoull(xid)));
 	run.undo_refusal = spi.text(0, 8);
+	run.columns = spi.texts(0, 9);
 	return run;
 }
 

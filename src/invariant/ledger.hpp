@@ -41,6 +41,9 @@ int64 next_run_id();
  * SQLSTATE, message. */
 TupleDesc refusal_row_type();
 
+/* recorded_row_type is the row type of a list of written rows: one jsonb. */
+TupleDesc recorded_row_type();
+
 /* enter writes a finished run: its counts, the rows in written when they are
  * recorded, and the refused rows, whose older failures are replaced. */
 void enter(const Definition &definition, const RunRecord &run, pg::WorkList *written,
@@ -81,6 +84,7 @@ struct PastRun {
 	Oid owner = InvalidOid;
 	std::string search_path;
 	bool rows_recorded = false;
+	std::vector<std::string> columns; /* of the recorded rows */
 	std::vector<TransactionId> xids; /* as rows carry them: 32 bits */
 	std::optional<std::string> undo_refusal;
 };

@@ -99,6 +99,7 @@ std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &stat
 	auto rows = std::make_unique<pg::WorkList>(statements.work_list_row_type());
 	pg::Spi spi;
 	spi.expose(kWorkList, stored);
+	pg::PortableText portable;
 	spi.collect(statements.from_json(), SPI_OK_SELECT, *rows);
 	return rows;
 }
@@ -113,6 +114,7 @@ void check_applicable(const SavedPlan &plan, const Definition &definition,
 		stale(plan, "It expired.");
 
 	pg::Spi spi;
+	pg::ReadOnly read_only;
 	spi.run("SELECT pg_catalog.md5($1), pg_catalog.md5($2)", SPI_OK_SELECT,
 			pg::Args().add(fingerprint(definition)).add(statements.structure()));
 	if (spi.required_text(0, 1) != plan.definition)
@@ -148,6 +150,7 @@ MadePlan make_plan(const Definition &definition)
 		drop_surplus(definition, statements, list);
 		pg::Spi spi;
 		spi.expose(kWorkList, *list);
+		pg::PortableText portable;
 		spi.collect(statements.to_json(), SPI_OK_SELECT, rows);
 	}
 	return {save(definition, structure, rows), rows.size()};

@@ -52,17 +52,9 @@ std::unique_ptr<pg::WorkList> rows_to_insert(const Definition &definition, const
 	if (!options.plan)
 		return missing_rows(statements);
 	auto list = planned_rows(options.plan->plan_id, statements, 1, kAllRows);
-	check_applicable(*options.plan, definition, statements, *list);
+	/* looked up again: another session may have applied it before it let us */
+	check_applicable(saved_plan(options.plan->plan_id), definition, statements, *list);
 	return list;
-}
-
-/* still_missing counts the rows of a work list that are not there yet. */
-int64 still_missing(const Statements &statements, pg::WorkList &list)
-{
-	pg::Spi spi;
-	spi.expose(kWorkList, list);
-	spi.run(statements.still_missing(), SPI_OK_SELECT);
-	return spi.number(0, 1);
 }
 
 RunRecord dry_run(const Definition &definition, const Options &options, PlannedRows &planned)
@@ -73,7 +65,8 @@ RunRecord dry_run(const Definition &definition, const Options &options, PlannedR
 	if (options.plan) {
 		auto list = rows_to_insert(definition, options, statements);
 		run.planned = list->size();
-		run.changed = still_missing(statements, *list);
+		drop_present(statements, list);
+		run.changed = list->size();
 		return run;
 	}
 	auto list = missing_rows(statements, planned);
@@ -100,6 +93,8 @@ RunRecord live_run(const Definition &definition, const Options &options)
 		run.rows_recorded = recording(statements.target(), options.record);
 		auto list = rows_to_insert(definition, options, statements);
 		run.planned = list->size();
+		if (options.plan && statements.key_can_repeat())
+			drop_present(statements, list);
 
 		/* No unique index stops the second row of a key that may repeat, and a
 		 * foreign store takes rows before PostgreSQL could take them back. */
@@ -109,7 +104,7 @@ RunRecord live_run(const Definition &definition, const Options &options)
 			conflict_with_older_snapshots(definition.name);
 		Writer writer(definition, statements, options.stop_at_bad_row, run, refused);
 		writer.write(*list);
-		written = writer.take_written();
+		written = writer.written_as_json();
 		if (run.changed < run.planned)
 			check_surplus(definition, statements, *list);
 	}

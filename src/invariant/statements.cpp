@@ -371,7 +371,7 @@ std::string Statements::missing() const
 
 std::string Statements::still_missing() const
 {
-	return "SELECT pg_catalog.count(*) FROM (" + absent(pg::quoted(kWorkList)) + ") AS missing";
+	return absent(pg::quoted(kWorkList));
 }
 
 std::string Statements::unexpected() const
@@ -385,19 +385,24 @@ std::string Statements::unexpected() const
 		   pg::joined(same, " AND ") + ")";
 }
 
+std::vector<JsonColumn> Statements::json_columns() const
+{
+	std::vector<JsonColumn> columns;
+	for (const Output &output : expected_.outputs())
+		columns.push_back({output.name, output.type, output.typmod});
+	return columns;
+}
+
 std::string Statements::to_json() const
 {
-	return "SELECT " + key_json("e") + ", pg_catalog.to_jsonb(e.*) FROM " + pg::quoted(kWorkList) +
-		   " AS e";
+	return "SELECT " + key_json("e") + ", " + row_as_json("e", json_columns()) +
+		   " FROM " + pg::quoted(kWorkList) + " AS e";
 }
 
 std::string Statements::from_json() const
 {
-	std::vector<std::string> columns;
-	for (const Output &output : expected_.outputs())
-		columns.push_back(pg::quoted(output.name) + " " + pg::type_name(output.type, output.typmod));
-	return "SELECT e.* FROM " + pg::quoted(kWorkList) +
-		   " AS l, LATERAL pg_catalog.jsonb_to_record(l.row) AS e(" + pg::joined(columns, ", ") + ")";
+	return "SELECT e.* FROM " + pg::quoted(kWorkList) + " AS l, " +
+		   rows_of_json("l.row", json_columns(), "e");
 }
 
 std::string Statements::structure() const

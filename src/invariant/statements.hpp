@@ -10,7 +10,7 @@
  * present.  An expected row is present when x has an equal key, NULL equal to
  * NULL.
  *
- * Depends on: definition.hpp, query.hpp, target.hpp.
+ * Depends on: definition.hpp, query.hpp, row_json.hpp, target.hpp.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,6 +18,7 @@
 
 #include "invariant/comparison.hpp"
 #include "invariant/query.hpp"
+#include "invariant/row_json.hpp"
 #include "invariant/target.hpp"
 
 #include <string>
@@ -82,7 +83,8 @@ public:
 	std::string from_json() const;
 
 	/* unexpected counts the rows of the work list whose key the query does not
-	 * yield any more, and shows one; still_missing those that are not there. */
+	 * yield any more, and shows one; still_missing yields those that are not
+	 * there. */
 	std::string unexpected() const;
 	std::string still_missing() const;
 
@@ -96,6 +98,7 @@ public:
 private:
 	const Column &column(const std::string &name) const;
 	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
+	std::vector<JsonColumn> json_columns() const;
 	std::string absent(const std::string &rows) const;
 	std::string expected_key() const;
 	std::string present_rows() const;

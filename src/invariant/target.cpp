@@ -129,6 +129,15 @@ std::vector<std::string> Target::column_names() const
 	return names;
 }
 
+std::vector<JsonColumn> Target::json_columns() const
+{
+	std::vector<JsonColumn> columns;
+	for (const Column &column : columns_)
+		if (!column.dropped)
+			columns.push_back({column.name, column.type, column.typmod});
+	return columns;
+}
+
 std::optional<Arbiter> Target::arbiter(const std::vector<std::string> &key) const
 {
 	pg::PinnedPath path;

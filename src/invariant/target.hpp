@@ -6,12 +6,13 @@
  * Terms.  The "arbiter" is the unique index by which ON CONFLICT recognises a
  * row that is already there.
  *
- * Depends on: pg/.
+ * Depends on: row_json.hpp, pg/.
  *
  *-------------------------------------------------------------------------
  */
 #pragma once
 
+#include "invariant/row_json.hpp"
 #include "pg/boundary.hpp"
 
 #include <optional>
@@ -71,6 +72,9 @@ public:
 
 	/* observed tells whether writes are reported row by row (write_observer). */
 	bool observed() const { return observed_; }
+
+	/* json_columns lists them for row_as_json(). */
+	std::vector<JsonColumn> json_columns() const;
 
 	/* row_type is the table's row type, dropped columns included. */
 	TupleDesc row_type() const;

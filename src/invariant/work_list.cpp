@@ -34,6 +34,16 @@ int64 check_surplus(const Definition &definition, const Statements &statements, 
 	return spi.number(0, 1);
 }
 
+void drop_present(const Statements &statements, std::unique_ptr<pg::WorkList> &list)
+{
+	auto kept = std::make_unique<pg::WorkList>(list->row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, *list);
+	pg::ReadOnly read_only;
+	spi.collect(statements.still_missing(), SPI_OK_SELECT, *kept);
+	list = std::move(kept);
+}
+
 void drop_surplus(const Definition &definition, const Statements &statements,
 				  std::unique_ptr<pg::WorkList> &list)
 {

@@ -31,4 +31,8 @@ int64 check_surplus(const Definition &definition, const Statements &statements,
 void drop_surplus(const Definition &definition, const Statements &statements,
 				  std::unique_ptr<pg::WorkList> &list);
 
+/* drop_present leaves out the rows that are there by now: where no unique index
+ * forbids it, a planned row would be inserted beside them. */
+void drop_present(const Statements &statements, std::unique_ptr<pg::WorkList> &list);
+
 } // namespace reconcile::invariant

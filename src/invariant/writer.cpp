@@ -7,6 +7,7 @@
  */
 #include "invariant/writer.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/text.hpp"
 #include "pg/write_observer.hpp"
 
@@ -140,6 +141,20 @@ void Writer::write(pg::WorkList &list)
 	} else {
 		halve(list);
 	}
+}
+
+std::unique_ptr<pg::WorkList> Writer::written_as_json() const
+{
+	if (written_ == nullptr)
+		return nullptr;
+	auto json = std::make_unique<pg::WorkList>(recorded_row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, *written_);
+	pg::PortableText portable;
+	spi.collect("SELECT " + row_as_json("w", statements_.target().json_columns()) + " FROM " +
+					pg::quoted(kWorkList) + " AS w",
+				SPI_OK_SELECT, *json);
+	return json;
 }
 
 /* insert writes a list into a table of PostgreSQL. */

@@ -31,8 +31,9 @@ public:
 	 * run record, refused rows into their list. */
 	void write(pg::WorkList &list);
 
-	/* take_written returns the rows that were written, if they are recorded. */
-	std::unique_ptr<pg::WorkList> take_written() { return std::move(written_); }
+	/* written_as_json returns the rows that were written, if they are recorded,
+	 * as one jsonb column. */
+	std::unique_ptr<pg::WorkList> written_as_json() const;
 
 private:
 	struct Inserted {

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_json.cpp
+ *	  Rows as JSON, for plans and the ledger, and the same rows again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/row_json.hpp"
+
+#include "pg/text.hpp"
+
+extern "C" {
+#include "catalog/pg_type_d.h"
+#include "utils/lsyscache.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+Oid base_type(Oid type)
+{
+	return pg::call([&] { return getBaseType(type); });
+}
+
+/* printed is a value as its type prints it.  A cast to text might be a
+ * function of somebody's. */
+std::string printed(const std::string &value)
+{
+	return "CASE WHEN pg_catalog.num_nulls(" + value +
+		   ") OPERATOR(pg_catalog.=) 0 THEN pg_catalog.format('%s', " + value + ") END";
+}
+
+std::string as_json(const JsonColumn &column, const std::string &value)
+{
+	switch (base_type(column.type)) {
+	case BOOLOID:
+	case INT2OID:
+	case INT4OID:
+	case INT8OID:
+	case FLOAT4OID:
+	case FLOAT8OID:
+	case NUMERICOID:
+	case TEXTOID:
+	case VARCHAROID:
+	case BPCHAROID:
+	case UUIDOID:
+	case DATEOID:
+	case TIMESTAMPOID:
+	case TIMESTAMPTZOID:
+		return value;
+	case JSONBOID: /* an object or array can be seen as such; a string could not be told from text */
+		return "CASE WHEN pg_catalog.jsonb_typeof(" + value +
+			   ") OPERATOR(pg_catalog.=) ANY ('{object,array}') THEN " + value +
+			   "::pg_catalog.jsonb ELSE pg_catalog.to_jsonb(" + printed(value) + ") END";
+	default:
+		return printed(value);
+	}
+}
+
+/* read_as_text tells types that would take JSON for their own. */
+bool read_as_text(Oid type)
+{
+	Oid const base = base_type(type);
+	return base == JSONOID || base == JSONBOID;
+}
+
+} // namespace
+
+std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns)
+{
+	std::vector<std::string> values;
+	for (const JsonColumn &column : columns) {
+		std::string const name = pg::quoted(column.name);
+		values.push_back(as_json(column, alias + "." + name) + " AS " + name);
+	}
+	return "(SELECT pg_catalog.to_jsonb(v.*) FROM (SELECT " + pg::joined(values, ", ") + ") AS v)";
+}
+
+std::string rows_of_json(const std::string &json, const std::vector<JsonColumn> &columns,
+						 const std::string &alias)
+{
+	std::vector<std::string> types, values;
+	for (const JsonColumn &column : columns) {
+		std::string const name = pg::quoted(column.name);
+		std::string const type = pg::type_name(column.type, column.typmod);
+		types.push_back(name + " " + (read_as_text(column.type) ? "pg_catalog.text" : type));
+		values.push_back("j." + name + (read_as_text(column.type) ? "::" + type + " AS " + name : ""));
+	}
+	return "LATERAL (SELECT " + pg::joined(values, ", ") + " FROM pg_catalog.jsonb_to_record(" + json +
+		   ") AS j(" + pg::joined(types, ", ") + ")) AS " + alias;
+}
+
+} // namespace reconcile::invariant

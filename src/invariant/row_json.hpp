@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_json.hpp
+ *	  Rows as JSON, for plans and the ledger, and the same rows again.
+ *
+ * Numbers, truth values, texts and times are written as JSON has them, to be
+ * reviewed; a value of any other type is the text that its type prints, since
+ * JSON would lose the order of a json object, the bounds of an array, or a null
+ * inside jsonb.  Both directions need pg::PortableText around them.
+ *
+ * Depends on: pg/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "pg/boundary.hpp"
+
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+struct JsonColumn {
+	std::string name;
+	Oid type;
+	int32 typmod;
+};
+
+/* row_as_json is a jsonb expression of columns of an alias. */
+std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns);
+
+/* rows_of_json is an item of FROM, named alias, that reads a jsonb expression
+ * back into the columns. */
+std::string rows_of_json(const std::string &json, const std::vector<JsonColumn> &columns,
+						 const std::string &alias);
+
+} // namespace reconcile::invariant
