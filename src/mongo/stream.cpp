@@ -234,7 +234,8 @@ ssize_t BSON_CALL stream_writev(mongoc_stream_t *stream, mongoc_iovec_t *vector,
 	return total;
 }
 
-/* stream_readv reads at least min_bytes, unless the server closes before. */
+/* stream_readv reads at least min_bytes.  Less is a failure, also when the
+ * server closed: the driver's buffer asserts that it got what it asked for. */
 ssize_t BSON_CALL stream_readv(mongoc_stream_t *stream, mongoc_iovec_t *vector, size_t count,
 							   size_t min_bytes, int32_t timeout) noexcept
 {
@@ -257,7 +258,9 @@ ssize_t BSON_CALL stream_readv(mongoc_stream_t *stream, mongoc_iovec_t *vector, 
 				done = 0;
 			}
 		} else if (got == 0) {
-			s->last_errno = errno = ECONNRESET;
+			failed(s, ECONNRESET);
+			if (total < min_bytes)
+				return -1;
 			break;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (wait_or_fail(s, true, false, timeout, deadline) < 0)
