@@ -46,10 +46,18 @@ struct PinnedPath : Settings {
 	PinnedPath() : Settings({{"search_path", "pg_catalog, pg_temp"}}) {}
 };
 
-/* ReadOnly makes the transaction read-only: what looks at a user's query must
- * not write, whatever functions the query calls. */
-struct ReadOnly : Settings {
-	ReadOnly() : Settings({{"transaction_read_only", "on"}}) {}
+/* ReadOnly makes the transaction read-only for a scope: what looks at a user's
+ * query must not write, whatever functions the query calls.  From PostgreSQL
+ * 16 on the setting cannot be changed for a scope; what it sets can. */
+class ReadOnly {
+public:
+	ReadOnly() : before_(XactReadOnly) { XactReadOnly = true; }
+	~ReadOnly() { XactReadOnly = before_; }
+	ReadOnly(const ReadOnly &) = delete;
+	ReadOnly &operator=(const ReadOnly &) = delete;
+
+private:
+	bool before_;
 };
 
 /* PortableText makes values print so that any session reads the same values
