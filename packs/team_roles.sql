@@ -14,6 +14,20 @@ INSERT INTO reconcile.pack (name, description, options) VALUES (
 
 -- ------------------------------------------------------------------ its columns
 
+-- The fields of the documents that the pack reads, and the types it reads them as.
+CREATE FUNCTION reconcile.team_roles_fields() RETURNS TABLE (collection text, name text, type text, "position" integer)
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		VALUES ('teams', '_id', 'jsonb', 1), ('teams', 'name', 'jsonb', 2),
+		       ('teams', 'created_by', 'jsonb', 3), ('teams', 'is_deleted', 'jsonb', 4),
+		       ('user_roles', '_id', 'text', 1), ('user_roles', 'user_id', 'text', 2),
+		       ('user_roles', 'team_id', 'text', 3), ('user_roles', 'role_name', 'text', 4),
+		       ('user_roles', 'scope', 'text', 5), ('user_roles', 'is_active', 'boolean', 6),
+		       ('user_roles', 'created_at', 'timestamptz', 7), ('user_roles', 'created_by', 'text', 8);
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_fields() IS
+	'used by pack team_roles: the fields it reads of MongoDB''s documents';
+
 -- The mirror's columns by their usual names: what they are called here (quoted).
 CREATE FUNCTION reconcile.team_roles_mirror_columns(options jsonb) RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -162,6 +176,23 @@ COMMENT ON FUNCTION reconcile.team_roles_mirrored(jsonb) IS
 
 -- ----------------------------------------------------------------------- install
 
+CREATE FUNCTION reconcile.team_roles_check_names(options jsonb) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reconcile.pack_check_names('team_roles', 'tables', options -> 'tables',
+		'{mongo_teams,mongo_user_roles,postgres_user_roles}');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns',
+		'{teams,user_roles,postgres_user_roles}', 'object');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> collection, array_agg(name))
+	FROM reconcile.team_roles_fields() GROUP BY collection;
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> 'postgres_user_roles',
+		ARRAY(SELECT jsonb_object_keys(reconcile.team_roles_mirror_columns(options))));
+END $$;
+COMMENT ON FUNCTION reconcile.team_roles_check_names(jsonb) IS
+	'used by pack team_roles: refuses names in the options tables and columns that it does not have';
+
 CREATE FUNCTION reconcile.team_roles_check(options jsonb) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -169,6 +200,7 @@ AS $$
 DECLARE
 	servers text[] := ARRAY(SELECT s.srvname FROM pg_foreign_server s
 		JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reconcile_mongo' ORDER BY 1);
+	twice text;
 BEGIN
 	IF options ->> 'server' <> ALL (servers) THEN
 		RAISE undefined_object USING
@@ -189,6 +221,12 @@ BEGIN
 		RAISE invalid_parameter_value USING
 			MESSAGE = 'option "roles" of pack "team_roles" must be a list of role names';
 	END IF;
+	SELECT role INTO twice FROM jsonb_array_elements_text(options -> 'roles') AS role GROUP BY role HAVING count(*) > 1;
+	IF FOUND THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('option "roles" of pack "team_roles" names "%s" more than once', twice);
+	END IF;
+	PERFORM reconcile.team_roles_check_names(options);
 END $$;
 COMMENT ON FUNCTION reconcile.team_roles_check(jsonb) IS
 	'used by pack team_roles: refuses options that cannot work';
@@ -199,17 +237,10 @@ CREATE FUNCTION reconcile.team_roles_tables(options jsonb) RETURNS TABLE (name t
 	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
-		WITH field (collection, name, type, position) AS (
-			VALUES ('teams', '_id', 'jsonb', 1), ('teams', 'name', 'jsonb', 2),
-			       ('teams', 'created_by', 'jsonb', 3), ('teams', 'is_deleted', 'jsonb', 4),
-			       ('user_roles', '_id', 'text', 1), ('user_roles', 'user_id', 'text', 2),
-			       ('user_roles', 'team_id', 'text', 3), ('user_roles', 'role_name', 'text', 4),
-			       ('user_roles', 'scope', 'text', 5), ('user_roles', 'is_active', 'boolean', 6),
-			       ('user_roles', 'created_at', 'timestamptz', 7), ('user_roles', 'created_by', 'text', 8)),
-		fields (collection, list) AS (
-			SELECT collection, string_agg(format('%I %s OPTIONS (path %L)', name, type,
-				coalesce(options -> 'columns' -> collection ->> name, name)), ', ' ORDER BY position)
-			FROM field GROUP BY collection),
+		WITH fields (collection, list) AS (
+			SELECT f.collection, string_agg(format('%I %s OPTIONS (path %L)', f.name, f.type,
+				coalesce(options -> 'columns' -> f.collection ->> f.name, f.name)), ', ' ORDER BY f.position)
+			FROM reconcile.team_roles_fields() AS f GROUP BY f.collection),
 		collection (name, extra) AS (
 			VALUES ('teams', ''),
 			       ('user_roles', ', key ''user_id,team_id,role_name,scope,is_active'''))
@@ -325,21 +356,29 @@ REVOKE ALL ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean) FROM P
 COMMENT ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean) IS
 	'used by pack team_roles: makes the tables that are missing; changes the schema unless dry_run';
 
-CREATE FUNCTION reconcile.team_roles_check_marker(options jsonb) RETURNS void
+CREATE FUNCTION reconcile.team_roles_check_lengths(options jsonb) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	longest constant integer := coalesce(reconcile.team_roles_longest(options, 'created_by'), 24);
+	longest      constant integer := coalesce(reconcile.team_roles_longest(options, 'created_by'), 24);
+	longest_role constant integer := coalesce(reconcile.team_roles_longest(options, 'role_name'), 50);
+	role         text;
 BEGIN
 	IF length(options ->> 'created_by') > longest THEN
 		RAISE string_data_right_truncation USING
 			MESSAGE = format('option "created_by" of pack "team_roles" is too long: "%s"', options ->> 'created_by'),
 			DETAIL = format('Column created_by of the mirror holds %s characters.', longest);
 	END IF;
+	SELECT r INTO role FROM jsonb_array_elements_text(options -> 'roles') AS r WHERE length(r) > longest_role LIMIT 1;
+	IF FOUND THEN
+		RAISE string_data_right_truncation USING
+			MESSAGE = format('role "%s" of option "roles" of pack "team_roles" is too long', role),
+			DETAIL = format('Column role_name of the mirror holds %s characters.', longest_role);
+	END IF;
 END $$;
-COMMENT ON FUNCTION reconcile.team_roles_check_marker(jsonb) IS
-	'used by pack team_roles: refuses a created_by that does not fit its column';
+COMMENT ON FUNCTION reconcile.team_roles_check_lengths(jsonb) IS
+	'used by pack team_roles: refuses a created_by and roles that do not fit their columns';
 
 CREATE FUNCTION reconcile.install_team_roles(options jsonb, dry_run boolean)
 	RETURNS TABLE (action text, object text, detail text)
@@ -351,7 +390,7 @@ DECLARE
 BEGIN
 	PERFORM reconcile.team_roles_check(options);
 	RETURN QUERY SELECT * FROM reconcile.team_roles_ensure_tables(options, dry_run);
-	PERFORM reconcile.team_roles_check_marker(options);
+	PERFORM reconcile.team_roles_check_lengths(options);
 	IF dry_run THEN
 		RETURN QUERY VALUES ('create invariant', 'team_roles_mongodb', NULL),
 		                    ('create invariant', 'team_roles_postgresql', NULL);
@@ -397,21 +436,20 @@ CREATE FUNCTION reconcile.team_roles_report(facts jsonb) RETURNS text
 				SELECT p.%5$s AS user_id, p.%6$s AS team_id, p.%7$s AS role_name,
 				       count(*) FILTER (WHERE p.%8$s) AS active,
 				       count(*) FILTER (WHERE p.%8$s IS NOT TRUE) AS inactive,
-				       bool_or(p.xmin = ANY (r.xids::xid[])) AS inserted
-				FROM %2$s p LEFT JOIN reconcile.run r ON r.run_id = $2
-				WHERE p.%9$s = 'TEAM' GROUP BY 1, 2, 3),
+				       bool_or(p.xmin IN (SELECT x.xid::xid FROM reconcile.run_xids($2) x)) AS inserted
+				FROM %2$s p WHERE p.%9$s = 'TEAM' GROUP BY 1, 2, 3),
 			inserted AS (
 				SELECT DISTINCT i.row ->> 'user_id' AS user_id, i.row ->> 'team_id' AS team_id,
 				       i.row ->> 'role_name' AS role_name
-				FROM reconcile.run_row i WHERE i.run_id = $1),
+				FROM reconcile.run_rows($1) i),
 			failed_document AS (
 				SELECT f.key ->> 'user_id' AS user_id, f.key ->> 'team_id' AS team_id,
 				       f.key ->> 'role_name' AS role_name, f.message
-				FROM reconcile.failure f WHERE f.run_id = $1),
+				FROM reconcile.run_failures($1) f),
 			failed_row AS (
 				SELECT f.key ->> %10$L AS user_id, f.key ->> %11$L AS team_id,
 				       f.key ->> %12$L AS role_name, f.message
-				FROM reconcile.failure f WHERE f.run_id = $2),
+				FROM reconcile.run_failures($2) f),
 			required AS (%3$s)
 			SELECT q.team_id, q.team_name, q.user_id, q.role_name,
 			       CASE WHEN i.user_id IS NOT NULL THEN 'inserted' WHEN d.active > 0 THEN 'found'
@@ -476,6 +514,7 @@ DECLARE
 	p_failed   bigint := 0;
 	p_skipped  bigint := 0;
 	position   bigint;
+	caller     constant text := current_setting('role');
 	done       constant text := CASE WHEN dry_run THEN 'to insert' ELSE 'inserted' END;
 BEGIN
 	IF dry_run IS NULL OR include_deleted IS NULL THEN
@@ -494,6 +533,9 @@ BEGIN
 		SELECT r.run_id INTO mongo_run FROM reconcile.repair('team_roles_mongodb', dry_run => false) r;
 		SELECT r.run_id INTO mirror_run FROM reconcile.repair('team_roles_postgresql', dry_run => false) r;
 	END IF;
+	-- The report reads as the repairs did: as the invariants' owner, with its user mapping.
+	PERFORM set_config('role', pg_get_userbyid(i.owner), true) FROM reconcile.invariants i
+	WHERE i.name = 'team_roles_mongodb' AND pg_get_userbyid(i.owner) <> current_user;
 	FOR team_id, team_name, user_id, role_name, mongodb, postgresql, detail, position IN
 		EXECUTE reconcile.team_roles_report(facts) USING mongo_run, mirror_run
 	LOOP
@@ -510,6 +552,7 @@ BEGIN
 		last_team := team_id;
 		RETURN NEXT;
 	END LOOP;
+	PERFORM set_config('role', caller, true);
 	RAISE NOTICE 'fix_team_roles: % teams read, % roles required', teams, required
 		USING DETAIL = format(E'MongoDB: %s found, %s %s, %s failed, %s skipped.\nPostgreSQL: %s found, %s %s, %s failed, %s skipped.',
 			m_found, m_new, done, m_failed, m_skipped, p_found, p_new, done, p_failed, p_skipped);

@@ -9,7 +9,7 @@ CREATE TABLE reconcile.pack (
 COMMENT ON TABLE reconcile.pack IS 'packs that come with the extension; read view reconcile.packs';
 COMMENT ON COLUMN reconcile.pack.name IS 'name of the pack';
 COMMENT ON COLUMN reconcile.pack.description IS 'what it is for';
-COMMENT ON COLUMN reconcile.pack.options IS 'its options with their defaults; null stands for required';
+COMMENT ON COLUMN reconcile.pack.options IS 'its options with their defaults; null stands for a text that is required';
 
 CREATE VIEW reconcile.packs AS
 	SELECT p.name, i.version, i.name IS NOT NULL AS installed, i.options, p.description
@@ -21,6 +21,7 @@ COMMENT ON COLUMN reconcile.packs.installed IS 'whether it is installed in this 
 COMMENT ON COLUMN reconcile.packs.options IS 'the options it was installed with, defaults included';
 COMMENT ON COLUMN reconcile.packs.description IS 'what it is for';
 GRANT SELECT ON reconcile.packs TO PUBLIC;
+GRANT SELECT ON reconcile.pack TO PUBLIC;
 
 -- Helpers of the packs.  They write nothing, or check the caller themselves.
 
@@ -65,8 +66,9 @@ CREATE FUNCTION reconcile.pack_options(pack text, given jsonb) RETURNS jsonb
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	defaults jsonb;
-	wrong    text;
+	defaults    jsonb;
+	wrong       text;
+	wanted_type text;
 BEGIN
 	IF pack IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'argument "pack" must not be null';
@@ -93,12 +95,14 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = format('pack "%s" needs the option "%s"', pack, wrong),
 			HINT = format('SELECT * FROM reconcile.install_pack(''%s'', ''{"%s": ...}'');', pack, wrong);
 	END IF;
-	SELECT key INTO wrong FROM jsonb_each(given) AS o(key, value)
-	WHERE jsonb_typeof(value) <> jsonb_typeof(defaults -> key) AND defaults -> key <> 'null' LIMIT 1;
+	SELECT key, wanted INTO wrong, wanted_type
+	FROM jsonb_each(given) AS o(key, value),
+	     LATERAL (SELECT coalesce(nullif(jsonb_typeof(defaults -> key), 'null'), 'string')) AS t(wanted)
+	WHERE jsonb_typeof(value) <> wanted LIMIT 1;
 	IF FOUND THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('option "%s" of pack "%s" must be of JSON type %s, not %s', wrong, pack,
-			                 jsonb_typeof(defaults -> wrong), jsonb_typeof(given -> wrong));
+			                 wanted_type, jsonb_typeof(given -> wrong));
 	END IF;
 	IF to_regnamespace(quote_ident((defaults || given) ->> 'schema')) IS NULL THEN
 		RAISE invalid_schema_name USING
@@ -108,6 +112,34 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.pack_options(text, jsonb) IS
 	'the options of a pack with its defaults filled in; a wrong, missing or mistyped one is an error';
+
+-- A name in the options tables or columns that the pack does not have would
+-- otherwise be ignored in silence.
+CREATE FUNCTION reconcile.pack_check_names(pack text, option text, given jsonb, known text[],
+                                           wanted_type text DEFAULT 'string') RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	entry record;
+BEGIN
+	FOR entry IN SELECT * FROM jsonb_each(given) AS e(name, value) ORDER BY name LOOP
+		IF entry.name <> ALL (known) THEN
+			RAISE invalid_parameter_value USING
+				MESSAGE = format('option "%s" of pack "%s" has no name "%s"', option, pack, entry.name),
+				HINT = reconcile.did_you_mean(entry.name, known);
+		ELSIF jsonb_typeof(entry.value) <> wanted_type THEN
+			RAISE invalid_parameter_value USING
+				MESSAGE = format('"%s" in option "%s" of pack "%s" must be of JSON type %s, not %s', entry.name, option,
+				                 pack, wanted_type, jsonb_typeof(entry.value));
+		ELSIF entry.value = '""' THEN
+			RAISE invalid_parameter_value USING
+				MESSAGE = format('"%s" in option "%s" of pack "%s" must not be empty', entry.name, option, pack);
+		END IF;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION reconcile.pack_check_names(text, text, jsonb, text[], text) IS
+	'used by packs: refuses names in the options tables and columns that the pack does not have';
 
 CREATE FUNCTION reconcile.pack_ensure_columns(target regclass, wanted jsonb, dry_run boolean)
 	RETURNS TABLE (action text, object text, detail text)
