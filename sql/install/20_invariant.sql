@@ -30,7 +30,7 @@ CREATE FUNCTION reconcile.alter_invariant(
 	AS 'MODULE_PATHNAME', 'reconcile_alter_invariant';
 REVOKE ALL ON FUNCTION reconcile.alter_invariant(text, regclass, text[], text, text, text[], text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.alter_invariant(text, regclass, text[], text, text, text[], text, text, text) IS
-	'changes what is given of an invariant''s definition, NULL keeps; an empty where_absent removes it; changes no user data';
+	'changes what is given of an invariant''s definition, NULL keeps; an empty where_absent or description removes it; changes no user data';
 
 CREATE FUNCTION reconcile.drop_invariant(name text) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE

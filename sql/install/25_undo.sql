@@ -18,9 +18,29 @@ REVOKE ALL ON FUNCTION reconcile.undo_last(text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.undo_last(text, boolean) IS
 	'undoes the newest undoable run of each invariant of a pack, children first; changes user data unless dry_run';
 
+CREATE FUNCTION reconcile.run_rows(run_id bigint)
+	RETURNS TABLE (ordinal bigint, "row" jsonb)
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_run_rows';
+COMMENT ON FUNCTION reconcile.run_rows(bigint) IS
+	'the rows that a run wrote, where it recorded them one by one';
+
+CREATE FUNCTION reconcile.run_failures(run_id bigint)
+	RETURNS TABLE (key jsonb, sqlstate text, message text)
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_run_failures';
+COMMENT ON FUNCTION reconcile.run_failures(bigint) IS
+	'the rows that a run could not write, as long as no later run tried them again';
+
+CREATE FUNCTION reconcile.run_xids(run_id bigint) RETURNS TABLE (xid xid8)
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_run_xids';
+COMMENT ON FUNCTION reconcile.run_xids(bigint) IS
+	'the transaction ids that the rows of a run carry as xmin, where it did not record them';
+
 CREATE FUNCTION reconcile.forget_runs(older_than interval) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_forget_runs';
 REVOKE ALL ON FUNCTION reconcile.forget_runs(interval) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.forget_runs(interval) IS
-	'removes runs that ended longer ago than that from the ledger, and says how many; they cannot be undone any more';
+	'removes runs that ended, and plans that were applied or expired, longer ago than that; says how many runs; they cannot be undone any more';

@@ -7,11 +7,11 @@ REVOKE ALL ON FUNCTION reconcile.begin_batches(text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.begin_batches(text) IS
 	'used by repair_in_batches(): plans, and enters the run that will apply the plan';
 
-CREATE FUNCTION reconcile.run_batch(run_id bigint, batch_size integer) RETURNS boolean
+CREATE FUNCTION reconcile.run_batch(run_id bigint, invariant text, batch_size integer) RETURNS boolean
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_run_batch';
-REVOKE ALL ON FUNCTION reconcile.run_batch(bigint, integer) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.run_batch(bigint, integer) IS
+REVOKE ALL ON FUNCTION reconcile.run_batch(bigint, text, integer) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.run_batch(bigint, text, integer) IS
 	'used by repair_in_batches(): applies the next rows of a run, true when more are left; changes user data';
 
 CREATE FUNCTION reconcile.pause_run(run_id bigint) RETURNS void
@@ -38,8 +38,6 @@ DECLARE
 	more     boolean := true;
 	busy     boolean;
 	attempts integer := 0;
-	told     timestamptz := pg_catalog.clock_timestamp();
-	seen     record;
 BEGIN
 	IF batch_size IS NULL OR pause IS NULL OR lock_timeout IS NULL THEN
 		RAISE null_value_not_allowed USING
@@ -48,11 +46,6 @@ BEGIN
 	IF batch_size OPERATOR(pg_catalog.<) 1 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'argument "batch_size" must be at least 1';
 	END IF;
-	IF EXISTS (SELECT FROM reconcile.runs r WHERE r.run_id OPERATOR(pg_catalog.=) resume
-	           AND r.invariant OPERATOR(pg_catalog.<>) repair_in_batches.invariant) THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = pg_catalog.format('run %s is not of invariant "%s"', resume, invariant);
-	END IF;
 	run := coalesce(resume, reconcile.begin_batches(invariant));
 	COMMIT;
 
@@ -60,7 +53,7 @@ BEGIN
 		BEGIN
 			PERFORM pg_catalog.set_config('lock_timeout',
 				(pg_catalog.date_part('epoch', lock_timeout) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8::pg_catalog.text, true);
-			more := reconcile.run_batch(run, batch_size);
+			more := reconcile.run_batch(run, invariant, batch_size);
 			busy := false;
 			attempts := 0;
 		EXCEPTION WHEN lock_not_available THEN
@@ -72,11 +65,6 @@ BEGIN
 		END;
 		COMMIT;
 
-		SELECT r.planned, r.progress INTO seen FROM reconcile.runs r WHERE r.run_id OPERATOR(pg_catalog.=) run;
-		IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (told OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => 1)) THEN
-			RAISE NOTICE 'repair %: % of %', invariant, seen.progress, seen.planned;
-			told := pg_catalog.clock_timestamp();
-		END IF;
 		IF busy THEN  -- twice as long each time, 0.1 s to 12.8 s
 			PERFORM pg_catalog.pg_sleep(0.1 OPERATOR(pg_catalog.*) pg_catalog.power(2, least(attempts OPERATOR(pg_catalog.-) 1, 7)));
 		ELSIF more THEN

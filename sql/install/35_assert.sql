@@ -12,7 +12,10 @@ DECLARE
 	drifted text[];
 	worst   record;
 BEGIN
-	IF severity IS NULL OR severity <> ALL (ranks) THEN
+	IF severity IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'argument "severity" must not be null';
+	END IF;
+	IF severity <> ALL (ranks) THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('invalid value for argument "severity": "%s"', severity),
 			HINT = 'Valid values are "error", "warning", "notice".';
@@ -47,16 +50,22 @@ COMMENT ON FUNCTION reconcile.assert_clean(text, text, text) IS
 -- Definitions as a document, to be kept beside the migrations.
 
 CREATE FUNCTION reconcile.export_invariants(pack text DEFAULT NULL) RETURNS jsonb
-	LANGUAGE sql STABLE PARALLEL SAFE
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
-	BEGIN ATOMIC
-		SELECT jsonb_build_object('version', 1, 'invariants', coalesce(jsonb_agg(jsonb_build_object(
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM reconcile.packs p WHERE p.installed AND p.name = pack) AND pack IS NOT NULL THEN
+		RAISE SQLSTATE 'RC005' USING MESSAGE = format('pack "%s" is not installed', pack),
+			HINT = reconcile.did_you_mean(pack, ARRAY(SELECT name FROM reconcile.packs WHERE installed ORDER BY name));
+	END IF;
+	RETURN jsonb_build_object('version', 1, 'invariants', (
+		SELECT coalesce(jsonb_agg(jsonb_build_object(
 				'name', i.name, 'kind', i.kind, 'target', i.target::text, 'key', i.key, 'expects', i.expects,
 				'compare', i.compare, 'where_absent', i.where_absent, 'severity', i.severity,
 				'description', i.description, 'search_path', i.search_path)
-			ORDER BY i.name), '[]'))
-		FROM reconcile.invariants i WHERE export_invariants.pack IS NULL OR i.pack = export_invariants.pack;
-	END;
+			ORDER BY i.name), '[]')
+		FROM reconcile.invariants i WHERE export_invariants.pack IS NULL OR i.pack = export_invariants.pack));
+END $$;
 COMMENT ON FUNCTION reconcile.export_invariants(text) IS
 	'the definitions of a pack or of all invariants as JSON, the same each time';
 
@@ -68,8 +77,10 @@ AS $$
 DECLARE
 	element jsonb;
 	wanted  record;
-	old     record;
-	place   integer := 0;
+	target  regclass;
+	same    boolean;
+	place   text;
+	part    text;
 BEGIN
 	IF document IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'argument "document" must not be null';
@@ -78,33 +89,45 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = 'the document is not one of export_invariants()',
 			DETAIL = 'It must be an object with "version" 1 and an array "invariants".';
 	END IF;
-	FOR element IN SELECT * FROM jsonb_array_elements(document -> 'invariants') LOOP
+	FOR element, place IN SELECT e, format('$.invariants[%s]', n - 1)
+		FROM jsonb_array_elements(document -> 'invariants') WITH ORDINALITY AS t(e, n)
+	LOOP
 		IF jsonb_typeof(element) <> 'object' OR NOT element ?& '{name,target,key,expects}' THEN
-			RAISE invalid_parameter_value USING
-				MESSAGE = format('$.invariants[%s] has no name, target, key or expects', place);
+			RAISE invalid_parameter_value USING MESSAGE = place || ' has no name, target, key or expects';
 		END IF;
-		SELECT * INTO wanted FROM jsonb_to_record(element) AS e(name text, kind text, target text, key text[],
-			expects text, compare text[], where_absent text, severity text, description text, search_path text);
-		PERFORM set_config('search_path', coalesce(wanted.search_path, 'pg_catalog, pg_temp'), true);
-		SELECT i.* INTO old FROM reconcile.invariants i WHERE i.name = wanted.name;
+		IF jsonb_typeof(element -> 'key') <> 'array' OR jsonb_typeof(element -> 'compare') NOT IN ('array', 'null') THEN
+			RAISE invalid_parameter_value USING MESSAGE = place || ' has a key or compare that is no array of names';
+		END IF;
+		SELECT k INTO part FROM jsonb_object_keys(element) AS k WHERE k <> ALL ('{name,kind,target,key,expects,compare,where_absent,severity,description,search_path}');
+		IF FOUND THEN
+			RAISE invalid_parameter_value USING MESSAGE = format('%s has the unknown key "%s"', place, part);
+		END IF;
+		SELECT e.name, e.target, e.key, e.expects, coalesce(e.kind, 'insert') AS kind, coalesce(e.compare, '{}') AS compare,
+		       nullif(e.where_absent, '') AS where_absent, coalesce(e.severity, 'error') AS severity,
+		       nullif(e.description, '') AS description, coalesce(e.search_path, 'pg_catalog, pg_temp') AS search_path
+			INTO wanted
+			FROM jsonb_to_record(element) AS e(name text, kind text, target text, key text[],
+				expects text, compare text[], where_absent text, severity text, description text, search_path text);
+		-- the path is for names, in three places only: operators of its schemas are not ours
+		PERFORM set_config('search_path', wanted.search_path, true);
+		target := wanted.target::pg_catalog.regclass;
+		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+		SELECT (i.kind, i.target, i.key, i.expects, i.compare, i.where_absent, i.severity, i.description, i.search_path)
+			IS NOT DISTINCT FROM (wanted.kind, target, wanted.key, wanted.expects, wanted.compare,
+				wanted.where_absent, wanted.severity, wanted.description, wanted.search_path)
+			INTO same FROM reconcile.invariants i WHERE i.name = wanted.name;
 		invariant := wanted.name;
-		IF old.name IS NULL THEN
-			action := 'created';
-			PERFORM reconcile.create_invariant(wanted.name, wanted.target::regclass, wanted.key, wanted.expects,
-				coalesce(wanted.kind, 'insert'), coalesce(wanted.compare, '{}'), wanted.where_absent,
-				coalesce(wanted.severity, 'error'), wanted.description);
-		ELSIF (old.kind, old.target, old.key, old.expects, old.compare, old.where_absent, old.severity, old.description)
-			IS NOT DISTINCT FROM (coalesce(wanted.kind, 'insert'), wanted.target::regclass, wanted.key, wanted.expects,
-				coalesce(wanted.compare, '{}'), wanted.where_absent, coalesce(wanted.severity, 'error'), wanted.description) THEN
-			action := 'kept';
-		ELSE
-			action := 'altered';
-			PERFORM reconcile.alter_invariant(wanted.name, wanted.target::regclass, wanted.key, wanted.expects,
-				coalesce(wanted.kind, 'insert'), coalesce(wanted.compare, '{}'), coalesce(wanted.where_absent, ''),
-				coalesce(wanted.severity, 'error'), coalesce(wanted.description, ''));
+		action := CASE WHEN same THEN 'kept' WHEN same IS NULL THEN 'created' ELSE 'altered' END;
+		PERFORM set_config('search_path', wanted.search_path, true);
+		IF same IS NULL THEN
+			PERFORM reconcile.create_invariant(wanted.name, target, wanted.key, wanted.expects,
+				wanted.kind, wanted.compare, wanted.where_absent, wanted.severity, wanted.description);
+		ELSIF NOT same THEN
+			PERFORM reconcile.alter_invariant(wanted.name, target, wanted.key, wanted.expects,
+				wanted.kind, wanted.compare, coalesce(wanted.where_absent, ''), wanted.severity, coalesce(wanted.description, ''));
 		END IF;
+		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 		RETURN NEXT;
-		place := place + 1;
 	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION reconcile.import_invariants(jsonb) FROM PUBLIC;

@@ -12,7 +12,8 @@ COMMENT ON COLUMN reconcile.pack.description IS 'what it is for';
 COMMENT ON COLUMN reconcile.pack.options IS 'its options with their defaults; null stands for a text that is required';
 
 CREATE VIEW reconcile.packs AS
-	SELECT p.name, i.version, i.name IS NOT NULL AS installed, i.options, p.description
+	SELECT p.name, i.version, i.name IS NOT NULL AS installed, i.options, p.description,
+	       p.options AS default_options
 	FROM reconcile.pack p LEFT JOIN reconcile.installed_pack i ON i.name = p.name;
 COMMENT ON VIEW reconcile.packs IS 'all packs, and which of them are installed with which options';
 COMMENT ON COLUMN reconcile.packs.name IS 'name of the pack, as install_pack() takes it';
@@ -20,8 +21,8 @@ COMMENT ON COLUMN reconcile.packs.version IS 'version of pg_reconcile that insta
 COMMENT ON COLUMN reconcile.packs.installed IS 'whether it is installed in this database';
 COMMENT ON COLUMN reconcile.packs.options IS 'the options it was installed with, defaults included';
 COMMENT ON COLUMN reconcile.packs.description IS 'what it is for';
+COMMENT ON COLUMN reconcile.packs.default_options IS 'its options with their defaults; null stands for a text that is required';
 GRANT SELECT ON reconcile.packs TO PUBLIC;
-GRANT SELECT ON reconcile.pack TO PUBLIC;
 
 -- Helpers of the packs.  They write nothing, or check the caller themselves.
 
@@ -73,11 +74,11 @@ BEGIN
 	IF pack IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'argument "pack" must not be null';
 	END IF;
-	SELECT '{"schema": "public", "tables": {}, "columns": {}}'::jsonb || p.options INTO defaults
-	FROM reconcile.pack p WHERE p.name = pack_options.pack;
+	SELECT '{"schema": "public", "tables": {}, "columns": {}}'::jsonb || p.default_options INTO defaults
+	FROM reconcile.packs p WHERE p.name = pack_options.pack;
 	IF NOT FOUND THEN
 		RAISE undefined_object USING MESSAGE = format('pack "%s" does not exist', pack),
-			HINT = reconcile.did_you_mean(pack, ARRAY(SELECT name FROM reconcile.pack ORDER BY name));
+			HINT = reconcile.did_you_mean(pack, ARRAY(SELECT name FROM reconcile.packs ORDER BY name));
 	END IF;
 
 	given := coalesce(given, '{}');

@@ -30,6 +30,7 @@ namespace reconcile::invariant {
 
 namespace {
 
+constexpr int kMillisecondsBetweenNotices = 1000;
 constexpr int kStale = MAKE_SQLSTATE('R', 'C', '0', '0', '2');
 
 /* check_unchanged refuses to go on with what another definition began. */
@@ -70,6 +71,22 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 	enter_batch(definition, batch, written.get(), refused);
 }
 
+/* report_progress tells a waiting user, once per second, how far the run is. */
+void report_progress(const BatchedRun &run, int64 progress)
+{
+	static TimestampTz reported_at = 0;
+	TimestampTz const now = GetCurrentTimestamp();
+	if (!TimestampDifferenceExceeds(reported_at, now, kMillisecondsBetweenNotices))
+		return;
+	if (reported_at != 0)
+		pg::call([&] {
+			ereport(NOTICE, (errmsg("repair %s: %lld of %lld", run.invariant.c_str(),
+									static_cast<long long>(progress),
+									static_cast<long long>(run.planned))));
+		});
+	reported_at = now;
+}
+
 } // namespace
 
 /* reconcile_begin_batches plans, and enters the run that will apply the plan. */
@@ -98,10 +115,14 @@ RECONCILE_FUNCTION(reconcile_run_batch)
 {
 	pg::Arguments arguments(fcinfo);
 	BatchedRun const run = batched_run(arguments.int8(0, "run_id"));
-	int64 const size = arguments.int4(1, "batch_size");
+	Definition const definition = definition_named(arguments.text(1, "invariant"));
+	int64 const size = arguments.int4(2, "batch_size");
 	if (size < 1)
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"batch_size\" must be at least 1");
-	Definition const definition = definition_named(run.invariant);
+	if (run.invariant != definition.name)
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
+				 "run " + std::to_string(run.run_id) + " is of invariant \"" + run.invariant +
+					 "\", not \"" + definition.name + "\"");
 	require_role(definition);
 	check_unchanged(definition, run);
 	lock_for_repair(definition.name);
@@ -109,6 +130,7 @@ RECONCILE_FUNCTION(reconcile_run_batch)
 	bool const last = run.progress + size >= run.planned;
 	if (run.progress < run.planned)
 		apply_batch(definition, run, size);
+	report_progress(run, std::min(run.progress + size, run.planned));
 	if (last)
 		close_run(definition, run.run_id);
 	return BoolGetDatum(!last);

@@ -247,6 +247,8 @@ void check_as_owner(Definition &d)
 {
 	if (d.where_absent && d.where_absent->empty()) /* how an argument says: none */
 		d.where_absent.reset();
+	if (d.description && d.description->empty())
+		d.description.reset();
 	if (d.name.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the name of an invariant must not be empty");
 	if (d.key.empty())

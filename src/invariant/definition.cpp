@@ -156,7 +156,8 @@ void store(const Definition &d)
 				definition_args(d).add(REGROLEOID, ObjectIdGetDatum(d.owner)).add(d.pack));
 	if (stored == 0)
 		pg::fail(ERRCODE_DUPLICATE_OBJECT, "invariant \"" + d.name + "\" already exists", {},
-				 "Drop it first with reconcile.drop_invariant().");
+				 "Change it with reconcile.alter_invariant(), or drop it first with"
+				 " reconcile.drop_invariant().");
 }
 
 void replace(const Definition &d)
@@ -183,6 +184,8 @@ void forget(const std::string &name)
 	pg::Spi spi;
 	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1",
 			SPI_OK_DELETE, pg::Args().add(name));
+	spi.run("DELETE FROM reconcile.saved_plan WHERE invariant = $1", SPI_OK_DELETE,
+			pg::Args().add(name));
 	spi.run("DELETE FROM reconcile.invariant WHERE name = $1", SPI_OK_DELETE,
 			pg::Args().add(name));
 }

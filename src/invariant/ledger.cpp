@@ -186,6 +186,15 @@ PastRun past_run(int64 run_id, bool lock)
 	return run;
 }
 
+void require_role(const PastRun &run)
+{
+	if (!pg::role_exists(run.owner) || !pg::may_act_as(run.owner))
+		pg::fail(ERRCODE_INSUFFICIENT_PRIVILEGE,
+				 "permission denied for run " + std::to_string(run.run_id),
+				 "It ran as role \"" + pg::role_name(run.owner) + "\".",
+				 "Ask for membership in that role.");
+}
+
 void recorded_rows(int64 run_id, pg::WorkList &into)
 {
 	pg::AsExtensionOwner owner;

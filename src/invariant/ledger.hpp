@@ -92,6 +92,9 @@ struct PastRun {
 /* past_run looks up a run; an unknown number is an error. */
 PastRun past_run(int64 run_id, bool lock);
 
+/* require_role checks that the caller may act as the role the run had. */
+void require_role(const PastRun &run);
+
 /* recorded_rows reads the rows of a run as one jsonb column. */
 void recorded_rows(int64 run_id, pg::WorkList &into);
 

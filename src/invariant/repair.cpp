@@ -110,6 +110,8 @@ RunRecord live_run(const Definition &definition, const Options &options)
 	}
 	constraints.wait_again();
 	run.run_id = next_run_id();
+	if (options.plan)
+		run.plan = options.plan->plan_id;
 	enter(definition, run, written.get(), refused);
 	if (options.plan)
 		mark_applied(options.plan->plan_id, run.run_id);

@@ -335,11 +335,7 @@ void tell_what_is_not_known(const PastRun &run, const Undone &undone)
 void undo(int64 run_id, bool dry_run, pg::WorkList &gone_before, pg::ResultSet &result)
 {
 	PastRun const run = past_run(run_id, !dry_run);
-	if (!pg::role_exists(run.owner) || !pg::may_act_as(run.owner))
-		pg::fail(ERRCODE_INSUFFICIENT_PRIVILEGE,
-				 "permission denied for run " + std::to_string(run_id),
-				 "It ran as role \"" + pg::role_name(run.owner) + "\".",
-				 "Ask for membership in that role.");
+	require_role(run);
 	if (run.undo_refusal)
 		pg::fail(kUndoRefused, "run " + std::to_string(run_id) + " cannot be undone",
 				 "The reason: " + *run.undo_refusal + ".");
@@ -426,10 +422,15 @@ RECONCILE_FUNCTION(reconcile_forget_runs)
 	check_may_write(false, "reconcile.forget_runs()");
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	return Int64GetDatum(static_cast<int64>(
-		spi.run("DELETE FROM reconcile.run WHERE finished_at <"
-				" now() - $1",
-				SPI_OK_DELETE, pg::Args().add(INTERVALOID, older_than))));
+	pg::Args args;
+	args.add(INTERVALOID, older_than);
+	int64 const forgotten = static_cast<int64>(spi.run(
+		"DELETE FROM reconcile.run WHERE finished_at < now() - $1", SPI_OK_DELETE, args));
+	spi.run("DELETE FROM reconcile.saved_plan p WHERE coalesce(p.applied_at, p.expires_at) < now() - $1"
+			" AND NOT EXISTS (SELECT FROM reconcile.run r WHERE r.plan = p.plan_id"
+			"  AND r.finished_at IS NULL)",
+			SPI_OK_DELETE, args);
+	return Int64GetDatum(forgotten);
 }
 
 } // namespace reconcile::invariant

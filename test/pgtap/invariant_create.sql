@@ -158,7 +158,7 @@ SELECT lives_ok($$SELECT reconcile.create_invariant('user_preferences', 'prefere
 	'SELECT id AS user_id, customer_id FROM users WHERE customer_id IS NOT NULL;  -- one statement')$$, 'a good one is accepted');
 SELECT raised('the same name', $$SELECT reconcile.create_invariant('user_preferences', 'preferences', '{user_id}',
 	'SELECT 1 AS user_id, 1 AS customer_id')$$, '42710', 'invariant "user_preferences" already exists',
-	'Drop it first with reconcile.drop_invariant().');
+	'Change it with reconcile.alter_invariant(), or drop it first with reconcile.drop_invariant().');
 SELECT raised('a name that is nearly right', $$SELECT reconcile.audit('user_preference')$$, '42704',
 	'invariant "user_preference" does not exist', 'Did you mean "user_preferences"?');
 SELECT raised('a name of 300 bytes that is wrong', $$SELECT reconcile.audit(repeat('€', 100))$$, '42704',

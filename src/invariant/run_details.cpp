@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * run_details.cpp
+ *	  What the ledger knows of one run, for those who may act as its owner.
+ *
+ * The ledger's tables are private; a report on a run that one has just made
+ * must not need rights on all of them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/ledger.hpp"
+#include "pg/identity.hpp"
+#include "pg/result_set.hpp"
+#include "pg/spi.hpp"
+#include "pg/text.hpp"
+
+namespace reconcile::invariant {
+
+namespace {
+
+/* collect_of_run returns the rows of a query on the run that is its $1. */
+Datum collect_of_run(FunctionCallInfo fcinfo, const char *sql)
+{
+	int64 const run_id = pg::Arguments(fcinfo).int8(0, "run_id");
+	require_role(past_run(run_id, false));
+	pg::ResultSet result(fcinfo);
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.collect(sql, SPI_OK_SELECT, result.store(), result.context(), pg::Args().add(run_id));
+	return Datum(0);
+}
+
+} // namespace
+
+RECONCILE_FUNCTION(reconcile_run_rows)
+{
+	return collect_of_run(fcinfo, "SELECT ordinal, row FROM reconcile.run_row WHERE run_id = $1"
+								  " ORDER BY ordinal");
+}
+
+RECONCILE_FUNCTION(reconcile_run_failures)
+{
+	return collect_of_run(fcinfo, "SELECT key, sqlstate, message FROM reconcile.failure"
+								  " WHERE run_id = $1");
+}
+
+RECONCILE_FUNCTION(reconcile_run_xids)
+{
+	return collect_of_run(fcinfo, "SELECT xid FROM reconcile.run r, unnest(r.xids) AS xid"
+								  " WHERE r.run_id = $1");
+}
+
+} // namespace reconcile::invariant
