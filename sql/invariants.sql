@@ -25,11 +25,11 @@ SELECT * FROM reconcile.findings('user_preferences') ORDER BY key::text;
 
 -- Look before repairing: the default writes nothing.
 SELECT invariant, run_id, planned, changed, already_present, failed FROM reconcile.repair('user_preferences');
-TABLE notification_preferences ORDER BY user_id;
+SELECT user_id, customer_id, frequency FROM notification_preferences ORDER BY user_id;
 
 -- Repair.
 SELECT invariant, run_id, planned, changed, already_present, failed FROM reconcile.repair('user_preferences', dry_run => false);
-TABLE notification_preferences ORDER BY user_id;
+SELECT user_id, customer_id, frequency FROM notification_preferences ORDER BY user_id;
 SELECT invariant, state, message FROM reconcile.audit();
 
 -- The second run changes nothing.
@@ -50,6 +50,7 @@ SELECT invariant, planned, changed, already_present, failed FROM reconcile.repai
 SELECT invariant, key, source, sqlstate, message, attempts FROM reconcile.failures;
 SELECT invariant, planned, changed, already_present, failed FROM reconcile.repair('user_preferences', dry_run => false);
 SELECT invariant, key, attempts FROM reconcile.failures;
+ALTER TABLE notification_preferences ALTER id RESTART 100;
 SELECT reconcile.repair('user_preferences', dry_run => false, on_row_error => 'stop');
 ALTER TABLE notification_preferences DROP CONSTRAINT big_customers;
 SELECT invariant, planned, changed, already_present, failed FROM reconcile.repair('user_preferences', dry_run => false);
@@ -88,5 +89,5 @@ SELECT reconcile.drop_invariant('user_preferences');
 SELECT count(*) FROM reconcile.audit();
 SELECT count(*) FROM reconcile.runs;
 DROP EXTENSION pg_reconcile;
-TABLE notification_preferences ORDER BY user_id;
+SELECT user_id, customer_id, frequency FROM notification_preferences ORDER BY user_id;
 DROP TABLE notification_preferences, users;

@@ -184,7 +184,7 @@ SELECT results_eq($$SELECT ordinal, row ->> 'id', row ->> 'kind', row ? 'at' FRO
 SELECT is((SELECT record FROM reconcile.run ORDER BY run_id DESC LIMIT 1), 'rows', 'the ledger says how');
 DELETE FROM halved WHERE id < 5;
 SELECT is(counts('halved', false, record => 'rows'), '(14,4,0,10)', 'recorded beside bad rows');
-SELECT is((SELECT array_agg((row ->> 'id')::integer ORDER BY ordinal) FROM reconcile.run_row
+SELECT is((SELECT array_agg((row ->> 'id')::integer ORDER BY (row ->> 'id')::integer) FROM reconcile.run_row
 	WHERE run_id = (SELECT max(run_id) FROM reconcile.run)), '{1,2,3,4}', 'without those that were rolled back');
 
 -- ---------------------------------------------------------------- a dry run leaves everything alone
