@@ -24,8 +24,10 @@ namespace reconcile::fdw {
 
 namespace {
 
-/* A collection without statistics is taken for one that is worth a hash join. */
-constexpr double kDefaultDocuments = 100000;
+/* What is assumed of a collection without statistics: its documents, and the
+ * part of them that conditions leave at least. */
+constexpr double kDefaultDocuments = 1000000;
+constexpr Selectivity kLeastGuess = 0.01;
 constexpr Cost kStartupCost = 25;	   /* a command, and its answer */
 constexpr Cost kCostOfDocument = 0.02; /* transfer and conversion */
 
@@ -73,13 +75,20 @@ int64_t limit_of(PlannerInfo *root, RelOptInfo *rel, const Table &table)
 
 } // namespace
 
+/* get_rel_size estimates the rows of a scan.  Without statistics both figures
+ * are guesses, and PostgreSQL's guess for an equality is one row of 200: a few
+ * of these, and a join looks as if a nested loop would do.  Too high a guess
+ * costs a hash join, too low a one costs hours. */
 void get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid)
 {
 	pg::call([&] {
-		if (rel->tuples <= 0)
+		Selectivity selectivity =
+			clauselist_selectivity(root, rel->baserestrictinfo, 0, JOIN_INNER, nullptr);
+		if (rel->tuples <= 0) {
 			rel->tuples = kDefaultDocuments;
-		rel->rows = clamp_row_est(rel->tuples * clauselist_selectivity(root, rel->baserestrictinfo,
-																	   0, JOIN_INNER, nullptr));
+			selectivity = Max(selectivity, kLeastGuess);
+		}
+		rel->rows = clamp_row_est(rel->tuples * selectivity);
 	});
 }
 
