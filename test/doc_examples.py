@@ -302,8 +302,7 @@ def check_links():
 
 def sqlstates_raised():
     """sqlstates_raised collects every SQLSTATE that the sources raise."""
-    include = subprocess.run([os.environ.get("PG_CONFIG", "pg_config"), "--includedir-server"], text=True, check=True,
-                             capture_output=True).stdout.strip()
+    include = subprocess.run(["pg_config", "--includedir-server"], text=True, check=True, capture_output=True).stdout.strip()
     code_of = {name: "".join(re.findall(r"'(.)'", code)) for name, code in
                re.findall(r"#define (ERRCODE_\w+)\s+(MAKE_SQLSTATE\(.*\))", Path(include, "utils/errcodes.h").read_text())}
     found = set()
