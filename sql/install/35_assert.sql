@@ -113,7 +113,7 @@ BEGIN
 		target := wanted.target::pg_catalog.regclass;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 		SELECT (i.kind, i.target, i.key, i.expects, i.compare, i.where_absent, i.severity, i.description, i.search_path)
-			IS NOT DISTINCT FROM (wanted.kind, target, wanted.key, wanted.expects, wanted.compare,
+			IS NOT DISTINCT FROM (wanted.kind, import_invariants.target, wanted.key, wanted.expects, wanted.compare,
 				wanted.where_absent, wanted.severity, wanted.description, wanted.search_path)
 			INTO same FROM reconcile.invariants i WHERE i.name = wanted.name;
 		invariant := wanted.name;
