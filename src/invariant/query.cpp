@@ -7,6 +7,7 @@
  */
 #include "invariant/query.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/nodes.hpp"
 #include "pg/text.hpp"
 
@@ -251,6 +252,7 @@ void ExpectedRows::read_from(Oid table, const std::string &with_query)
 
 std::string ExpectedRows::text() const
 {
+	pg::PortableText portable; /* constants are printed, to be read again */
 	/* deparsing scribbles on its argument */
 	return pg::call([&] {
 		return const_cast<const char *>(
@@ -260,6 +262,7 @@ std::string ExpectedRows::text() const
 
 std::string condition_text(const std::string &condition, Oid table, const char *alias)
 {
+	pg::PortableText portable; /* as in text() */
 	return pg::call([&]() -> const char * {
 		const char *text = pstrdup(condition.c_str());
 		WithPosition position(text);

@@ -64,11 +64,10 @@ private:
  * back, whatever it likes dates, intervals and floats to look like. */
 struct PortableText : Settings {
 	PortableText()
-		: Settings({{"DateStyle", "ISO, YMD"},
+		: Settings({{"DateStyle", "ISO"},
 					{"IntervalStyle", "postgres"},
 					{"extra_float_digits", "3"},
-					{"bytea_output", "hex"},
-					{"lc_monetary", "C"}})
+					{"bytea_output", "hex"}})
 	{
 	}
 };

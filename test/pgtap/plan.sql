@@ -1,0 +1,279 @@
+-- plan(), plan_rows(), compare_plans(), repair(plan =>): exactly what was reviewed is applied, or nothing.
+--
+-- "The dry run is the same code path as the live run and its counts are the counts": tried by letting the dry run of a plan
+-- count the planned rows without looking which are there ('rows inserted meanwhile' fails), and by leaving drop_present()
+-- out of the live run ('a planned row with NULL in its key' fails: the row is there twice).
+\ir ../support/invariant.sql
+SELECT no_plan();
+
+CREATE TABLE source (id integer PRIMARY KEY, v text);
+INSERT INTO source SELECT n, 'v' || n FROM generate_series(1, 5) AS n;
+CREATE TABLE target (id integer PRIMARY KEY, v text, at timestamptz DEFAULT now());
+SELECT reconcile.create_invariant('i', 'target', '{id}', 'SELECT id, v FROM source') \g /dev/null
+
+CREATE FUNCTION applied(plan bigint, dry_run boolean DEFAULT false) RETURNS counts LANGUAGE sql AS
+	'SELECT ROW(planned, changed, already_present, failed)::app.counts FROM reconcile.repair(plan => applied.plan, dry_run => applied.dry_run)';
+
+-- ---------------------------------------------------------------- what a plan is
+
+SELECT reconcile.plan('i') AS plan \gset
+SELECT results_eq(format('SELECT ordinal, key, row FROM reconcile.plan_rows(%s)', :plan),
+	$$SELECT id::bigint, jsonb_build_object('id', id), jsonb_build_object('id', id, 'v', v) FROM source ORDER BY id$$, 'a plan has the missing rows');
+SELECT is_empty('TABLE target', 'it writes no user data');
+SELECT is_empty('TABLE reconcile.runs', 'and is no run');
+SELECT results_eq(format('SELECT invariant, state, planned, created_by, expires_at - created_at, applied_by, applied_at FROM reconcile.plans WHERE plan_id = %s', :plan),
+	$$VALUES ('i', 'open', 5::bigint, current_user::text COLLATE "default", interval '7 days', NULL::bigint, NULL::timestamptz)$$, 'the view shows it');
+SELECT is(applied(:plan, true), '(5,5,0,0)', 'its dry run');
+SELECT is_empty('TABLE target', 'writes nothing');
+SELECT is((SELECT state FROM reconcile.plans WHERE plan_id = :plan), 'open', 'and leaves it open');
+INSERT INTO source VALUES (6, 'v6');
+SELECT is(applied(:plan), '(5,5,0,0)', 'it is applied');
+SELECT results_eq('SELECT id, v FROM target ORDER BY id', 'SELECT id, v FROM source WHERE id < 6 ORDER BY id', 'exactly: what was missing later is not in it');
+SELECT is((SELECT (p.state, p.applied_by = r.run_id, r.plan) FROM reconcile.plans p, reconcile.runs r WHERE plan_id = :plan),
+	('applied'::text, true, :plan::bigint), 'plan and run name each other');
+SELECT raised('a plan that is applied, dry_run ' || dry_run, format('SELECT applied(%s, %L)', :plan, dry_run), 'RC003',
+	format('plan %s is applied already', :plan), detail => (SELECT format('Run %s applied it.', max(run_id)) FROM reconcile.runs))
+FROM unnest('{false,true}'::boolean[]) AS dry_run;
+SELECT is((SELECT count(*) FROM reconcile.runs), 1::bigint, 'once');
+
+-- An empty plan can be applied as well.
+SELECT counts('i', false) \g /dev/null
+SELECT reconcile.plan('i') AS plan \gset
+SELECT is_empty(format('SELECT * FROM reconcile.plan_rows(%s)', :plan), 'a plan with nothing to do');
+SELECT is(applied(:plan), '(0,0,0,0)', 'is applied');
+
+-- Rows that somebody else inserts meanwhile are counted, and theirs stay; the same in the dry run.
+TRUNCATE target;
+SELECT reconcile.plan('i') AS plan \gset
+INSERT INTO target (id, v) VALUES (1, 'mine'), (2, 'mine');
+SELECT is(applied(:plan, true), '(6,4,2,0)', 'rows inserted meanwhile, dry run');
+SELECT is(applied(:plan), '(6,4,2,0)', 'rows inserted meanwhile');
+SELECT is((SELECT array_agg(id ORDER BY id) FROM target WHERE v = 'mine'), '{1,2}', 'are left alone');
+
+-- Where no unique index sees it, too: NULL in the key, and rows outside of a partial index.
+CREATE TABLE nullable (k integer UNIQUE, v text);
+SELECT reconcile.create_invariant('nullable', 'nullable', '{k}', 'SELECT NULL::integer AS k, ''null'' AS v UNION ALL SELECT 1, ''one''') \g /dev/null
+SELECT reconcile.plan('nullable') AS plan \gset
+SELECT is(counts('nullable', false), '(2,2,0,0)', 'a repair comes before the plan');
+SELECT is(applied(:plan, true), '(2,0,2,0)', 'a planned row with NULL in its key, dry run');
+SELECT is(applied(:plan), '(2,0,2,0)', 'a planned row with NULL in its key');
+SELECT is((SELECT count(*) FROM nullable), 2::bigint, 'is not there twice');
+CREATE TABLE soft (k integer, deleted boolean DEFAULT false);
+CREATE UNIQUE INDEX ON soft (k) WHERE NOT deleted;
+SELECT reconcile.create_invariant('soft', 'soft', '{k}', 'SELECT 1 AS k') \g /dev/null
+SELECT reconcile.plan('soft') AS plan \gset
+INSERT INTO soft VALUES (1, true);
+SELECT is(applied(:plan, true), '(1,0,1,0)', 'a row that was soft-deleted meanwhile, dry run');
+SELECT is(applied(:plan), '(1,0,1,0)', 'a row that was soft-deleted meanwhile');
+SELECT is((SELECT count(*) FROM soft), 1::bigint, 'is not resurrected');
+
+-- Bad rows of a plan.
+CREATE TABLE choosy (id integer PRIMARY KEY CHECK (id <> 3));
+SELECT reconcile.create_invariant('choosy', 'choosy', '{id}', 'SELECT id FROM source') \g /dev/null
+SELECT reconcile.plan('choosy') AS plan \gset
+SELECT throws_ok(format('SELECT * FROM reconcile.repair(plan => %s, dry_run => false, on_row_error => ''stop'')', :plan), '23514', NULL, 'stop at a bad row of a plan');
+SELECT is((SELECT state FROM reconcile.plans WHERE plan_id = :plan), 'open', 'leaves the plan open');
+SELECT is(applied(:plan), '(6,5,0,1)', 'a bad row of a plan');
+SELECT is((SELECT count(*) FROM reconcile.failures WHERE invariant = 'choosy'), 1::bigint, 'is recorded');
+
+-- A plan of a table that is undone: the run is undone like any.
+SELECT is((SELECT removed FROM reconcile.undo((SELECT max(run_id) FROM reconcile.runs), false)), 5::bigint, 'an applied plan is undone as a run');
+
+-- ---------------------------------------------------------------- stale plans
+
+-- stale plans, runs something, and applies: the refusal and that nothing was written. NULL: it is not stale.
+CREATE FUNCTION stale(what text, ddl text, why text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	plan bigint;
+BEGIN
+	DROP TABLE IF EXISTS t, t2, t3 CASCADE;
+	CREATE TABLE t (id integer, v varchar(10), w integer);
+	CREATE UNIQUE INDEX t_key ON t (id);
+	INSERT INTO source VALUES (7, 'v7') ON CONFLICT DO NOTHING;
+	PERFORM reconcile.create_invariant('s', 't', '{id}', 'SELECT id, v FROM source', severity => 'notice');
+	plan := reconcile.plan('s');
+	EXECUTE ddl;
+	IF why IS NULL THEN
+		RETURN NEXT is(applied(plan), (SELECT ROW(count, count, 0, 0)::counts FROM (SELECT count(*) FROM reconcile.plan_rows(plan)) AS r), what || ' does not matter');
+	ELSE
+		RETURN QUERY SELECT raised(what || ', dry_run ' || dry_run, format('SELECT applied(%s, %L)', plan, dry_run), 'RC002', format('plan %s is stale', plan),
+			'Make a new one: SELECT reconcile.plan(''s'');', why) FROM unnest('{false,true}'::boolean[]) AS dry_run;
+		RETURN NEXT is((SELECT state FROM reconcile.plans WHERE plan_id = plan), CASE why WHEN 'It expired.' THEN 'expired' ELSE 'open' END, what || ': its state');
+		IF to_regclass('t') IS NOT NULL THEN
+			RETURN NEXT is_empty('TABLE t', what || ': nothing is written');
+		END IF;
+	END IF;
+	PERFORM reconcile.drop_invariant('s');
+END $$;
+SELECT stale(what, ddl, why) FROM (VALUES
+	('an expired plan', 'UPDATE reconcile.saved_plan SET expires_at = now() - interval ''1 second'' WHERE applied_by IS NULL', 'It expired.'),
+	('another query', 'SELECT reconcile.alter_invariant(''s'', expects => ''SELECT id, v FROM source WHERE true'')', 'The definition of invariant "s" changed.'),
+	('another key', 'CREATE UNIQUE INDEX ON t (id, v); SELECT reconcile.alter_invariant(''s'', key => ''{id,v}'')', 'The definition of invariant "s" changed.'),
+	('a compared column', 'SELECT reconcile.alter_invariant(''s'', compare => ''{v}'')', 'The definition of invariant "s" changed.'),
+	('another condition', 'SELECT reconcile.alter_invariant(''s'', where_absent => ''w = 1'')', 'The definition of invariant "s" changed.'),
+	('another target', 'CREATE TABLE t2 (LIKE t INCLUDING ALL); SELECT reconcile.alter_invariant(''s'', target => ''t2'')', 'The definition of invariant "s" changed.'),
+	('another severity', 'SELECT reconcile.alter_invariant(''s'', severity => ''warning'')', NULL),
+	('another description', 'SELECT reconcile.alter_invariant(''s'', description => ''words'')', NULL),
+	('the type of a column', 'ALTER TABLE t ALTER v TYPE text', 'The structure of app.t changed.'),
+	('the length of a column', 'ALTER TABLE t ALTER v TYPE varchar(20)', 'The structure of app.t changed.'),
+	('an added column', 'ALTER TABLE t ADD x text', 'The structure of app.t changed.'),
+	('a dropped column', 'ALTER TABLE t DROP w', 'The structure of app.t changed.'),
+	('a renamed column', 'ALTER TABLE t RENAME w TO z', 'The structure of app.t changed.'),
+	('a column that must not be NULL', 'ALTER TABLE t ALTER v SET NOT NULL', 'The structure of app.t changed.'),
+	('a dropped index', 'DROP INDEX t_key', 'The structure of app.t changed.'),
+	('another index', 'DROP INDEX t_key; CREATE UNIQUE INDEX t_key2 ON t (id)', 'The structure of app.t changed.'),
+	('a partial index in its place', 'DROP INDEX t_key; CREATE UNIQUE INDEX t_key ON t (id) WHERE w IS NULL', 'The structure of app.t changed.'),
+	('the same index made again', 'DROP INDEX t_key; CREATE UNIQUE INDEX t_key ON t (id)', NULL),
+	('an index on other columns', 'CREATE INDEX ON t (v)', NULL),
+	('a renamed target', 'ALTER TABLE t RENAME TO t3', 'The structure of app.t3 changed.'),
+	('a row that is not expected any more', 'DELETE FROM source WHERE id = 7', '1 planned row is not expected any more; one has the key {"id": 7}.'),
+	('rows that are not expected any more', 'DELETE FROM source WHERE id IN (1, 7)', '2 planned rows are not expected any more; one has the key {"id": 1}.'),
+	('another value for the same key', 'INSERT INTO source VALUES (1, ''v1'') ON CONFLICT DO NOTHING; UPDATE source SET v = ''later'' WHERE id = 1', NULL),
+	('a new row', 'INSERT INTO source VALUES (8, ''v8'')', NULL)
+) AS c(what, ddl, why);
+SELECT is((SELECT v FROM t WHERE id = 1), 'later', 'a later plan plans the later value');
+
+-- A target that is gone, or an invariant.
+SELECT reconcile.create_invariant('s', 't', '{id}', 'SELECT id + 100 AS id, v FROM source') \g /dev/null
+SELECT reconcile.plan('s') AS plan \gset
+SELECT reconcile.drop_invariant('s') \g /dev/null
+SELECT throws_ok(format('SELECT applied(%s)', :plan), '42704', NULL, 'a plan of a dropped invariant');
+SELECT throws_ok(format('SELECT reconcile.plan_rows(%s)', :plan), '42704', NULL, 'its rows');
+
+-- ---------------------------------------------------------------- wrong arguments
+
+SELECT reconcile.plan('i') AS plan \gset
+SELECT raised(what, format(sql, :plan), code, format(message, :plan), hint) FROM (VALUES
+	('a plan of another invariant', 'SELECT reconcile.repair(''soft'', plan => %s)', '22023', 'plan %s is of invariant "i"', 'Leave out the arguments invariant and pack.'),
+	('a plan with a pack', 'SELECT reconcile.repair(pack => ''p'', plan => %s)', '22023', 'plan %s is of invariant "i"', 'Leave out the arguments invariant and pack.'),
+	('an unknown plan', 'SELECT reconcile.repair(plan => 1000%s)', '42704', 'plan 1000%s does not exist', 'View reconcile.plans lists all plans.'),
+	('rows of an unknown plan', 'SELECT reconcile.plan_rows(1000%s)', '42704', 'plan 1000%s does not exist', NULL),
+	('rows of no plan', 'SELECT reconcile.plan_rows(NULL)', '22004', 'argument "plan" must not be null', NULL),
+	('a plan of no invariant', 'SELECT reconcile.plan(NULL)', '22004', 'argument "invariant" must not be null', NULL),
+	('a plan of an unknown invariant', 'SELECT reconcile.plan(''ii'')', '42704', 'invariant "ii" does not exist', NULL)
+) AS c(what, sql, code, message, hint);
+SELECT lives_ok(format('SELECT * FROM reconcile.repair(''i'', plan => %s)', :plan), 'the invariant may be named beside its plan');
+SAVEPOINT read_only;
+SET TRANSACTION READ ONLY;
+SELECT is((SELECT changed FROM reconcile.repair(plan => :plan)), (SELECT planned FROM reconcile.plans WHERE plan_id = :plan), 'dry run of a plan in a read-only transaction');
+SELECT lives_ok(format('SELECT * FROM reconcile.plan_rows(%s)', :plan), 'rows of a plan in a read-only transaction');
+SELECT throws_ok($$SELECT reconcile.plan('i')$$, '25006', 'cannot execute reconcile.plan() in a read-only transaction', 'a plan is saved');
+ROLLBACK TO read_only;
+
+-- Another role.
+CREATE ROLE plan_reader;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconcile TO plan_reader;
+SET LOCAL ROLE plan_reader;
+SELECT throws_ok(format(sql, :plan), '42501', 'permission denied for invariant "i"', sql || ' of another role') FROM unnest(ARRAY[
+	'SELECT reconcile.plan(''i'')', 'SELECT reconcile.plan_rows(%s)', 'SELECT reconcile.repair(plan => %s)']) AS sql;
+RESET ROLE;
+
+-- ---------------------------------------------------------------- values
+
+-- exact plans rows of a type and applies them in another session's styles: what is there is what the query yields.
+CREATE FUNCTION exact(type text, expressions text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	query text := (SELECT string_agg(format('SELECT %s AS n, (%s)::%s AS v', n, e, type), ' UNION ALL ') FROM unnest(expressions) WITH ORDINALITY AS t(e, n));
+	plan bigint;
+BEGIN
+	DROP TABLE IF EXISTS t CASCADE;
+	EXECUTE format('CREATE TABLE t (n integer PRIMARY KEY, v %s)', type);
+	PERFORM reconcile.create_invariant('t', 't', '{n}', query);
+	SET LOCAL DateStyle = 'SQL, DMY'; SET LOCAL IntervalStyle = 'sql_standard'; SET LOCAL extra_float_digits = -15;
+	SET LOCAL bytea_output = 'escape'; SET LOCAL TimeZone = 'America/St_Johns';
+	plan := reconcile.plan('t');
+	SET LOCAL DateStyle = 'German'; SET LOCAL IntervalStyle = 'postgres_verbose'; SET LOCAL extra_float_digits = 3;
+	SET LOCAL bytea_output = 'hex'; SET LOCAL TimeZone = 'Asia/Kathmandu';
+	RETURN NEXT is(applied(plan), ROW(cardinality(expressions), cardinality(expressions), 0, 0)::counts, type || ': applied');
+	RETURN NEXT results_eq('SELECT n, v::text, pg_column_size(v) > 0 FROM t ORDER BY n', format('SELECT n, v::text, pg_column_size(v) > 0 FROM (%s) AS t ORDER BY n', query),
+		type || ': exactly what the query yields');
+	SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 1; SET LOCAL TimeZone = 'UTC';
+	PERFORM reconcile.drop_invariant('t');
+EXCEPTION WHEN OTHERS THEN
+	RETURN NEXT fail(format('%s: %s %s', type, SQLSTATE, SQLERRM));
+END $$;
+CREATE TYPE mood AS ENUM ('sad', 'it''s', 'a,b', '"q"');
+CREATE DOMAIN word AS varchar(5) CHECK (VALUE <> '');
+CREATE DOMAIN document AS jsonb CHECK (VALUE IS NOT NULL);
+CREATE DOMAIN words AS text[];
+CREATE TYPE pair AS (a integer, b text, c timestamptz);
+CREATE TYPE nested AS (p pair, j json, m mood[]);
+CREATE TYPE floats AS RANGE (subtype = float8);
+SELECT exact(type, expressions) FROM (VALUES
+	('boolean', ARRAY['true', 'false', 'NULL']),
+	('smallint', ARRAY['-32768', 'NULL']), ('bigint', ARRAY['9223372036854775807', '-9223372036854775808']),
+	('numeric', ARRAY['''NaN''', '''Infinity''', '''-Infinity''', '1.500', '1e-100', 'repeat(''9'', 1000)', 'NULL']),
+	('numeric(10,2)', ARRAY['1.50', '-0.01']), ('numeric(3,-2)', ARRAY['12300']),
+	('float8', ARRAY['0.1::float8 + 0.2::float8', '''NaN''', '''-Infinity''', '1e308', '5e-324']),
+	('float4', ARRAY['1.1', '''Infinity''', '16777217', '3.4028235e38']),
+	('text', ARRAY[$$''$$, $$'null'$$, $$'"'$$, $$E'\\ \b\f\n\r\t \x01 \' " é 🐘 \u2028'$$, $$'{"a": 1}'$$, $$repeat('é"\', 400000)$$, 'NULL', $$'; DROP TABLE source; --'$$]),
+	('varchar(4)', ARRAY[$$'ab  '$$, $$''$$]), ('char(4)', ARRAY[$$'a'$$, $$''$$]), ('"char"', ARRAY[$$'x'$$, $$'"'$$]), ('name', ARRAY[$$'n''"'$$]),
+	('bytea', ARRAY[$$'\x00ff5c27'$$, $$''$$, 'NULL']),
+	('date', ARRAY[$$'infinity'$$, $$'-infinity'$$, $$'0044-03-15 BC'$$, $$'2024-02-03'$$, $$'12345-06-07'$$]),
+	('timestamptz', ARRAY[$$'2024-02-29 12:34:56.789012+05:30'$$, $$'infinity'$$, $$'0001-01-01 00:00:00.000001+00 BC'$$, $$'1880-01-01 00:00+00'$$]),
+	('timestamptz(3)', ARRAY[$$'2024-02-29 12:34:56.789+00'$$]),
+	('timestamp', ARRAY[$$'2024-02-03 00:00:00.000001'$$, $$'-infinity'$$]), ('time', ARRAY[$$'24:00'$$, $$'00:00:00.000001'$$]), ('timetz', ARRAY[$$'12:00:00-05:30'$$]),
+	('interval', ARRAY[$$'-1 day +02:03:04.000005'$$, $$'1 year -2 months 3 days'$$, $$'-1 day -02:03:04'$$, $$'-1 year -2 days'$$, $$'0'$$]),
+	('uuid', ARRAY[$$'00000000-0000-0000-0000-000000000001'$$]),
+	('bit(5)', ARRAY[$$'10101'$$]), ('bit varying', ARRAY[$$'10'$$, $$''$$]),
+	('integer[]', ARRAY[$$'{}'$$, $$'{1,NULL,3}'$$, $$'{{1,2},{3,4}}'$$, $$'[0:1][5:5]={{1},{2}}'$$, 'NULL']),
+	('text[]', ARRAY[$$ARRAY['NULL', NULL, '', 'a,b', '"', '\', '{}', 'é']$$]), ('timestamptz[]', ARRAY[$$ARRAY['2024-02-03 04:05:06.7+00'::timestamptz, 'infinity']$$]),
+	('bytea[]', ARRAY[$$ARRAY['\x00'::bytea, NULL]$$]), ('mood[]', ARRAY[$$'{sad,"a,b"}'$$]), ('words', ARRAY[$$'{a,b}'$$, 'NULL']),
+	('json', ARRAY[$$'{"b": 1,   "a": 2, "a": 3}'$$, $$'null'$$, $$'"x"'$$, $$'1.50'$$, $$' [1 , 2] '$$, 'NULL']),
+	('jsonb', ARRAY[$$'{"b": 1.50, "a": null}'$$, $$'null'$$, $$'"x"'$$, $$'"null"'$$, $$'[]'$$, $$'"{}"'$$, $$'true'$$, $$'1e400'$$, 'NULL']),
+	('document', ARRAY[$$'null'$$, $$'{"a": []}'$$]), ('json[]', ARRAY[$$ARRAY['{"b":1, "a":2}'::json, 'null', NULL]$$]), ('jsonb[]', ARRAY[$$ARRAY['null'::jsonb, '"x"', NULL]$$]),
+	('mood', ARRAY[$$'it''s'$$, $$'"q"'$$, 'NULL']), ('word', ARRAY[$$'a"b\'$$]),
+	('pair', ARRAY[$$ROW(1, 'x,"y', '2024-02-03 04:05:06.000007+00')$$, $$ROW(NULL, NULL, NULL)$$, $$ROW(NULL, '', NULL)$$, 'NULL']),
+	('pair[]', ARRAY[$$ARRAY[ROW(1, 'x', NULL)::pair, NULL]$$]), ('nested', ARRAY[$$ROW(ROW(1, 'x', 'infinity')::pair, '{"b" :1}'::json, '{sad,NULL}'::mood[])$$]),
+	('int4range', ARRAY[$$'empty'$$, $$'[1,5)'$$, $$'(,)'$$]), ('tstzrange', ARRAY[$$'[2024-02-03 04:05:06.7+00,infinity]'$$]), ('daterange', ARRAY[$$'[2024-02-03,2024-12-13)'$$]),
+	('int8multirange', ARRAY[$$'{[1,3),[5,7)}'$$]), ('floats', ARRAY[$$'[0.1,0.30000000000000004)'$$]),
+	('inet', ARRAY[$$'::1/64'$$, $$'10.0.0.1'$$]), ('macaddr', ARRAY[$$'08:00:2b:01:02:03'$$]), ('money', ARRAY[$$'1234.56'$$, $$'-0.01'$$]),
+	('xml', ARRAY[$$'<a b="c">é&lt;</a>'$$]), ('point', ARRAY[$$'(0.1,1e-300)'$$]), ('box', ARRAY[$$'(1,2),(3,4)'$$]),
+	('tsvector', ARRAY[$$'''a b'':1A c'$$]), ('tsquery', ARRAY[$$'a & !b'$$]), ('jsonpath', ARRAY[$$'$.a[*] ? (@ > 1)'$$]),
+	('regclass', ARRAY[$$'app.source'$$]), ('oid', ARRAY['4294967295']), ('pg_lsn', ARRAY[$$'16/B374D848'$$]), ('xid8', ARRAY[$$'18446744073709551615'$$])
+) AS t(type, expressions);
+
+-- Names of columns that JSON or SQL could mistake.
+CREATE TABLE names ("a""b" integer PRIMARY KEY, "é 🐘" text, "select" text, "x'y\" text, "$1" text, "%s" text);
+SELECT reconcile.create_invariant('names', 'names', ARRAY['a"b'], $$SELECT 1 AS "a""b", 'e' AS "é 🐘", 's' AS "select", 'x' AS "x'y\", '$' AS "$1", '%' AS "%s"$$) \g /dev/null
+SELECT is(applied(reconcile.plan('names')), '(1,1,0,0)', 'hostile names of columns');
+SELECT results_eq('TABLE names', $$VALUES (1, 'e', 's', 'x', '$', '%')$$, 'are written right');
+
+-- Many columns.
+SELECT format('CREATE TABLE wide (%s)', string_agg(format('c%s integer%s', n, CASE n WHEN 1 THEN ' PRIMARY KEY' END), ', ')) FROM generate_series(1, 300) AS n \gexec
+SELECT reconcile.create_invariant('wide', 'wide', '{c1}', (SELECT 'SELECT ' || string_agg(format('%s AS c%s', n, n), ', ') FROM generate_series(1, 300) AS n)) \g /dev/null
+SELECT is(applied(reconcile.plan('wide')), '(1,1,0,0)', '300 columns');
+SELECT is((SELECT c300 FROM wide), 300, 'are written');
+
+-- What the query makes anew each time is applied as it was planned.
+CREATE TABLE timed (id integer PRIMARY KEY, at timestamptz, r float8, u uuid);
+SELECT reconcile.create_invariant('timed', 'timed', '{id}', 'SELECT id, clock_timestamp() AS at, random() AS r, gen_random_uuid() AS u FROM source') \g /dev/null
+SELECT reconcile.plan('timed') AS plan \gset
+SELECT lives_ok(format('SELECT applied(%s)', :plan), 'a plan with values of the moment');
+SELECT results_eq('SELECT id, at, r, u FROM timed ORDER BY id', format('SELECT (row ->> ''id'')::integer, (row ->> ''at'')::timestamptz, (row ->> ''r'')::float8,
+	(row ->> ''u'')::uuid FROM reconcile.plan_rows(%s) ORDER BY 1', :plan), 'is applied with the planned values');
+
+-- ---------------------------------------------------------------- comparing plans
+
+CREATE TABLE compared (id integer PRIMARY KEY, v text);
+SELECT reconcile.create_invariant('compared', 'compared', '{id}', 'SELECT id, v FROM source') \g /dev/null
+SELECT reconcile.plan('compared') AS a \gset
+SELECT reconcile.plan('compared') AS b \gset
+SELECT is_empty(format('SELECT * FROM reconcile.compare_plans(%s, %s)', :a, :b), 'two plans of the same are the same');
+SELECT is((SELECT count(DISTINCT fingerprint) FROM reconcile.plans WHERE plan_id IN (:a, :b)), 1::bigint, 'and have one fingerprint');
+DELETE FROM source WHERE id = 1;
+UPDATE source SET v = 'changed' WHERE id = 2;
+INSERT INTO source VALUES (99, 'new');
+SELECT reconcile.plan('compared') AS b \gset
+SELECT results_eq(format('SELECT key, change, a_row ->> ''v'', b_row ->> ''v'' FROM reconcile.compare_plans(%s, %s)', :a, :b),
+	$$VALUES ('{"id": 1}'::jsonb, 'only in a', (SELECT row ->> 'v' FROM reconcile.plan_rows($$ || :a || $$) WHERE key = '{"id": 1}'), NULL),
+	         ('{"id": 2}', 'differs', 'v2', 'changed'), ('{"id": 99}', 'only in b', NULL, 'new')$$, 'what differs between two plans');
+SELECT is((SELECT count(DISTINCT fingerprint) FROM reconcile.plans WHERE plan_id IN (:a, :b)), 2::bigint, 'they have two fingerprints');
+ALTER TABLE compared ADD w text;
+SELECT reconcile.plan('compared') AS c \gset
+SELECT isnt((SELECT fingerprint FROM reconcile.plans WHERE plan_id = :b), (SELECT fingerprint FROM reconcile.plans WHERE plan_id = :c), 'the structure is part of it');
+SELECT throws_ok(format('SELECT * FROM reconcile.compare_plans(%s, %s)', a, b), '42704', NULL, 'comparing with an unknown plan')
+FROM (VALUES (:a::bigint, 100000::bigint), (100000, :a)) AS t(a, b);
+
+SELECT * FROM finish();
+ROLLBACK;
