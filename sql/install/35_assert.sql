@@ -77,7 +77,7 @@ AS $$
 DECLARE
 	element jsonb;
 	wanted  record;
-	target  regclass;
+	goal    regclass;
 	same    boolean;
 	place   text;
 	part    text;
@@ -110,20 +110,20 @@ BEGIN
 				expects text, compare text[], where_absent text, severity text, description text, search_path text);
 		-- the path is for names, in three places only: operators of its schemas are not ours
 		PERFORM set_config('search_path', wanted.search_path, true);
-		target := wanted.target::pg_catalog.regclass;
+		goal := wanted.target::pg_catalog.regclass;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 		SELECT (i.kind, i.target, i.key, i.expects, i.compare, i.where_absent, i.severity, i.description, i.search_path)
-			IS NOT DISTINCT FROM (wanted.kind, import_invariants.target, wanted.key, wanted.expects, wanted.compare,
+			IS NOT DISTINCT FROM (wanted.kind, goal, wanted.key, wanted.expects, wanted.compare,
 				wanted.where_absent, wanted.severity, wanted.description, wanted.search_path)
 			INTO same FROM reconcile.invariants i WHERE i.name = wanted.name;
 		invariant := wanted.name;
 		action := CASE WHEN same THEN 'kept' WHEN same IS NULL THEN 'created' ELSE 'altered' END;
 		PERFORM set_config('search_path', wanted.search_path, true);
 		IF same IS NULL THEN
-			PERFORM reconcile.create_invariant(wanted.name, target, wanted.key, wanted.expects,
+			PERFORM reconcile.create_invariant(wanted.name, goal, wanted.key, wanted.expects,
 				wanted.kind, wanted.compare, wanted.where_absent, wanted.severity, wanted.description);
 		ELSIF NOT same THEN
-			PERFORM reconcile.alter_invariant(wanted.name, target, wanted.key, wanted.expects,
+			PERFORM reconcile.alter_invariant(wanted.name, goal, wanted.key, wanted.expects,
 				wanted.kind, wanted.compare, coalesce(wanted.where_absent, ''), wanted.severity, coalesce(wanted.description, ''));
 		END IF;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
