@@ -2,7 +2,7 @@
 """Runs the examples of README.md and doc/, and checks that the reference is complete.
 
     test/doc_examples.py             compares what the examples print with what the pages say
-    test/doc_examples.py --update    writes what they print into the pages
+    test/doc_examples.py --update    writes what they print into the pages, except errors in place of results
     test/doc_examples.py PAGE ...    these pages only, without the checks of completeness
 
 Needs the servers of test/run: PGHOST PGPORT PGUSER PG_CONFIG, MONGO_URI MONGO_HOSTS, and for pages that log in MONGO_AUTH_HOSTS
@@ -162,6 +162,11 @@ def normalised(output):
     return output
 
 
+def broken(block, actual):
+    """broken tells an example that worked and now ends in an error, which --update must not write into its page."""
+    return block.output and "ERROR:" in actual and "ERROR:" not in block.output
+
+
 def run_page(page, update):
     text = page.read_text()
     blocks, setups = blocks_of(text)
@@ -182,14 +187,14 @@ def run_page(page, update):
         where = f"{page.relative_to(TOP)}:{block.line}"
         if block.output is None:
             report("ERROR:" not in actual, where, actual)
-        elif normalised(block.output) == normalised(actual) or update:
+        elif normalised(block.output) == normalised(actual) or (update and not broken(block, actual)):
             report(True, where)
         else:
             report(False, where, "".join(difflib.unified_diff(
                 block.output.splitlines(True), actual.splitlines(True), "the page", "psql")))
     if update:
         for block, actual in reversed(list(zip(blocks, printed))):
-            if block.span and normalised(block.output) != normalised(actual):
+            if block.span and normalised(block.output) != normalised(actual) and not broken(block, actual):
                 text = text[:block.span[0]] + actual + text[block.span[1]:]
                 print(f"updated {page.relative_to(TOP)}:{block.line}")
         page.write_text(text)
