@@ -68,7 +68,8 @@ Row &Row::interval(int64 microseconds)
 ResultSet::ResultSet(FunctionCallInfo fcinfo)
 	: info_(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo))
 {
-	call([&] { InitMaterializedSRF(fcinfo, 0); });
+	/* the caller's row type, as a table of one column has none of its own */
+	call([&] { InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC); });
 }
 
 void ResultSet::add(Row row)
