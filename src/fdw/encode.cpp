@@ -197,13 +197,14 @@ bool is_null(const Column &column, TupleTableSlot *slot)
 void set_column(TupleTableSlot *slot, const Column &column, Datum value)
 {
 	pg::call([&] {
-		MemoryContext const before = MemoryContextSwitchTo(slot->tts_mcxt);
 		int number = column.number;
 		bool null = false;
-		HeapTuple const tuple =
-			heap_modify_tuple_by_cols(ExecFetchSlotHeapTuple(slot, true, nullptr),
-									  slot->tts_tupleDescriptor, 1, &number, &value, &null);
-		ExecForceStoreHeapTuple(tuple, slot, false);
+		HeapTuple const old = ExecFetchSlotHeapTuple(slot, true, nullptr);
+		/* The slot frees what it holds from its own context only. */
+		MemoryContext const before = MemoryContextSwitchTo(slot->tts_mcxt);
+		HeapTuple const tuple = heap_modify_tuple_by_cols(old, slot->tts_tupleDescriptor, 1,
+														  &number, &value, &null);
+		ExecForceStoreHeapTuple(tuple, slot, true);
 		slot_getallattrs(slot);
 		MemoryContextSwitchTo(before);
 	});
