@@ -83,15 +83,17 @@ private:
 	void count();
 
 	ForeignScanState *const node_;
+	Oid const user_; /* a cursor may be read by another one than who opened it */
 	Table const table_;
 	PlannedScan const planned_;
 	mongo::Document const projection_;
+	mongo::Document sent_; /* the filter of the last query */
 	Decoder decoder_;
 	List *value_states_ = NIL;
 
 	std::shared_ptr<mongo::Client> client_;
 	std::unique_ptr<mongo::Cursor> cursor_;
-	bool ended_ = false, exists_ = false;
+	bool opened_ = false, ended_ = false, exists_ = false;
 	uint64_t documents_ = 0, bytes_ = 0; /* of cursors that are gone */
 };
 
@@ -106,8 +108,9 @@ Scan *scan_of(ForeignScanState *node)
 }
 
 Scan::Scan(ForeignScanState *node)
-	: node_(node), table_(table_of(RelationGetRelid(node->ss.ss_currentRelation),
-								   RelationGetDescr(node->ss.ss_currentRelation))),
+	: node_(node), user_(pg::call([&] { return pg::scan_user(node); })),
+	  table_(table_of(RelationGetRelid(node->ss.ss_currentRelation),
+					  RelationGetDescr(node->ss.ss_currentRelation))),
 	  planned_(planned_scan(plan_of(node))), projection_(projection_of(table_, planned_.columns)),
 	  decoder_(table_, planned_.columns),
 	  value_states_(pg::call([&] { return ExecInitExprList(planned_.values, &node->ss.ps); }))
@@ -148,11 +151,12 @@ mongo::Document Scan::filter(bool compute) const
  * is asked for. */
 void Scan::open()
 {
-	mongo::Document const conditions = filter(true);
+	sent_ = filter(true);
+	opened_ = true;
 	mongo::Query query;
 	query.database = table_.options.database;
 	query.collection = table_.options.collection;
-	query.filter = conditions.get();
+	query.filter = sent_.get();
 	query.projection = projection_.empty() ? nullptr : projection_.get();
 	query.batch_size = table_.options.batch_size > 0 ? table_.options.batch_size : kDefaultBatch;
 	query.limit = planned_.limit;
@@ -160,7 +164,7 @@ void Scan::open()
 		query.batch_size = static_cast<int32_t>(std::min<int64_t>(query.batch_size, query.limit));
 	query.max_time_ms = milliseconds_left();
 
-	client_ = connect(table_.server, pg::call([&] { return pg::scan_user(node_); }));
+	client_ = connect(table_.server, user_);
 	cursor_ = remote([&] { return std::make_unique<mongo::Cursor>(*client_, query); });
 }
 
@@ -235,13 +239,18 @@ void Scan::finish()
 	});
 }
 
+/* json_of shows what is asked for; nothing when all is. */
+std::string json_of(const mongo::Document &document)
+{
+	return document.empty() ? "" : local([&] { return mongo::relaxed_json(document.get()); });
+}
+
 void Scan::explain(ExplainState *es)
 {
-	bool const computed = cursor_ != nullptr || ended_;
-	mongo::Document const conditions = filter(computed);
-	std::string const filter_text = conditions.empty() ? "" : mongo::relaxed_json(conditions.get());
-	std::string const projection_text =
-		projection_.empty() ? "" : mongo::relaxed_json(projection_.get());
+	/* What was sent cannot be computed again: its values may be gone. */
+	mongo::Document const planned = opened_ ? mongo::Document() : filter(false);
+	std::string const filter_text = json_of(opened_ ? sent_ : planned);
+	std::string const projection_text = json_of(projection_);
 	std::string const name = table_.options.full_name();
 	uint64_t const documents = documents_ + (cursor_ ? cursor_->documents() : 0);
 	uint64_t const bytes = bytes_ + (cursor_ ? cursor_->bytes() : 0);
