@@ -93,10 +93,23 @@ struct Kept {
 
 using Key = std::pair<Oid, Oid>; /* server, user mapping */
 
-std::map<Key, Kept> &kept_connections()
+using KeptConnections = std::map<Key, Kept>;
+
+KeptConnections &kept_connections()
 {
-	static auto *kept = new std::map<Key, Kept>;
+	static auto *kept = new KeptConnections;
 	return *kept;
+}
+
+/* drop_useless closes what is outdated or broken, of whatever server: one that
+ * was dropped is never asked for again. */
+void drop_useless(KeptConnections &all)
+{
+	for (auto at = all.begin(); at != all.end();) {
+		const Kept &kept = at->second;
+		bool const useless = kept.stale || (kept.client && !kept.client->usable());
+		at = useless ? all.erase(at) : std::next(at);
+	}
 }
 
 /* forget marks what a change of a server or mapping may concern.  It is called
@@ -162,13 +175,9 @@ std::shared_ptr<mongo::Client> connect(Oid server, Oid user)
 	Oid const mapping_oid = connection_settings(server, user, settings, mapping);
 
 	auto &all = kept_connections();
+	drop_useless(all);
 	Key const key{server, mapping_oid};
 	auto found = all.find(key);
-	if (found != all.end() &&
-		(found->second.stale || (found->second.client && !found->second.client->usable()))) {
-		all.erase(found);
-		found = all.end();
-	}
 	if (found == all.end())
 		found = all.emplace(key, opened(server, mapping_oid, settings, mapping)).first;
 	require_password(server, user, found->second);
