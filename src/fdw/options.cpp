@@ -33,6 +33,7 @@ namespace {
 using Options = std::vector<std::pair<std::string, std::string>>;
 
 constexpr int32_t kLargestBatch = 10000;
+constexpr size_t kDeepestPath = 100; /* names; MongoDB nests no deeper */
 
 const std::vector<std::string> &table_option_names()
 {
@@ -327,6 +328,11 @@ std::vector<std::string> path_parts(const std::string &path)
 					 "Set option \"path\" of the column.");
 		from = end + 1;
 	}
+	if (parts.size() > kDeepestPath)
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "path is too long",
+				 "It has " + std::to_string(parts.size()) +
+					 " names, and documents in MongoDB are nested up to " +
+					 std::to_string(kDeepestPath) + " deep.");
 	return parts;
 }
 
