@@ -93,7 +93,6 @@ private:
 	void report_written(TupleTableSlot *slot);
 	void report_refused(TupleTableSlot *slot, int sqlstate, const std::string &message);
 	std::string described(TupleTableSlot *slot);
-	void warn_if_unconfirmed(const mongo::BulkResult &result);
 	[[noreturn]] void raise();
 
 	Table const table_;
@@ -112,7 +111,10 @@ private:
 Insertion::Insertion(Relation relation, Oid user, bool upsert)
 	: table_(table_of(RelationGetRelid(relation), RelationGetDescr(relation))), upsert_(upsert),
 	  encoder_(table_, upsert), client_(connect(table_.server, user)),
-	  bulk_(*client_, table_.options.database, table_.options.collection), scratch_(pg::call([] {
+	  bulk_(remote([&] {
+		  return mongo::Bulk(*client_, table_.options.database, table_.options.collection);
+	  })),
+	  scratch_(pg::call([] {
 		  return AllocSetContextCreate(CurrentMemoryContext, "reconcile_mongo insert",
 									   ALLOCSET_DEFAULT_SIZES);
 	  }))
@@ -201,7 +203,6 @@ void Insertion::send()
 		}
 	}
 	sent_.clear();
-	warn_if_unconfirmed(result);
 }
 
 void Insertion::report_written(TupleTableSlot *slot)
@@ -231,25 +232,11 @@ std::string Insertion::described(TupleTableSlot *slot)
 	} catch (const pg::Error &) {
 		return {}; /* the message itself is about the row */
 	}
-	std::string json = mongo::relaxed_json(upsert_ ? selector_.get() : document_.get());
+	const mongo::Document &shown = upsert_ ? selector_ : document_;
+	std::string json = local([&] { return mongo::relaxed_json(shown.get()); });
 	if (json.size() > kShownBytes)
 		json = clipped(json) + " ...";
 	return json;
-}
-
-/* warn_if_unconfirmed passes on that the server wrote less safely than asked. */
-void Insertion::warn_if_unconfirmed(const mongo::BulkResult &result)
-{
-	if (result.unconfirmed.empty())
-		return;
-	const mongo::Refusal &why = result.unconfirmed.front();
-	pg::call([&] {
-		ereport(WARNING,
-				(errcode(sqlstate_number(why.sqlstate)),
-				 errmsg("MongoDB has not confirmed what it wrote to collection \"%s.%s\"",
-						table_.options.database.c_str(), table_.options.collection.c_str()),
-				 errdetail("%s A failover may undo it.", mongo::sentence(why.message).c_str())));
-	});
 }
 
 void Insertion::raise()

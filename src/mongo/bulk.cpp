@@ -16,6 +16,8 @@ namespace reconcile::mongo {
 
 namespace {
 
+constexpr const char *kReadAgain = "Read the collection again to see what was written.";
+
 /* Fields of one element of an array in a reply; -1 and "" when absent. */
 struct Element {
 	int64_t index = -1;
@@ -100,7 +102,7 @@ void Bulk::begin()
 void Bulk::added(bool done, const bson_error_t &error, uint64_t bytes, bool upsert)
 {
 	if (!done)
-		throw error_from(error, "could not write collection \"" + name_ + "\"");
+		throw Error(sqlstate_of(error), error.message);
 	upserts_.push_back(upsert);
 	size_++;
 	bytes_ += bytes;
@@ -147,8 +149,6 @@ BulkResult Bulk::result_of(const bson_t *reply) const
 		mark(e, Outcome::kRefused);
 		result.refusals.push_back(refusal_of(e));
 	});
-	for_each(reply, "writeConcernErrors",
-			 [&](const Element &e) { result.unconfirmed.push_back(refusal_of(e)); });
 
 	std::sort(result.refusals.begin(), result.refusals.end(),
 			  [](const Refusal &a, const Refusal &b) { return a.position < b.position; });
@@ -169,6 +169,24 @@ static bool accounted_for(const bson_t *reply, uint32_t size)
 	return spoken >= size;
 }
 
+/* require_confirmed refuses to take for written what the server did not say
+ * to be so, or not as safely as the write concern asks. */
+void Bulk::require_confirmed(const bson_t *reply, const std::string &action) const
+{
+	for_each(reply, "writeConcernErrors", [&](const Element &why) {
+		throw Error(kOutcomeUnknown, action,
+					"MongoDB wrote, but not as option \"write_concern\" asks, and a failover may "
+					"undo it. It reports: " +
+						sentence(why.message),
+					kReadAgain);
+	});
+	if (!accounted_for(reply, size_))
+		throw Error(kOutcomeUnknown, action,
+					"MongoDB's answer does not account for all of " + std::to_string(size_) +
+						" operations.",
+					kReadAgain);
+}
+
 BulkResult Bulk::execute()
 {
 	std::string const action = "could not write collection \"" + name_ + "\"";
@@ -185,6 +203,7 @@ BulkResult Bulk::execute()
 	if (!done && !accounted_for(reply.get(), size_))
 		fail(error, action, connection_->operations_sent != sent_before,
 			 number_of(reply.get(), "nInserted") + number_of(reply.get(), "nUpserted") > 0);
+	require_confirmed(reply.get(), action);
 	BulkResult result = result_of(reply.get());
 	clear();
 	return result;
@@ -201,7 +220,7 @@ void Bulk::fail(const bson_error_t &reported, const std::string &action, bool se
 	throw Error(kOutcomeUnknown, action,
 				"Not all of " + std::to_string(size_) +
 					" operations were answered: any of them may have been written. " + error.detail,
-				"Read the collection again to see what was written.");
+				kReadAgain);
 }
 
 /* clear leaves an empty bulk. */

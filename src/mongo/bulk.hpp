@@ -29,7 +29,7 @@ enum class Outcome : uint8_t {
 	kRefused   /* see BulkResult::refusals */
 };
 
-/* Refusal is the server's reason for one operation, or for one write concern. */
+/* Refusal is the server's reason for one operation. */
 struct Refusal {
 	uint32_t position;
 	int code;
@@ -41,10 +41,6 @@ struct BulkResult {
 	std::vector<Outcome> outcomes; /* by position */
 	std::vector<Refusal> refusals; /* ascending by position */
 	uint64_t inserted = 0, matched = 0;
-
-	/* Set when the server wrote but could not confirm it as the write concern
-	 * asks: the documents may be rolled back by a failover. */
-	std::vector<Refusal> unconfirmed; /* position is meaningless */
 };
 
 /* Bulk collects operations and executes them together. */
@@ -76,14 +72,16 @@ public:
 
 	/* execute sends everything and leaves the bulk empty, ready for more.  It
 	 * throws Interrupted, or Error when the server did nothing or nobody
-	 * knows: 08007 when the connection broke after operations were sent, so
-	 * that any part of them may have been written. */
+	 * knows: 08007 when any part may have been written, since the connection
+	 * broke after operations were sent, or since the write concern was not
+	 * met and a failover may undo them. */
 	BulkResult execute();
 
 private:
 	void begin();
 	void added(bool done, const bson_error_t &error, uint64_t bytes, bool upsert);
 	BulkResult result_of(const bson_t *reply) const;
+	void require_confirmed(const bson_t *reply, const std::string &action) const;
 	[[noreturn]] void fail(const bson_error_t &error, const std::string &action, bool sent,
 						   bool written);
 	void clear();
