@@ -9,6 +9,7 @@
 
 #include "mongo/stream.hpp"
 
+#include <new>
 #include <strings.h>
 #include <utility>
 
@@ -45,6 +46,7 @@ Connection::Connection(const Settings &settings_, Port &port_) : settings(settin
 Connection::~Connection()
 {
 	abandon();
+	end_left();
 	mongoc_client_destroy(client);
 }
 
@@ -64,6 +66,25 @@ void Connection::abandon() noexcept
 		mongoc_client_reset(client);
 }
 
+void Connection::leave(mongoc_cursor_t *cursor) noexcept
+{
+	try {
+		left_.push_back(cursor);
+	} catch (const std::bad_alloc &) {
+		abandon();
+		mongoc_cursor_destroy(cursor);
+	}
+}
+
+/* end_left destroys the cursors that were left; while the network may be
+ * touched, the driver tells the server. */
+void Connection::end_left() noexcept
+{
+	for (mongoc_cursor_t *cursor : left_)
+		mongoc_cursor_destroy(cursor);
+	left_.clear();
+}
+
 bool Connection::allowed(const mongoc_host_list_t *host) const noexcept
 {
 	for (const Host &known : settings.hosts)
@@ -78,6 +99,7 @@ void Connection::require_usable(const std::string &action)
 		throw Interrupted();
 	if (silent)
 		throw Error(kConnectionLost, action, "The connection to MongoDB was given up before.");
+	end_left();
 	failures[0] = '\0';
 }
 

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace reconcile::mongo {
 
@@ -31,10 +32,15 @@ struct Connection {
 	 * callers outside of the driver; the streams only set silent. */
 	void abandon() noexcept;
 
+	/* leave takes a cursor that the server does not know to be over, at a
+	 * moment when it cannot be told: the next operation does so. */
+	void leave(mongoc_cursor_t *cursor) noexcept;
+
 	/* allowed tells whether the settings name a host. */
 	bool allowed(const mongoc_host_list_t *host) const noexcept;
 
-	/* require_usable begins an operation: it throws when that has no chance. */
+	/* require_usable begins an operation: it throws when that has no chance,
+	 * and ends what was left. */
 	void require_usable(const std::string &action);
 
 	/* fail throws what the driver reported: Interrupted when that was the
@@ -58,6 +64,9 @@ struct Connection {
 	char failures[512] = "";	   /* of connecting, in this operation; sentences */
 
 private:
+	void end_left() noexcept;
+
+	std::vector<mongoc_cursor_t *> left_;
 	bool forgotten_ = false; /* the driver has no sessions and cursors to end */
 };
 

@@ -50,8 +50,9 @@ Cursor::~Cursor()
 	if (cursor_ == nullptr)
 		return;
 	if (mongoc_cursor_get_id(cursor_) != 0)
-		connection_->abandon();
-	mongoc_cursor_destroy(cursor_);
+		connection_->leave(cursor_);
+	else
+		mongoc_cursor_destroy(cursor_);
 }
 
 const bson_t *Cursor::next()

@@ -36,8 +36,8 @@ class Cursor {
 public:
 	Cursor(Client &client, const Query &query);
 
-	/* The destructor says nothing to the server.  A result that was neither
-	 * read to its end nor closed takes the client's connection with it. */
+	/* The destructor says nothing to the server.  Of a result that was neither
+	 * read to its end nor closed, the next operation tells it. */
 	~Cursor();
 	Cursor(const Cursor &) = delete;
 	Cursor &operator=(const Cursor &) = delete;

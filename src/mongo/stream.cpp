@@ -89,7 +89,7 @@ private:
 /* stopped tells whether this connection must not go on. */
 bool stopped(Connection *connection)
 {
-	return connection->interrupted() || connection->silent;
+	return connection->silent || connection->interrupted();
 }
 
 /* dead tells whether nothing can be done with one stream any more. */
