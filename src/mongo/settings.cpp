@@ -90,6 +90,14 @@ std::string lower(std::string text)
 	return text;
 }
 
+/* bare makes "tlsInsecure", as connection strings have it, and "tls_insecure"
+ * the same. */
+std::string bare(std::string name)
+{
+	name.erase(std::remove(name.begin(), name.end(), '_'), name.end());
+	return lower(name);
+}
+
 std::string listed(const std::vector<std::string> &words)
 {
 	std::string text;
@@ -268,7 +276,7 @@ void set_option(Settings &settings, const std::string &name, const std::string &
 			if (name == known.option.name)
 				return set_text(settings, known, value);
 		for (const Refused &refused : kRefusedOptions)
-			if (name == refused.word)
+			if (bare(name) == bare(refused.word))
 				throw Error(kUnsupported, "option \"" + name + "\" is not supported",
 							refused.reason);
 		throw Error(kInvalidOption, "invalid option \"" + name + "\"");
