@@ -294,6 +294,74 @@ def test_a_connection_is_kept_and_follows_its_server(pg, proxy, collection):
     assert proxy.connections == 2
 
 
+def sockets(pg):
+    """How many sockets the backend has open."""
+    directory = f"/proc/{pg.info.backend_pid}/fd"
+    return sum(os.readlink(f"{directory}/{fd}").startswith("socket:") for fd in os.listdir(directory))
+
+
+def test_connections_to_dropped_servers_are_closed(pg, collection):
+    before = sockets(pg)
+    for _ in range(10):
+        name = server(pg, HOSTS)
+        pg.execute(f"SELECT * FROM {table(pg, name, collection)}")
+        pg.execute(f"DROP SERVER {name} CASCADE")
+    assert sockets(pg) <= before + 1
+
+
+def test_an_error_that_is_caught_leaves_other_scans_alone(pg, proxy, collection):
+    name = server(pg, proxy.host)
+    outer = table(pg, name, collection, batch_size="10")
+    inner = table(pg, name, collection, columns="k int", batch_size="10")
+    pg.execute(insert(outer, 100))
+    pg.execute(f"""DO $$
+        DECLARE
+            r record;
+            rows int := 0;
+        BEGIN
+            FOR r IN SELECT 1 FROM {outer} LOOP
+                rows := rows + 1;
+                BEGIN
+                    PERFORM k FROM {inner};
+                EXCEPTION WHEN data_exception THEN NULL;
+                END;
+            END LOOP;
+            ASSERT rows = 100, rows;
+        END $$""")
+    assert proxy.connections == 1
+    assert proxy.seen.count("killCursors") >= 99
+
+
+def test_a_cursor_is_read_as_who_opened_it(pg, proxy, collection):
+    """Else whoever may call a function that reads a cursor he names would connect with its owner's password."""
+    name = table(pg, server(pg, proxy.host), collection)
+    pg.execute("CREATE FUNCTION first_of(c refcursor) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS "
+               "'DECLARE r record; BEGIN FETCH c INTO r; RETURN r; END'")
+    pg.execute("CREATE ROLE reconcile_low")
+    try:
+        pg.execute(f"GRANT SELECT ON {name} TO reconcile_low")
+        with pytest.raises(psycopg.Error) as raised, pg.transaction():
+            pg.execute("SET LOCAL ROLE reconcile_low")
+            pg.execute(f"DECLARE c CURSOR FOR SELECT * FROM {name}")
+            pg.execute("SELECT first_of('c')")
+        assert raised.value.sqlstate == "2F003"
+        assert proxy.connections == 0
+    finally:
+        pg.execute("DROP OWNED BY reconcile_low")
+        pg.execute("DROP ROLE reconcile_low")
+        pg.execute("DROP FUNCTION first_of")
+
+
+def test_a_path_is_no_deeper_than_documents(pg):
+    for names, sqlstate in ((100, None), (101, "22023"), (50000, "22023")):
+        statement = f"CREATE FOREIGN TABLE t_{uuid.uuid4().hex} (c text OPTIONS (path '{'.'.join(['a'] * names)}')) " \
+                    f"SERVER {server(pg, HOSTS)} OPTIONS (database 'd', collection 'c')"
+        if sqlstate:
+            fails(pg, statement, sqlstate, f"{names} names")
+        else:
+            pg.execute(statement)
+
+
 def test_planning_touches_no_network(pg):
     name = table(pg, server(pg, f"127.0.0.1:{closed_port()}"), "any", key="k")
     pg.execute(f"EXPLAIN (VERBOSE) SELECT * FROM {name} WHERE n = 1")
@@ -505,3 +573,21 @@ def test_memory_does_not_grow_with_the_collection(pg, collection):
     pg.execute(insert(name, 50000))
     assert pg.execute(f"SELECT count(*) FROM {name} WHERE k IS NOT NULL").fetchone() == (51000,)
     assert pg.execute(used).fetchone()[0] - before < 1_000_000
+
+
+def test_memory_does_not_grow_within_an_insert(pg, collection):
+    """Each row gets an _id, which is written into its slot."""
+    name = table(pg, server(pg, HOSTS), collection, batch_size="1000")
+    pg.execute("CREATE FUNCTION used() RETURNS text VOLATILE LANGUAGE sql AS "
+               "'SELECT sum(used_bytes)::text FROM pg_backend_memory_contexts'")
+    pg.execute(f"INSERT INTO {name} (k, n) "
+               f"SELECT CASE WHEN g % 10000 = 0 THEN used() ELSE 'k' END, g FROM generate_series(1, 30000) g")
+    pg.execute("DROP FUNCTION used")
+    used = [int(document["k"]) for document in collection.find({"k": {"$ne": "k"}}).sort("n", 1)]
+    assert len(used) == 3 and used[2] - used[0] < 100_000
+
+
+@pytest.mark.parametrize("conflict", ["", UPSERT])
+def test_a_document_that_the_driver_refuses_says_why(pg, collection, conflict):
+    name = table(pg, server(pg, HOSTS), collection, columns="k text, rest jsonb OPTIONS (path '')", key="k")
+    fails(pg, f"""INSERT INTO {name} VALUES ('a', '{{"": 1}}') {conflict}""", "22023", "empty key")

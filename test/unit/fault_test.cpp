@@ -466,6 +466,24 @@ TEST(Reading, EndedEarlyTellsTheServer)
 	EXPECT_TRUE(client.usable());
 }
 
+TEST(Reading, LeftIsEndedByTheNextOperation)
+{
+	ScriptedServer server(answers("", ""));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	Cursor other(client, Query{"d", "c"});
+	other.next();
+	{
+		Cursor left(client, Query{"d", "c"});
+		left.next();
+	}
+	EXPECT_EQ(server.count("killCursors"), 0);
+	EXPECT_NE(other.next(), nullptr);
+	EXPECT_EQ(other.next(), nullptr);
+	client.ping();
+	EXPECT_EQ(server.count("killCursors"), 1);
+}
+
 TEST(Reading, AbandonedSaysNothing)
 {
 	ScriptedServer server(answers("", ""));
@@ -525,10 +543,19 @@ TEST(Writing, NotConfirmed)
 		"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}})"));
 	PollPort port;
 	Client client(settings_for({server.port()}), port);
-	BulkResult const result = upsert(client, 1);
-	EXPECT_EQ(result.inserted, 1u);
-	ASSERT_EQ(result.unconfirmed.size(), 1u);
-	EXPECT_STREQ(result.unconfirmed[0].sqlstate, "08007");
+	Error const error = error_of(client, [](Client &c) { upsert(c, 1); });
+	EXPECT_STREQ(error.sqlstate, "08007");
+	EXPECT_NE(error.detail.find("waiting for replication timed out."), std::string::npos)
+		<< error.detail;
+	EXPECT_TRUE(client.usable());
+}
+
+TEST(Writing, NotAccountedFor)
+{
+	ScriptedServer server(answers("update", R"({"n": 1, "nModified": 0})"));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 2); }).sqlstate, "08007");
 }
 
 TEST(Writing, RefusedAsAWhole)
