@@ -61,8 +61,10 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		Statements const statements(definition);
 		auto rows = planned_rows(run.plan, statements, run.progress + 1, batch.planned);
-		if (statements.key_can_repeat())
+		if (statements.key_can_repeat()) {
 			drop_present(statements, rows);
+			conflict_with_older_snapshots(definition.name);
+		}
 		Writer writer(definition, statements, false, batch, refused);
 		writer.write(*rows);
 		written = writer.written_as_json();

@@ -53,6 +53,7 @@ struct Observations {
 	Tuplestorestate *refused;
 	TupleDesc refusal;
 	int64 planned;
+	bool stop_at_bad_row;
 	int64 rows_written = 0, rows_refused = 0;
 	TimestampTz reported_at = GetCurrentTimestamp();
 };
@@ -82,6 +83,8 @@ void on_written(void *state, TupleTableSlot *slot)
 void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *message)
 {
 	auto *seen = static_cast<Observations *>(state);
+	if (seen->stop_at_bad_row)
+		ereport(ERROR, (errcode(sqlstate), errmsg("%s", message)));
 	Datum values[3];
 	bool nulls[3] = {false, false, false};
 	values[0] = DirectFunctionCall1(row_to_json, ExecFetchSlotHeapTupleDatum(slot));
@@ -120,13 +123,16 @@ void Writer::write(pg::WorkList &list)
 
 	bool const observed = statements_.target().observed();
 	Inserted inserted;
+	pg::WorkList refused(refused_.row_type());
 	auto failure = pg::attempt([&] {
 		if (observed)
-			insert_observed(list);
+			insert_observed(list, refused);
 		else
 			inserted = insert(list);
 	});
-	if (observed) { /* what was observed stays, also when the statement failed */
+	if (observed) { /* a row that was written stays, also when the statement failed */
+		if (!failure)
+			refused_.append_slice(refused, 0, refused.size());
 		run_.changed = written_->size();
 		run_.failed = refused_.size();
 	}
@@ -177,13 +183,13 @@ Writer::Inserted Writer::insert(pg::WorkList &list)
 }
 
 /* insert_observed writes a list into a store that accepts and refuses row by
- * row, and tells.  Without the observer the first refusal is an error. */
-void Writer::insert_observed(pg::WorkList &list)
+ * row, and tells. */
+void Writer::insert_observed(pg::WorkList &list, pg::WorkList &refused)
 {
-	Observations seen{definition_.name.c_str(), written_->store(), refused_.store(),
-					  refused_.row_type(), run_.planned};
+	Observations seen{definition_.name.c_str(), written_->store(),	  refused.store(),
+					  refused.row_type(),		run_.planned, stop_at_bad_row_};
 	pg::WriteObserver observer{&seen, on_written, on_refused};
-	pg::Observing observing(stop_at_bad_row_ ? nullptr : &observer);
+	pg::Observing observing(&observer);
 
 	pg::Spi spi;
 	spi.expose(kWorkList, list);

@@ -42,7 +42,7 @@ private:
 	};
 
 	Inserted insert(pg::WorkList &list);
-	void insert_observed(pg::WorkList &list);
+	void insert_observed(pg::WorkList &list, pg::WorkList &refused);
 	void halve(pg::WorkList &list);
 	void refuse(pg::WorkList &row, const pg::Failure &failure);
 
