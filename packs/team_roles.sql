@@ -325,6 +325,27 @@ REVOKE ALL ON FUNCTION reconcile.team_roles_fit_types(jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.team_roles_fit_types(jsonb) IS
 	'used by pack team_roles: chooses the BSON types of new documents; changes options of a foreign table';
 
+-- What a foreign table reads, and what the options say it should: a table that
+-- is kept goes on reading what it was made for.
+CREATE FUNCTION reconcile.team_roles_difference(options jsonb, foreign_table regclass, collection text) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT format('reads collection %s of server %s%s, the options say %s of %s%s; drop it to have it made anew',
+			is_now.collection, s.srvname, ', database ' || nullif(is_now.database, ''),
+			options ->> collection, options ->> 'server', ', database ' || nullif(options ->> 'database', ''))
+		FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver
+		CROSS JOIN LATERAL (
+			SELECT max(o.option_value) FILTER (WHERE o.option_name = 'collection') AS collection,
+			       coalesce(max(o.option_value) FILTER (WHERE o.option_name = 'database'), '') AS database
+			FROM pg_options_to_table(f.ftoptions) AS o) AS is_now
+		WHERE f.ftrelid = foreign_table
+		  AND (is_now.collection, s.srvname::text, is_now.database)
+		      IS DISTINCT FROM (options ->> collection, options ->> 'server', options ->> 'database');
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_difference(jsonb, regclass, text) IS
+	'used by pack team_roles: how an existing foreign table differs from the options, NULL when it does not';
+
 CREATE FUNCTION reconcile.team_roles_ensure_tables(options jsonb, dry_run boolean)
 	RETURNS TABLE (action text, object text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -337,7 +358,8 @@ BEGIN
 		object := reconcile.pack_table(options, wanted.name);
 		detail := NULL;
 		IF to_regclass(object) IS NOT NULL THEN
-			action := 'keep';
+			detail := reconcile.team_roles_difference(options, to_regclass(object), replace(wanted.name, 'mongo_', ''));
+			action := CASE WHEN detail IS NULL THEN 'keep' ELSE 'differs' END;
 			RETURN NEXT;
 			IF wanted.kind = 'table' THEN
 				RETURN QUERY SELECT * FROM reconcile.pack_ensure_columns(
@@ -397,7 +419,12 @@ BEGIN
 		RETURN;
 	END IF;
 
-	RETURN QUERY SELECT * FROM reconcile.team_roles_fit_types(options);
+	BEGIN
+		RETURN QUERY SELECT * FROM reconcile.team_roles_fit_types(options);
+	EXCEPTION WHEN fdw_table_not_found THEN
+		RAISE fdw_table_not_found USING MESSAGE = SQLERRM,
+			HINT = 'Create the collection first, or check the options "database", "teams" and "user_roles".';
+	END;
 	facts := reconcile.team_roles_facts(options);
 	RETURN QUERY SELECT * FROM reconcile.pack_declare(facts, 'team_roles_mongodb',
 		reconcile.pack_table(facts, 'mongo_user_roles')::regclass, '{user_id,team_id,role_name,scope}',
