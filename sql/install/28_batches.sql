@@ -46,17 +46,22 @@ BEGIN
 	IF batch_size OPERATOR(pg_catalog.<) 1 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'argument "batch_size" must be at least 1';
 	END IF;
-	run := coalesce(resume, reconcile.begin_batches(invariant));
-	COMMIT;
+	run := resume;
 
 	WHILE more LOOP
+		COMMIT;  -- an error in a transaction block, before anything is done
+		SET TRANSACTION ISOLATION LEVEL READ COMMITTED;  -- whatever the session's is: no batch fails to serialize
 		BEGIN
 			PERFORM pg_catalog.set_config('lock_timeout',
 				(pg_catalog.date_part('epoch', lock_timeout) OPERATOR(pg_catalog.*) 1000)::pg_catalog.int8::pg_catalog.text, true);
-			more := reconcile.run_batch(run, invariant, batch_size);
+			IF run IS NULL THEN
+				run := reconcile.begin_batches(invariant);
+			ELSE
+				more := reconcile.run_batch(run, invariant, batch_size);
+			END IF;
 			busy := false;
 			attempts := 0;
-		EXCEPTION WHEN lock_not_available THEN
+		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
 			attempts := attempts OPERATOR(pg_catalog.+) 1;
 			IF attempts OPERATOR(pg_catalog.>) longest_wait THEN
 				RAISE;
