@@ -176,6 +176,7 @@ COMBINATIONS = [
     ([{}, {}, {}], [{}], "found", "found", "MongoDB has 3 documents for this role"),
     ([{"is_active": False}], [], "insert", "insert", "MongoDB has an inactive one, which stays"),
     ([{}, {"is_active": False}], [], "found", "insert", "MongoDB has an inactive one, which stays"),
+    ([{"is_active": False}, {}], [], "found", "insert", "MongoDB has an inactive one, which stays"),
     ([{}], [{"is_active": False}], "found", "insert or skipped", "PostgreSQL has an inactive one, which stays"),
     ([{"is_active": False}], [{"is_active": False}], "insert", "insert or skipped",
      "MongoDB has an inactive one, which stays; PostgreSQL has an inactive one, which stays"),
@@ -213,6 +214,8 @@ def test_what_is_there(world, mirror):
     for old, new, more in zip(before, after, (documents, 0, lines)):
         assert {key: new[key] for key in old} == old
         assert len(new) == len(old) + more
+    active = {str(document["_id"]) for document in world.documents() if document.get("is_active") is not False}
+    assert {r["mongo_id"] for r in world.rows()} - {None} <= active
 
     assert world.cells() == changed(planned, "insert", "found")
     assert world.both() == after
@@ -234,7 +237,7 @@ def test_others_are_left_alone(world):
     """Roles of others, wider roles, other collections and other tables are as they were, to the byte."""
     world.fill([team(1, ANN)], [
         role(BEN, 1, "admin"), role(DAN, 1, "member", is_active=False), role(CAT, 9, "owner"),
-        {"user_id": DAN, "role_name": "moderator", "scope": "GLOBAL", "is_active": True, "extra": [1, {"a": Decimal128("1.10")}]},
+        {"user_id": DAN, "role_name": "moderator", "scope": "GLOBAL", "extra": [1, {"a": Decimal128("1.10")}]},
         role(ANN, 1, "owner", scope="GLOBAL"), {"junk": True}],
         [row(BEN, 1, "admin"), row(DAN, 1, "member", is_active=False), row(DAN, 1, "moderator", scope="GLOBAL", team_id=None),
          row(DAN, 1, "moderator", scope="GLOBAL", team_id=None)])
@@ -271,7 +274,7 @@ def test_deleted_teams_only_on_request(world):
     assert world.cells(dry_run=True, include_deleted=True) == every
     assert world.cells() == changed(lives, "insert", "inserted")
     settles(world, *((ANN, n) for n, _ in enumerate(living, 1)))
-    assert world.cells(include_deleted=True) == changed({**every, **lives}, "insert", "inserted") | changed(lives, "insert", "found")
+    assert world.cells(include_deleted=True) == changed(every, "insert", "inserted") | changed(lives, "insert", "found")
     assert len(world.documents()) == len(world.rows()) == len(every)
     assert world.cells() == changed(lives, "insert", "found")
     assert world.audit() == {"mongodb": ("clean", 0), "postgresql": ("clean", 0)}
@@ -285,7 +288,8 @@ NO_CREATORS = [
     ({"created_by": 7.5}, "created_by is of type number, not an id"),
     ({"created_by": Int64(2 ** 53 + 1)}, "created_by is of type number, not an id"),
     ({"created_by": True}, "created_by is of type boolean, not an id"),
-    ({"created_by": [ANN]}, "created_by is of type array, not an id"), ({"created_by": []}, "created_by is of type array, not an id"),
+    ({"created_by": [ANN]}, "created_by is of type array, not an id"),
+    ({"created_by": []}, "created_by is of type array, not an id"),
     ({"created_by": {"id": ANN}}, "created_by is of type object, not an id"),
     ({"created_by": {}}, "created_by is of type object, not an id"),
     ({"created_by": CREATED}, "created_by is of type object, not an id"),
@@ -377,7 +381,8 @@ def test_ids_in_an_empty_collection_are_as_the_teams_have_them(world, creator_ty
 def test_mixed_types_in_one_collection(world):
     """Both are recognised; new documents get the type of the majority."""
     world.fill([team(1, ANN), team(2, ObjectId(BEN)), team(3, ANN)],
-               roles(ObjectId(ANN), 1, ["owner"]) + roles(ANN, 1, ["admin"]) + roles(BEN, 2) + roles(ObjectId(BEN), 2, ["owner"]))
+               roles(ObjectId(ANN), 1, ["owner"]) + roles(ANN, 1, ["admin"]) + roles(BEN, 2) +
+               roles(ObjectId(BEN), 2, ["owner"]))
     there = {d["_id"] for d in world.documents()}
     world.install()
     assert world.cells() == {
@@ -749,8 +754,8 @@ def test_the_application_writes_meanwhile(world):
     assert late.cells() == {("inserted", "inserted"), ("inserted", "found")}
     worker.close()
     assert sorted(r["created_by"] for r in world.rows()) == ["app", "pg_reconcile", "pg_reconcile"]
-    assert [tuple(r.values()) for r in world.sql("SELECT planned, changed, already_present, failed FROM reconcile.runs ORDER BY run_id")
-            ] == [(3, 3, 0, 0), (3, 2, 1, 0)]
+    runs = world.sql("SELECT planned, changed, already_present, failed FROM reconcile.runs ORDER BY run_id")
+    assert [tuple(run.values()) for run in runs] == [(3, 3, 0, 0), (3, 2, 1, 0)]
     settles(world, (ANN, 1))
 
 
@@ -786,8 +791,8 @@ def connects(world):
 
 # -------------------------------------------------------------------------------------------------- other schemas
 
-HOSTILE = ["it's", 'say "hi"', "two words", "'; DROP TABLE victims; --", "Größe 🧀", "$dollar$", "a$b", "x.y", "SELECT", "%s %1$I",
-           "back\\slash", "{array,of}"]
+HOSTILE = ["it's", 'say "hi"', "two words", "'; DROP TABLE victims; --", "Größe 🧀", "$dollar$", "a$b", "x.y", "SELECT",
+           "%s %1$I", "back\\slash", "{array,of}"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -795,13 +800,14 @@ def test_hostile_names(new_world, name):
     """The same odd name for everything that can have one, in both stores: nothing else happens, both stores agree."""
     world = new_world()
     world.sql("CREATE TABLE victims (id integer)")
-    quoted = '"' + name.replace('"', '""').replace("%", "%%") + '"'
     world.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
     field = name.replace("$", "S").replace(".", "_")       # names of fields in documents may not have these
     collection = name.replace("$", "S")
+
     def called(what, base=name):
         return f"{what} {base}"
-    creator, column = called("by", field), called("column")
+
+    creator = called("by", field)
     world.mongo.create_collection(called("teams", collection))
     world.mongo.create_collection(called("roles", collection))
     world.mongo[called("teams", collection)].insert_many([
@@ -871,7 +877,7 @@ def test_roles_and_marker(world):
     world.fill([team(1, ANN)], roles(ANN, 1, ["member"])).install(roles=["captain", "member"], created_by="m" * 24)
     assert world.cells() == {("Team 1", "captain"): DONE, ("Team 1", "member"): IS_ONE}
     assert {r["role_name"]: r["created_by"] for r in world.rows()} == {"captain": "m" * 24, "member": "system"}
-    assert [d["created_by"] for d in world.documents()] == ["system", "m" * 24]
+    assert sorted(d["created_by"] for d in world.documents()) == ["m" * 24, "system"]
     settles(world, (ANN, 1), names=["captain", "member"])
 
 
@@ -906,7 +912,8 @@ def test_mirror_that_lacks_columns(world):
     assert [line for line in world.install() if "postgres_user_roles" in line[1]
             and line[0] in ("keep", "differs", "add column")] == expected
     assert world.cells() == each_role(1, DONE)
-    assert {(r["sync_status"], r["mongo_id"] is None, just_now(r["last_sync_at"])) for r in world.rows()} == {("SYNCED", False, True)}
+    assert {r["sync_status"] for r in world.rows()} == {"SYNCED"}
+    assert all(r["mongo_id"] and just_now(r["last_sync_at"]) for r in world.rows())
     settles(world, (ANN, 1))
 
 
@@ -991,10 +998,9 @@ def test_documents_of_another_type_later(world):
 TO_RUN = [
     "EXECUTE ON FUNCTION fix_team_roles(boolean, boolean)",
     "EXECUTE ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text)",
-    "SELECT ON reconcile.run", "SELECT ON reconcile.run_row", "SELECT ON reconcile.failure",
     "SELECT ON postgres_user_roles", "INSERT ON postgres_user_roles", "USAGE ON SEQUENCE postgres_user_roles_id_seq"]
 TO_INSTALL = [
-    "USAGE ON FOREIGN SERVER app_mongo", "CREATE ON SCHEMA public", "SELECT ON reconcile.pack",
+    "USAGE ON FOREIGN SERVER app_mongo", "CREATE ON SCHEMA public",
     "EXECUTE ON FUNCTION reconcile.install_pack(text, jsonb, boolean)",
     "EXECUTE ON FUNCTION reconcile.install_team_roles(jsonb, boolean)",
     "EXECUTE ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean)",
@@ -1029,6 +1035,7 @@ def test_operator_with_exactly_these_grants(world, operator):
     def lacks_each(grants, statement):
         for grant in grants:
             world.sql(f"REVOKE {grant} FROM {operator.role}")
+            print("without", grant)                   # what pytest shows when the rest passes all the same
             raised("42501", operator.execute, statement)
             world.sql(f"GRANT {grant} TO {operator.role}")
 
@@ -1048,24 +1055,45 @@ def test_operator_of_an_owner(world, operator):
     """Whoever is a member of the role that installed the pack may run it; nobody else. Passwords are nowhere to be read."""
     world.credentials("postgres")
     world.install()
-    for grant in TO_RUN + ["SELECT ON mongo_teams", "SELECT ON mongo_user_roles"]:
+    for grant in TO_RUN:
         world.sql(f"GRANT {grant} TO {operator.role}")
-    assert {(r["mongodb"], r["postgresql"]) for r in world.fix(dry_run=True, connection=operator)} == {
-        ("insert", "insert"), ("insert", "found")}
+    raised("42501", world.fix, dry_run=True, connection=operator)
     error = raised("42501", world.fix, connection=operator)
     assert error.message_primary == 'permission denied for invariant "team_roles_mongodb"'
     assert world.documents() == []
+
+    world.sql(f"DROP USER MAPPING FOR {operator.role} SERVER app_mongo")       # the owner's is used
     world.sql(f"GRANT postgres TO {operator.role}")
-    assert {(r["mongodb"], r["postgresql"]) for r in world.fix(connection=operator)} == {
-        ("inserted", "inserted"), ("inserted", "found")}
+    assert {(r["mongodb"], r["postgresql"]) for r in world.fix(dry_run=True, connection=operator)} == {
+        ("insert", "insert"), ("insert", "found")}
+    with operator.transaction():
+        assert {(r["mongodb"], r["postgresql"]) for r in world.fix(connection=operator)} == {
+            ("inserted", "inserted"), ("inserted", "found")}
+        assert operator.execute("SELECT current_user AS me, current_setting('role') AS role").fetchone() == {
+            "me": operator.role, "role": "none"}
     settles(world, (ANN, 1))
     secret = os.environ["MONGO_AUTH_PASSWORD"]
     for table in ("run", "run_row", "failure", "invariant", "installed_pack"):
         assert secret not in str(world.sql(f"SELECT * FROM reconcile.{table}"))
 
 
+def test_function_of_the_owner(world):
+    """Who owns the pack may let others call it by a SECURITY DEFINER function."""
+    world.fill([team(1, ANN)]).install()
+    world.sql("""CREATE FUNCTION give_roles() RETURNS SETOF text LANGUAGE sql SECURITY DEFINER SET search_path = public
+                 AS 'SELECT postgresql FROM fix_team_roles(false)'""")
+    role_name = world.name + "_caller"
+    world.sql(f"CREATE ROLE {role_name} LOGIN")
+    with psycopg.connect(dbname=world.name, user=role_name, autocommit=True, row_factory=dict_row) as caller:
+        raised("42501", world.fix, connection=caller)
+        assert [r["give_roles"] for r in caller.execute("SELECT * FROM give_roles()")] == ["inserted"] * 3
+    world.sql(f"DROP ROLE {role_name}")
+    settles(world, (ANN, 1))
+
+
 @pytest.mark.skipif("MONGO_AUTH_HOSTS" not in os.environ, reason="needs a MongoDB that wants passwords")
-@pytest.mark.parametrize("credentials, code", [({"password": "wrong"}, "28P01"), ({"username": "nobody"}, "28P01"), (None, "2F003")])
+@pytest.mark.parametrize("credentials, code", [
+    ({"password": "wrong"}, "28P01"), ({"username": "nobody"}, "28P01"), (None, "2F003")])
 def test_wrong_or_no_password(world, operator, credentials, code):
     for grant in TO_RUN + TO_INSTALL:
         world.sql(f"GRANT {grant} TO {operator.role}")
