@@ -463,7 +463,10 @@ CREATE FUNCTION reconcile.team_roles_report(facts jsonb) RETURNS text
 				SELECT p.%5$s AS user_id, p.%6$s AS team_id, p.%7$s AS role_name,
 				       count(*) FILTER (WHERE p.%8$s) AS active,
 				       count(*) FILTER (WHERE p.%8$s IS NOT TRUE) AS inactive,
-				       bool_or(p.xmin IN (SELECT x.xid::xid FROM reconcile.run_xids($2) x)) AS inserted
+				       bool_or(p.xmin IN (SELECT x.xid::xid FROM reconcile.run_xids($2) x)
+				               OR (p.%5$s, p.%6$s, p.%7$s) IN (
+				                   SELECT i.row ->> %10$L, i.row ->> %11$L, i.row ->> %12$L
+				                   FROM reconcile.run_rows($2) i)) AS inserted
 				FROM %2$s p WHERE p.%9$s = 'TEAM' GROUP BY 1, 2, 3),
 			inserted AS (
 				SELECT DISTINCT i.row ->> 'user_id' AS user_id, i.row ->> 'team_id' AS team_id,

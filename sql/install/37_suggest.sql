@@ -1,4 +1,8 @@
 -- suggest_invariants(): what nearly all rows have and a few have not.
+--
+-- Values become text by format(), which calls the output function of their
+-- type: a cast may be a function of the type's owner, and would run as whoever
+-- asks for suggestions.
 
 CREATE VIEW reconcile.candidate AS
 	-- Foreign keys of one column, and columns named after the one primary key
@@ -49,7 +53,7 @@ BEGIN
 			found := found || format('p.%s', needed.name);
 			CONTINUE;
 		END IF;
-		EXECUTE format('SELECT min(v) = max(v) AS same, min(v) AS value FROM (SELECT c.%s::text AS v FROM %s c WHERE %s) x',
+		EXECUTE format('SELECT min(v) = max(v) AS same, min(v) AS value FROM (SELECT format(''%%s'', c.%1$s) AS v FROM %2$s c WHERE %3$s AND c.%1$s IS NOT NULL) x',
 			needed.name, child, condition) INTO single;
 		IF single.same IS NOT TRUE THEN
 			RETURN NULL;
@@ -148,7 +152,7 @@ BEGIN
 			THEN 'SELECT NULL::text AS value, count(*) AS parents, count(c.%2$I) AS covered, 1::bigint AS values'
 			     ' FROM %3$s p LEFT JOIN %4$s c ON c.%2$I = p.%5$I'
 			ELSE 'SELECT m.value, (SELECT count(*) FROM %3$s) AS parents, m.covered, count(*) OVER () AS values'
-			     ' FROM (SELECT c.%1$I::text AS value, count(*) AS covered FROM %4$s c JOIN %3$s p ON c.%2$I = p.%5$I'
+			     ' FROM (SELECT format(''%%s'', c.%1$I) AS value, count(*) AS covered FROM %4$s c JOIN %3$s p ON c.%2$I = p.%5$I'
 			     '       GROUP BY c.%1$I LIMIT %6$s) m' END,
 			pair.discriminator, pair.child_column, parent, child, pair.parent_column, most_values + 1)
 		LOOP
@@ -163,7 +167,7 @@ BEGIN
 			discriminator := CASE WHEN pair.discriminator IS NOT NULL
 				THEN jsonb_build_object(pair.discriminator, measured.value) END;
 			condition := CASE WHEN pair.discriminator IS NULL THEN 'true'
-				ELSE format('c.%I::text = %L', pair.discriminator, measured.value) END;
+				ELSE format('format(''%%s'', c.%I) = %L', pair.discriminator, measured.value) END;
 			EXECUTE format('SELECT jsonb_agg(x.k) FROM (SELECT p.%1$I AS k FROM %2$s p WHERE NOT EXISTS'
 				' (SELECT FROM %3$s c WHERE c.%4$I = p.%1$I AND %5$s) LIMIT 5) x',
 				pair.parent_column, parent, child, pair.child_column, condition) INTO samples;

@@ -184,19 +184,22 @@ CREATE FUNCTION reconcile.pack_declare(options jsonb, name text, target regclass
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	old record;
+	old  record;
+	same boolean;
 BEGIN
 	SELECT i.* INTO old FROM reconcile.invariants i WHERE i.name = pack_declare.name;
 	object := name;
 	detail := format('%s (%s)', target, array_to_string(key, ', '));
+	same := (old.target, old.key, old.expects, old.where_absent, old.description)
+		IS NOT DISTINCT FROM (target, key, expects, where_absent, description);
+	-- From here on names and operators may be the application's.
 	PERFORM set_config('search_path',
 		concat_ws(', ', quote_ident(options ->> 'schema'), nullif('public', options ->> 'schema'), 'pg_temp'), true);
 	IF old.name IS NULL THEN
 		action := 'create invariant';
 		PERFORM reconcile.create_invariant(name, target, key, expects,
 			where_absent => where_absent, description => description);
-	ELSIF (old.target, old.key, old.expects, old.where_absent, old.description)
-	      IS NOT DISTINCT FROM (target, key, expects, where_absent, description) THEN
+	ELSIF same THEN
 		action := 'keep invariant';
 	ELSE
 		action := 'alter invariant';

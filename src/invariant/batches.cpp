@@ -61,6 +61,10 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		Statements const statements(definition);
 		auto rows = planned_rows(run.plan, statements, run.progress + 1, batch.planned);
+		if (rows->size() != batch.planned)
+			pg::fail(kStale, "run " + std::to_string(run.run_id) + " cannot go on",
+					 "Rows of its plan " + std::to_string(run.plan) + " are gone.",
+					 "Begin a new one without the argument resume.");
 		if (statements.key_can_repeat()) {
 			drop_present(statements, rows);
 			conflict_with_older_snapshots(definition.name);

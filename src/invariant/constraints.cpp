@@ -34,7 +34,9 @@ Constraints::Constraints(Oid table, Which which)
 	pg::PinnedPath path;
 	pg::Spi spi;
 	uint64 const rows =
-		spi.run("SELECT format('%I.%I', n.nspname, c.conname), c.condeferred FROM pg_constraint c"
+		spi.run("SELECT format('%I.%I', n.nspname, c.conname),"
+				" NOT EXISTS (SELECT FROM pg_constraint o WHERE o.connamespace = c.connamespace"
+				"  AND o.conname = c.conname AND NOT o.condeferred) FROM pg_constraint c"
 				" JOIN pg_namespace n ON n.oid = c.connamespace"
 				" WHERE (c.conrelid = $1 OR $2 AND c.confrelid = $1)"
 				" AND c.condeferrable ORDER BY 1",

@@ -30,7 +30,9 @@ public:
 	 * the application wants them. */
 	void check_at_once() const;
 
-	/* wait_again defers those that are declared so. */
+	/* wait_again defers those that are declared so.  A name may stand for
+	 * constraints of several tables; unless all of them are declared so, it is
+	 * left immediate, which is stricter and therefore safe. */
 	void wait_again() const;
 
 private:

@@ -72,6 +72,7 @@ RunRecord dry_run(const Definition &definition, const Options &options, PlannedR
 	auto list = missing_rows(statements, planned);
 	run.planned = list->size();
 	drop_surplus(definition, statements, list);
+	drop_held(definition, statements, list);
 	run.changed = list->size();
 	planned.add(statements, std::move(list));
 	return run;

@@ -102,6 +102,7 @@ std::string as_stored(const Column &column, Oid from, const std::string &value)
 	case TIMETZOID:
 	case TIMESTAMPOID:
 	case TIMESTAMPTZOID:
+	case INTERVALOID:
 		stored = value + "::" + pg::type_name(column.base, column.base_typmod);
 		break;
 	default:
@@ -175,7 +176,7 @@ Statements::Statements(const Definition &definition)
 
 bool Statements::key_can_repeat() const
 {
-	if (!arbiter_ || arbiter_->predicate)
+	if (!arbiter_ || arbiter_->predicate || target_.has_children())
 		return true;
 	if (arbiter_->nulls_are_equal)
 		return false;
@@ -372,6 +373,15 @@ std::string Statements::missing() const
 std::string Statements::still_missing() const
 {
 	return absent(pg::quoted(kWorkList));
+}
+
+std::string Statements::insertable() const
+{
+	std::string held = "SELECT * FROM " + target_.name() + " t";
+	if (arbiter_ && arbiter_->predicate)
+		held += " WHERE " + *arbiter_->predicate;
+	return "SELECT e.* FROM " + pg::quoted(kWorkList) + " AS e WHERE NOT EXISTS (SELECT FROM (" +
+		   held + ") AS x WHERE " + key_equality() + ")";
 }
 
 std::string Statements::unexpected() const

@@ -82,6 +82,10 @@ public:
 	std::string to_json() const;
 	std::string from_json() const;
 
+	/* insertable yields the rows of the work list for which the unique index has
+	 * room: rows that do not count as present may take it. */
+	std::string insertable() const;
+
 	/* unexpected counts the rows of the work list whose key the query does not
 	 * yield any more, and shows one; still_missing yields those that are not
 	 * there. */

@@ -28,13 +28,16 @@ constexpr const char *kRelation =
 	" EXISTS (SELECT FROM pg_namespace n"
 	"  WHERE n.oid = c.relnamespace AND n.nspname ="
 	"   ANY (ARRAY['pg_catalog', 'information_schema', 'pg_toast'])),"
-	" EXISTS (SELECT FROM pg_am m WHERE m.oid = c.relam"
-	"  AND m.amname = 'heap'),"
+	" c.relkind = 'p' OR EXISTS (SELECT FROM pg_am m WHERE m.oid = c.relam AND m.amname = 'heap'),"
+	" c.relhasrules OR EXISTS (SELECT FROM pg_trigger g"
+	"  WHERE g.tgrelid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))"
+	"   AND NOT g.tgisinternal AND g.tgenabled <> 'D'),"
 	" EXISTS (SELECT FROM pg_foreign_table t"
 	"  JOIN pg_foreign_server s ON s.oid = t.ftserver"
 	"  JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
 	"  WHERE t.ftrelid = c.oid"
-	"   AND w.fdwname = 'reconcile_mongo')"
+	"   AND w.fdwname = 'reconcile_mongo'),"
+	" c.relkind = 'r' AND c.relhassubclass"
 	" FROM pg_class c WHERE c.oid = $1";
 
 constexpr const char *kColumns =
@@ -104,8 +107,10 @@ Target::Target(Oid table) : oid_(table), name_(pg::qualified_name(table))
 	kind_ = spi.required_text(0, 1)[0];
 	temporary_ = spi.truth(0, 2);
 	system_ = spi.truth(0, 3);
-	keeps_xmin_ = kind_ == 'p' || (kind_ == 'r' && spi.truth(0, 4));
-	observed_ = spi.truth(0, 5);
+	keeps_xmin_ = spi.truth(0, 4);
+	writes_more_ = spi.truth(0, 5);
+	observed_ = spi.truth(0, 6);
+	has_children_ = spi.truth(0, 7);
 
 	uint64 rows = spi.run(kColumns, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
 	for (uint64 row = 0; row < rows; row++)

@@ -66,9 +66,17 @@ public:
 	 * if there is, else a partial one, else nothing. */
 	std::optional<Arbiter> arbiter(const std::vector<std::string> &key) const;
 
-	/* keeps_xmin tells whether the rows carry the transaction that wrote them:
-	 * those of heap tables do. */
+	/* has_children tells whether other tables inherit from it, which hold rows
+	 * that no unique index of this one knows. */
+	bool has_children() const { return has_children_; }
+
+	/* keeps_xmin tells whether rows carry the transaction that wrote them: those
+	 * of heap tables do. */
 	bool keeps_xmin() const { return keeps_xmin_; }
+
+	/* xmin_identifies tells whether the rows that carry the transaction of a run
+	 * are those that it inserted: triggers and rules may write others. */
+	bool xmin_identifies() const { return keeps_xmin_ && !writes_more_; }
 
 	/* observed tells whether writes are reported row by row (write_observer). */
 	bool observed() const { return observed_; }
@@ -91,6 +99,8 @@ private:
 	bool temporary_ = false;
 	bool system_ = false;
 	bool keeps_xmin_ = false;
+	bool writes_more_ = false;
+	bool has_children_ = false;
 	bool observed_ = false;
 	std::vector<Column> columns_;
 };

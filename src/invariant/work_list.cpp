@@ -56,4 +56,16 @@ void drop_surplus(const Definition &definition, const Statements &statements,
 	list = std::move(kept);
 }
 
+void drop_held(const Definition &definition, const Statements &statements,
+			   std::unique_ptr<pg::WorkList> &list)
+{
+	if (!definition.where_absent || statements.target().foreign())
+		return;
+	auto kept = std::make_unique<pg::WorkList>(list->row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, *list);
+	spi.collect(statements.insertable(), SPI_OK_SELECT, *kept);
+	list = std::move(kept);
+}
+
 } // namespace reconcile::invariant

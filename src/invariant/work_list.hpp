@@ -35,4 +35,9 @@ void drop_surplus(const Definition &definition, const Statements &statements,
  * forbids it, a planned row would be inserted beside them. */
 void drop_present(const Statements &statements, std::unique_ptr<pg::WorkList> &list);
 
+/* drop_held leaves the rows of a work list for which the target has room: with
+ * where_absent, rows that do not count as present may be in the way. */
+void drop_held(const Definition &definition, const Statements &statements,
+			   std::unique_ptr<pg::WorkList> &list);
+
 } // namespace reconcile::invariant

@@ -99,12 +99,13 @@ void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *mes
 
 bool recording(const Target &target, const std::string &record)
 {
-	if (record == "xmin" && !target.keeps_xmin())
+	if (record == "xmin" && !target.xmin_identifies())
 		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
 				 "rows of " + target.name() + " cannot be recorded by xmin",
-				 "Only rows of heap tables carry the transaction that wrote them.",
+				 "Only in heap tables without triggers and rules do just the rows of a run carry its "
+				 "transaction.",
 				 "Use record => 'rows' or 'auto'.");
-	return record == "rows" || !target.keeps_xmin();
+	return record == "rows" || !target.xmin_identifies();
 }
 
 Writer::Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
