@@ -1,8 +1,9 @@
 -- plan(), plan_rows(), compare_plans(), repair(plan =>): exactly what was reviewed is applied, or nothing.
 --
 -- "The dry run is the same code path as the live run and its counts are the counts": tried by letting the dry run of a plan
--- count the planned rows without looking which are there ('rows inserted meanwhile' fails), and by leaving drop_present()
--- out of the live run ('a planned row with NULL in its key' fails: the row is there twice).
+-- count the planned rows without looking which are there ('rows inserted meanwhile, dry run' fails), and by leaving
+-- drop_present() out of the live run ('a planned row with NULL in its key' fails: the row is there twice). "A bad row is
+-- reported and does not stop the rest": tried by raising it as with on_row_error stop ('a bad row of a plan' fails).
 \ir ../support/invariant.sql
 SELECT no_plan();
 
