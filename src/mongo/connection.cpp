@@ -106,6 +106,9 @@ void Connection::require_usable(const std::string &action)
 Error Connection::error_of(const bson_error_t &reported, const std::string &action)
 {
 	Error error = error_from(reported, action);
+	if (answer_damaged)
+		return Error(kDamaged, action, "The server's answer is none that a MongoDB gives.",
+					 "Check option \"hosts\".");
 	std::string_view const state = error.sqlstate;
 	std::string const hosts = hosts_as_text(settings.hosts);
 	if (state == kUnreachable) {

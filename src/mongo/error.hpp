@@ -45,6 +45,7 @@ struct Interrupted : std::exception {
 inline constexpr const char *kUnreachable = "08001";	/* no connection came about */
 inline constexpr const char *kConnectionLost = "08006"; /* it broke, nothing is in doubt */
 inline constexpr const char *kOutcomeUnknown = "08007"; /* it broke while writing */
+inline constexpr const char *kDamaged = "08P01";		/* the other side is no MongoDB */
 inline constexpr const char *kUnsupported = "0A000";
 inline constexpr const char *kInvalidOption = "HV00D"; /* no such option */
 inline constexpr const char *kInvalidValue = "22023";

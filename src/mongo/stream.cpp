@@ -22,6 +22,7 @@
  */
 #include "mongo/stream.hpp"
 
+#include "mongo/checked_stream.hpp"
 #include "mongo/connection.hpp"
 
 #include <algorithm>
@@ -45,9 +46,6 @@ namespace {
 /* The driver refuses to poll streams of different types together; any number
  * above its own types does. */
 constexpr int kStreamType = 1000;
-
-/* A batch arrives as a 4-byte length and the rest: one read for both. */
-constexpr size_t kBufferBytes = 16384;
 
 /* Stream is freed by the driver, which knows it by its first member. */
 struct Stream {
@@ -519,7 +517,7 @@ mongoc_stream_t *BSON_CALL open_stream(const mongoc_uri_t *, const mongoc_host_l
 	mongoc_stream_t *root = stream_new(connection, socket_for(connection, host));
 	mongoc_stream_t *stream = connection->settings.tls ? encrypted(connection, root, host) : root;
 	self(root)->greeted = true;
-	return mongoc_stream_buffered_new(stream, kBufferBytes);
+	return checked(connection, stream);
 }
 
 } // namespace reconcile::mongo

@@ -27,7 +27,7 @@ def database():
     yield DATABASE
     pymongo.MongoClient(os.environ["MONGO_URI"]).drop_database(DATABASE)
     with psycopg.connect(dbname="postgres", autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        admin.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")  # each module that borrows this has its own
 
 
 @pytest.fixture

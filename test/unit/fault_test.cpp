@@ -606,7 +606,7 @@ TEST(Writing, NothingIsNotSent)
 
 TEST(Process, StaysAsItWas)
 {
-	ScriptedServer server(answers("", ""));
+	ScriptedServer server(answers("update", R"({"n": 10, "nModified": 0})"));
 	PollPort port;
 	auto const cycle = [&] {
 		Client client(settings_for({server.port()}), port);
