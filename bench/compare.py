@@ -48,8 +48,9 @@ def main(names):
         mongo.drop()
     print(f"\n{machine()}\n\n{table(lines)}")
     if scale == 1 and not names:
-        version = os.environ["PG"]
-        Path(__file__).with_name("results").joinpath(f"postgresql-{version}.md").write_text(report(lines))
+        results = Path(__file__).with_name("results")
+        results.mkdir(exist_ok=True)
+        results.joinpath(f"postgresql-{os.environ['PG']}.md").write_text(report(lines))
 
 
 if __name__ == "__main__":
