@@ -171,6 +171,9 @@ List *Planner::plan_null_test(NullTest *test)
 	const Column *column = column_of(test->arg);
 	if (column == nullptr || column->whole_document() || test->argisrow)
 		return NIL;
+	/* Of an array, MongoDB asks its elements too whether they have such a field. */
+	if (column->through_array())
+		return NIL;
 	/* A value that does not fit is read as NULL, and is none in MongoDB. */
 	if (test->nulltesttype == IS_NULL && table_.options.on_mismatch == OnMismatch::kNull)
 		return NIL;

@@ -12,6 +12,7 @@
 #include "fdw/decode.hpp"
 
 extern "C" {
+#include "mb/pg_wchar.h"
 #include "utils/typcache.h"
 }
 
@@ -21,11 +22,6 @@ extern "C" {
 namespace reconcile::fdw {
 
 namespace {
-
-bool is_position(const std::string &name)
-{
-	return name.find_first_not_of("0123456789") == std::string::npos;
-}
 
 /* print_id writes a document's _id for a message.  It is C: it runs while
  * PostgreSQL reports an error. */
@@ -52,6 +48,8 @@ void print_id(const bson_t *document, char *buffer, size_t size)
 		bson_free(json);
 	}
 	bson_destroy(&alone);
+	int const length = static_cast<int>(std::strlen(buffer));
+	buffer[pg_encoding_mbcliplen(PG_UTF8, buffer, length, length)] = '\0';
 }
 
 constexpr size_t kIdRoom = 128;

@@ -178,11 +178,6 @@ void append_typed_jsonb(mongo::Document &into, std::string_view name, const Colu
 	into.copy(name, field);
 }
 
-bool is_position(const std::string &name)
-{
-	return name.find_first_not_of("0123456789") == std::string::npos;
-}
-
 Datum value_of(const Column &column, TupleTableSlot *slot)
 {
 	return slot->tts_values[column.number - 1];
@@ -202,8 +197,8 @@ void set_column(TupleTableSlot *slot, const Column &column, Datum value)
 		HeapTuple const old = ExecFetchSlotHeapTuple(slot, true, nullptr);
 		/* The slot frees what it holds from its own context only. */
 		MemoryContext const before = MemoryContextSwitchTo(slot->tts_mcxt);
-		HeapTuple const tuple = heap_modify_tuple_by_cols(old, slot->tts_tupleDescriptor, 1,
-														  &number, &value, &null);
+		HeapTuple const tuple =
+			heap_modify_tuple_by_cols(old, slot->tts_tupleDescriptor, 1, &number, &value, &null);
 		ExecForceStoreHeapTuple(tuple, slot, true);
 		slot_getallattrs(slot);
 		MemoryContextSwitchTo(before);
@@ -322,8 +317,7 @@ void Encoder::row(TupleTableSlot *slot, mongo::Document &document, mongo::Docume
 {
 	pg::call([&] { slot_getallattrs(slot); });
 	for (const Column *column : fields_)
-		if (!is_null(*column, slot) &&
-			std::any_of(column->parts.begin(), column->parts.end(), is_position))
+		if (!is_null(*column, slot) && column->through_array())
 			pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
 					 "column \"" + column->name + "\" cannot be written",
 					 "Its path \"" + column->path + "\" names one element of an array.");

@@ -110,8 +110,7 @@ private:
 
 Insertion::Insertion(Relation relation, Oid user, bool upsert)
 	: table_(table_of(RelationGetRelid(relation), RelationGetDescr(relation))), upsert_(upsert),
-	  encoder_(table_, upsert), client_(connect(table_.server, user)),
-	  bulk_(remote([&] {
+	  encoder_(table_, upsert), client_(connect(table_.server, user)), bulk_(remote([&] {
 		  return mongo::Bulk(*client_, table_.options.database, table_.options.collection);
 	  })),
 	  scratch_(pg::call([] {

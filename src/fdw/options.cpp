@@ -336,6 +336,11 @@ std::vector<std::string> path_parts(const std::string &path)
 	return parts;
 }
 
+bool is_position(const std::string &name)
+{
+	return name.find_first_not_of("0123456789") == std::string::npos;
+}
+
 TableOptions table_options(Oid relation)
 {
 	ForeignTable *foreign = pg::call([&] { return GetForeignTable(relation); });

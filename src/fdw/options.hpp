@@ -67,6 +67,9 @@ Oid connection_settings(Oid server, Oid user, mongo::Settings &settings, Mapping
  * path that cannot name a field. */
 std::vector<std::string> path_parts(const std::string &path);
 
+/* is_position tells whether a name in a path is one of an array's element. */
+bool is_position(const std::string &name);
+
 /* sqlstate_number packs an SQLSTATE of five characters. */
 int sqlstate_number(const char *sqlstate);
 

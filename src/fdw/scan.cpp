@@ -43,7 +43,7 @@ mongo::Document projection_of(const Table &table, const std::vector<AttrNumber> 
 			return {};
 		std::string path;
 		for (const std::string &name : column.parts) {
-			if (name.find_first_not_of("0123456789") == std::string::npos && !path.empty())
+			if (is_position(name) && !path.empty())
 				break;
 			path += (path.empty() ? "" : ".") + name;
 		}

@@ -20,6 +20,7 @@ extern "C" {
 #include "utils/relcache.h"
 }
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,7 @@ struct Column {
 
 	bool domain() const { return type != base_type; }
 	bool whole_document() const { return parts.empty(); }
+	bool through_array() const { return std::any_of(parts.begin(), parts.end(), is_position); }
 };
 
 struct Table {

@@ -60,7 +60,7 @@ struct Connection {
 	/* Noted by the streams. */
 	uint64_t operations_sent = 0; /* writes other than those of greeting a server */
 	bool answer_timed_out = false;
-	bool answer_damaged = false; /* it was none that a MongoDB gives */
+	bool answer_damaged = false;   /* it was none that a MongoDB gives */
 	bool stranger_refused = false; /* the server named a host that is not ours */
 	char failures[512] = "";	   /* of connecting, in this operation; sentences */
 

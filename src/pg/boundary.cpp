@@ -11,6 +11,7 @@ extern "C" {
 #include "mb/pg_wchar.h"
 }
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -18,7 +19,8 @@ namespace reconcile::pg {
 
 namespace {
 
-/* put copies text into a buffer of a report, cut where a character ends. */
+/* put copies text into a buffer of a report, cut where a character ends, and
+ * valid in the encoding of this database. */
 void put(char *to, size_t size, const char *text)
 {
 	size_t length = std::strlen(text);
@@ -27,6 +29,10 @@ void put(char *to, size_t size, const char *text)
 			pg_mbcliplen(text, static_cast<int>(length), static_cast<int>(size - 1)));
 	std::memcpy(to, text, length);
 	to[length] = '\0';
+	/* What a remote server says may be in no encoding at all. */
+	if (!pg_verifymbstr(to, static_cast<int>(length), true))
+		std::replace_if(
+			to, to + length, [](char c) { return IS_HIGHBIT_SET(c); }, '?');
 }
 
 /* delete_home frees the copy of an error once PostgreSQL is done with it. */

@@ -553,6 +553,23 @@ def test_text_with_a_zero_byte_is_refused(pg, collection):
     assert pg.execute(f"SELECT n FROM {name}").fetchall() == [(1,)]
 
 
+def test_messages_are_cut_where_a_character_ends(pg, collection):
+    collection.insert_one({"_id": "x" + "\u00fc" * 300, "k": "x"})
+    name = table(pg, server(pg, HOSTS), collection, columns="k int")
+    pg.execute("SET client_encoding = 'SQL_ASCII'")
+    with pytest.raises(psycopg.Error) as raised:
+        pg.execute(f"SELECT k FROM {name}")
+    message = raised.value.pgresult.error_field(psycopg.pq.DiagnosticField.MESSAGE_PRIMARY)
+    assert "\u00fc\u00fc" in message.decode("utf-8")
+
+
+def test_null_among_the_elements_of_an_array(pg, collection):
+    collection.insert_many([{"_id": 1, "a": [5, {"x": 1}]}, {"_id": 2, "a": []}, {"_id": 3}, {"_id": 4, "a": [None, 5]}])
+    name = table(pg, server(pg, HOSTS), collection, columns="_id int, first int OPTIONS (path 'a.0')")
+    assert pg.execute(f"SELECT _id FROM {name} WHERE first IS NOT NULL").fetchall() == [(1,)]
+    assert pg.execute(f"SELECT _id FROM {name} WHERE first IS NULL ORDER BY 1").fetchall() == [(2,), (3,), (4,)]
+
+
 def test_deep_documents_are_read_or_refused_but_never_crash(pg, collection):
     document = {}
     for _ in range(90):

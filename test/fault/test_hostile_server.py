@@ -78,6 +78,16 @@ def test_damaged_values_are_errors(pg, hostile, case):
     fails(pg, f"SELECT * FROM {reader(pg, hostile({'find': result(document(fields))}), columns='k jsonb')}", sqlstate)
 
 
+def test_a_reason_that_is_no_text_is_shown_as_far_as_it_is(pg, hostile):
+    reason = b"\x02errmsg\0" + string(b"a\xffb %s %n") + b"\x10code\0" + struct.pack("<i", 13)
+    name = reader(pg, hostile({"find": document(b"\x01ok\0" + bytes(8) + reason)}))
+    pg.execute("SET client_encoding = 'SQL_ASCII'")
+    with pytest.raises(psycopg.Error) as raised:
+        pg.execute(f"SELECT * FROM {name}")
+    assert raised.value.pgresult.error_field(psycopg.pq.DiagnosticField.MESSAGE_DETAIL) == \
+        b"MongoDB reports: a?b %s %n."
+
+
 @pytest.mark.parametrize("command", ["insert", "update"])
 @pytest.mark.parametrize("answer", [
     {"n": 3, "writeErrors": 5, "ok": 1.0}, {"n": 3, "writeErrors": [5], "ok": 1.0}, {"n": 3, "upserted": 5, "ok": 1.0},

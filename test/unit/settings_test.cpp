@@ -90,8 +90,9 @@ TEST(Settings, EveryOptionHasAGoodAndABadValue)
 TEST(Settings, RefusedWithReason)
 {
 	EXPECT_EQ(sqlstate_for("colour", "red"), "HV00D");
-	for (const char *name : {"uri", "tls_insecure", "srv", "proxy_host", "load_balanced", "tlsInsecure",
-							 "tlsAllowInvalidCertificates", "tlsCertificateKeyFile", "proxyHost"})
+	for (const char *name :
+		 {"uri", "tls_insecure", "srv", "proxy_host", "load_balanced", "tlsInsecure",
+		  "tlsAllowInvalidCertificates", "tlsCertificateKeyFile", "proxyHost"})
 		EXPECT_EQ(sqlstate_for(name, "x"), "0A000") << name;
 	for (const char *mechanism :
 		 {"GSSAPI", "gssapi", "MONGODB-AWS", "MONGODB-OIDC", "PLAIN", "MONGODB-X509", "MONGODB-CR"})
