@@ -65,7 +65,7 @@ driver    := $(firstword $(foreach p,mongoc2 libmongoc-1.0,$(shell pkg-config --
 ifeq ($(driver),)
 $(error libmongoc is missing: install Debian's libmongoc-dev, and pkg-config)
 endif
-PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) -DPG_RECONCILE_VERSION='"$(version)"'
+PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -Werror
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)

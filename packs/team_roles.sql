@@ -544,9 +544,6 @@ DECLARE
 	p_failed   bigint := 0;
 	p_skipped  bigint := 0;
 	position   bigint;
-	owner      name;
-	caller     constant text := current_setting('role');
-	on_behalf  boolean;
 	done       constant text := CASE WHEN dry_run THEN 'to insert' ELSE 'inserted' END;
 BEGIN
 	IF dry_run IS NULL OR include_deleted IS NULL THEN
@@ -565,15 +562,10 @@ BEGIN
 		SELECT r.run_id INTO mongo_run FROM reconcile.repair('team_roles_mongodb', dry_run => false) r;
 		SELECT r.run_id INTO mirror_run FROM reconcile.repair('team_roles_postgresql', dry_run => false) r;
 	END IF;
-	-- The report reads as the repairs did: as the invariants' owner, with its user mapping.  Who is the owner
-	-- already, perhaps by a SECURITY DEFINER function, where the role cannot be set, has nothing to set.
-	SELECT pg_get_userbyid(i.owner) INTO owner FROM reconcile.invariants i WHERE i.name = 'team_roles_mongodb';
-	on_behalf := owner <> current_user;
-	IF on_behalf THEN
-		PERFORM set_config('role', owner, true);
-	END IF;
 	FOR team_id, team_name, user_id, role_name, mongodb, postgresql, detail, position IN
-		EXECUTE reconcile.team_roles_report(facts) USING mongo_run, mirror_run
+		SELECT * FROM reconcile.pack_report('team_roles_mongodb', reconcile.team_roles_report(facts), mongo_run, mirror_run)
+			AS r(team_id text, team_name text, user_id text, role_name text, mongodb text, postgresql text, detail text,
+			     position bigint)
 	LOOP
 		teams     := teams + (team_id IS NULL OR team_id IS DISTINCT FROM last_team)::integer;
 		required  := required + (role_name IS NOT NULL)::integer;
@@ -588,9 +580,6 @@ BEGIN
 		last_team := team_id;
 		RETURN NEXT;
 	END LOOP;
-	IF on_behalf THEN
-		PERFORM set_config('role', caller, true);
-	END IF;
 	RAISE NOTICE 'fix_team_roles: % teams read, % roles required', teams, required
 		USING DETAIL = format(E'MongoDB: %s found, %s %s, %s failed, %s skipped.\nPostgreSQL: %s found, %s %s, %s failed, %s skipped.',
 			m_found, m_new, done, m_failed, m_skipped, p_found, p_new, done, p_failed, p_skipped);

@@ -58,7 +58,7 @@ CREATE TABLE reconcile.run (
 	undone_at         timestamptz,
 	undone_by         text,
 	CHECK (planned >= changed + already_present + failed),
-	CHECK (planned = changed + already_present + failed OR finished_at IS NULL),
+	CHECK (planned = changed + already_present + failed OR finished_at IS NULL OR state = 'undone'),
 	CHECK ((state IN ('running', 'paused: lag')) = (finished_at IS NULL)),
 	CHECK ((state = 'undone') = (undone_at IS NOT NULL))
 );

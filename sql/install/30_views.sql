@@ -29,7 +29,6 @@ CREATE FUNCTION reconcile.undo_refusal(r reconcile.run) RETURNS text
 	BEGIN ATOMIC
 		SELECT CASE
 			WHEN r.state = 'undone' THEN format('it was undone at %s', r.undone_at)
-			WHEN r.finished_at IS NULL THEN 'it has not ended'
 			WHEN r.changed = 0 THEN 'it changed nothing'
 			WHEN c.oid IS NULL THEN 'its target does not exist any more'
 			WHEN r.record = 'rows' AND (pg_relation_is_updatable(c.oid, false) & 16) = 0

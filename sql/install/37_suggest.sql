@@ -147,34 +147,38 @@ BEGIN
 	FOR pair IN SELECT * FROM reconcile.suggest_pairs(schemas) LOOP
 		parent := pair.parent;
 		child := pair.child;
-		FOR measured IN EXECUTE format(
-			CASE WHEN pair.discriminator IS NULL
-			THEN 'SELECT NULL::text AS value, count(*) AS parents, count(c.%2$I) AS covered, 1::bigint AS values'
-			     ' FROM %3$s p LEFT JOIN %4$s c ON c.%2$I = p.%5$I'
-			ELSE 'SELECT m.value, (SELECT count(*) FROM %3$s) AS parents, m.covered, count(*) OVER () AS values'
-			     ' FROM (SELECT format(''%%s'', c.%1$I) AS value, count(*) AS covered FROM %4$s c JOIN %3$s p ON c.%2$I = p.%5$I'
-			     '       GROUP BY c.%1$I LIMIT %6$s) m' END,
-			pair.discriminator, pair.child_column, parent, child, pair.parent_column, most_values + 1)
-		LOOP
-			EXIT WHEN measured.values > most_values;
-			parents := measured.parents;
-			covered := measured.covered;
-			missing := parents - covered;
-			CONTINUE WHEN missing <= 0 OR covered = 0 OR covered < min_coverage * parents
-				OR (measured.value IS NULL AND pair.discriminator IS NOT NULL);
-			coverage := round(covered::numeric / parents, 4);
-			key := array_remove(ARRAY[pair.child_column, pair.discriminator], NULL);
-			discriminator := CASE WHEN pair.discriminator IS NOT NULL
-				THEN jsonb_build_object(pair.discriminator, measured.value) END;
-			condition := CASE WHEN pair.discriminator IS NULL THEN 'true'
-				ELSE format('format(''%%s'', c.%I) = %L', pair.discriminator, measured.value) END;
-			EXECUTE format('SELECT jsonb_agg(x.k) FROM (SELECT p.%1$I AS k FROM %2$s p WHERE NOT EXISTS'
-				' (SELECT FROM %3$s c WHERE c.%4$I = p.%1$I AND %5$s) LIMIT 5) x',
-				pair.parent_column, parent, child, pair.child_column, condition) INTO samples;
-			statement := reconcile.suggest_statement(parent, pair.parent_column, child, pair.child_column,
-				pair.discriminator, measured.value, condition);
-			RETURN NEXT;
-		END LOOP;
+		BEGIN
+			FOR measured IN EXECUTE format(
+				CASE WHEN pair.discriminator IS NULL
+				THEN 'SELECT NULL::text AS value, count(*) AS parents, count(c.%2$I) AS covered, 1::bigint AS values'
+				     ' FROM %3$s p LEFT JOIN %4$s c ON c.%2$I = p.%5$I'
+				ELSE 'SELECT m.value, (SELECT count(*) FROM %3$s) AS parents, m.covered, count(*) OVER () AS values'
+				     ' FROM (SELECT format(''%%s'', c.%1$I) AS value, count(*) AS covered FROM %4$s c JOIN %3$s p ON c.%2$I = p.%5$I'
+				     '       GROUP BY c.%1$I LIMIT %6$s) m' END,
+				pair.discriminator, pair.child_column, parent, child, pair.parent_column, most_values + 1)
+			LOOP
+				EXIT WHEN measured.values > most_values;
+				parents := measured.parents;
+				covered := measured.covered;
+				missing := parents - covered;
+				CONTINUE WHEN missing <= 0 OR covered = 0 OR covered < min_coverage * parents
+					OR (measured.value IS NULL AND pair.discriminator IS NOT NULL);
+				coverage := round(covered::numeric / parents, 4);
+				key := array_remove(ARRAY[pair.child_column, pair.discriminator], NULL);
+				discriminator := CASE WHEN pair.discriminator IS NOT NULL
+					THEN jsonb_build_object(pair.discriminator, measured.value) END;
+				condition := CASE WHEN pair.discriminator IS NULL THEN 'true'
+					ELSE format('format(''%%s'', c.%I) = %L', pair.discriminator, measured.value) END;
+				EXECUTE format('SELECT jsonb_agg(x.k) FROM (SELECT p.%1$I AS k FROM %2$s p WHERE NOT EXISTS'
+					' (SELECT FROM %3$s c WHERE c.%4$I = p.%1$I AND %5$s) LIMIT 5) x',
+					pair.parent_column, parent, child, pair.child_column, condition) INTO samples;
+				statement := reconcile.suggest_statement(parent, pair.parent_column, child, pair.child_column,
+					pair.discriminator, measured.value, condition);
+				RETURN NEXT;
+			END LOOP;
+		EXCEPTION WHEN undefined_function THEN
+			RAISE NOTICE 'skipped % and %: their columns cannot be compared', parent, child USING DETAIL = SQLERRM;
+		END;
 	END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION reconcile.suggest_invariants(text[], numeric) FROM PUBLIC;

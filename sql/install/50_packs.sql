@@ -212,6 +212,13 @@ REVOKE ALL ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], tex
 COMMENT ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text) IS
 	'used by packs: creates an invariant, or alters it when its definition changed; changes no user data';
 
+CREATE FUNCTION reconcile.pack_report(invariant text, query text, first_run bigint, second_run bigint)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_pack_report';
+COMMENT ON FUNCTION reconcile.pack_report(text, text, bigint, bigint) IS
+	'used by packs: runs a report as the owner of an invariant, read-only and restricted, with two runs as $1 and $2; only for who may act as that role';
+
 -- Public.
 
 CREATE FUNCTION reconcile.install_pack(pack text, options jsonb DEFAULT '{}', dry_run boolean DEFAULT false)
@@ -254,8 +261,8 @@ BEGIN
 		RAISE SQLSTATE 'RC005' USING MESSAGE = format('pack "%s" is not installed', pack),
 			HINT = reconcile.did_you_mean(pack, ARRAY(SELECT name FROM reconcile.packs WHERE installed ORDER BY name));
 	END IF;
-	PERFORM reconcile.drop_invariant(i.name) FROM reconcile.invariants i WHERE i.pack = remove_pack.pack;
 	PERFORM reconcile.forget_pack(pack);
+	PERFORM reconcile.drop_invariant(i.name) FROM reconcile.invariants i WHERE i.pack = remove_pack.pack;
 END $$;
 REVOKE ALL ON FUNCTION reconcile.remove_pack(text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.remove_pack(text) IS

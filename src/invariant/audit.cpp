@@ -109,7 +109,8 @@ RECONCILE_FUNCTION(reconcile_audit)
 
 	pg::ResultSet result(fcinfo);
 	for (const Definition &definition :
-		 in_order(chosen_definitions(arguments.optional_text(0), arguments.optional_text(1))))
+		 in_order(chosen_definitions(arguments.optional_text(0), arguments.optional_text(1)),
+				  Cycle::is_ignored))
 		result.add(audit(definition, samples));
 	return Datum(0);
 }

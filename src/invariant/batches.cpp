@@ -11,11 +11,11 @@
  */
 #include "invariant/constraints.hpp"
 #include "invariant/ledger.hpp"
-#include "invariant/lock.hpp"
 #include "invariant/plan.hpp"
 #include "invariant/statements.hpp"
 #include "invariant/work_list.hpp"
 #include "invariant/writer.hpp"
+#include "invariant/sqlstates.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/text.hpp"
@@ -31,7 +31,6 @@ namespace reconcile::invariant {
 namespace {
 
 constexpr int kMillisecondsBetweenNotices = 1000;
-constexpr int kStale = MAKE_SQLSTATE('R', 'C', '0', '0', '2');
 
 /* check_unchanged refuses to go on with what another definition began. */
 void check_unchanged(const Definition &definition, const BatchedRun &run)
@@ -40,7 +39,7 @@ void check_unchanged(const Definition &definition, const BatchedRun &run)
 	pg::Spi spi;
 	spi.run("SELECT md5($1)", SPI_OK_SELECT, pg::Args().add(fingerprint(definition)));
 	if (spi.required_text(0, 1) != run.definition)
-		pg::fail(kStale, "run " + std::to_string(run.run_id) + " cannot go on",
+		pg::fail(kStalePlan, "run " + std::to_string(run.run_id) + " cannot go on",
 				 "The definition of invariant \"" + definition.name + "\" changed since it began.",
 				 "Begin a new one without the argument resume.");
 }
@@ -62,7 +61,7 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 		Statements const statements(definition);
 		auto rows = planned_rows(run.plan, statements, run.progress + 1, batch.planned);
 		if (rows->size() != batch.planned)
-			pg::fail(kStale, "run " + std::to_string(run.run_id) + " cannot go on",
+			pg::fail(kStalePlan, "run " + std::to_string(run.run_id) + " cannot go on",
 					 "Rows of its plan " + std::to_string(run.plan) + " are gone.",
 					 "Begin a new one without the argument resume.");
 		if (statements.key_can_repeat()) {
@@ -99,10 +98,7 @@ void report_progress(const BatchedRun &run, int64 progress)
 RECONCILE_FUNCTION(reconcile_begin_batches)
 {
 	pg::Arguments arguments(fcinfo);
-	Definition const definition = definition_named(arguments.text(0, "invariant"));
-	require_role(definition);
-	require_repairable(definition);
-	lock_for_repair(definition.name);
+	Definition const definition = locked_definition(arguments.text(0, "invariant"));
 
 	RunRecord run;
 	run.started_at = GetCurrentTimestamp();
@@ -121,7 +117,7 @@ RECONCILE_FUNCTION(reconcile_run_batch)
 {
 	pg::Arguments arguments(fcinfo);
 	BatchedRun const run = batched_run(arguments.int8(0, "run_id"));
-	Definition const definition = definition_named(arguments.text(1, "invariant"));
+	Definition const definition = locked_definition(arguments.text(1, "invariant"));
 	int64 const size = arguments.int4(2, "batch_size");
 	if (size < 1)
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"batch_size\" must be at least 1");
@@ -129,9 +125,7 @@ RECONCILE_FUNCTION(reconcile_run_batch)
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
 				 "run " + std::to_string(run.run_id) + " is of invariant \"" + run.invariant +
 					 "\", not \"" + definition.name + "\"");
-	require_role(definition);
 	check_unchanged(definition, run);
-	lock_for_repair(definition.name);
 
 	bool const last = run.progress + size >= run.planned;
 	if (run.progress < run.planned)

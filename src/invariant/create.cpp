@@ -10,8 +10,10 @@
  *-------------------------------------------------------------------------
  */
 #include "invariant/definition.hpp"
+#include "invariant/lock.hpp"
 #include "invariant/statements.hpp"
 #include "invariant/violations.hpp"
+#include "invariant/sqlstates.hpp"
 #include "pg/identity.hpp"
 #include "pg/nearest.hpp"
 #include "pg/result_set.hpp"
@@ -33,7 +35,6 @@ namespace {
 
 const std::vector<std::string> kKinds = {"insert", "check"};
 const std::vector<std::string> kSeverities = {"error", "warning", "notice"};
-constexpr int kNoUsableIndex = MAKE_SQLSTATE('R', 'C', '0', '0', '7');
 
 bool contains(const std::vector<std::string> &names, const std::string &name)
 {
@@ -284,6 +285,7 @@ RECONCILE_FUNCTION(reconcile_create_invariant)
 RECONCILE_FUNCTION(reconcile_alter_invariant)
 {
 	pg::Arguments arguments(fcinfo);
+	lock_for_repair(arguments.text(0, "name")); /* one that runs ends first */
 	Definition d = definition_named(arguments.text(0, "name"));
 	require_role(d);
 	if (!arguments.null(1))
@@ -315,6 +317,7 @@ RECONCILE_FUNCTION(reconcile_alter_invariant)
 RECONCILE_FUNCTION(reconcile_drop_invariant)
 {
 	pg::Arguments arguments(fcinfo);
+	lock_for_repair(arguments.text(0, "name"));
 	Definition const definition = definition_named(arguments.text(0, "name"));
 	if (pg::role_exists(definition.owner) || !pg::call([] { return superuser(); }))
 		require_role(definition);

@@ -7,6 +7,8 @@
  */
 #include "invariant/definition.hpp"
 
+#include "invariant/lock.hpp"
+#include "invariant/sqlstates.hpp"
 #include "pg/identity.hpp"
 #include "pg/nearest.hpp"
 #include "pg/spi.hpp"
@@ -69,7 +71,7 @@ void check_pack_exists(const std::string &pack)
 	for (const std::string &name : packs)
 		if (name == pack)
 			return;
-	pg::fail(MAKE_SQLSTATE('R', 'C', '0', '0', '5'), "pack \"" + pack + "\" is not installed", {},
+	pg::fail(kPackNotInstalled, "pack \"" + pack + "\" is not installed", {},
 			 packs.empty() ? "Install it with reconcile.install_pack()."
 						   : pg::did_you_mean(pack, packs));
 }
@@ -79,6 +81,15 @@ void check_pack_exists(const std::string &pack)
 Definition definition_named(const std::string &name)
 {
 	return chosen_definitions(name, std::nullopt).front();
+}
+
+Definition locked_definition(const std::string &name)
+{
+	lock_for_repair(name);
+	Definition definition = definition_named(name);
+	require_role(definition);
+	require_repairable(definition);
+	return definition;
 }
 
 std::vector<Definition> chosen_definitions(const std::optional<std::string> &name,

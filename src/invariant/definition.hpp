@@ -40,6 +40,11 @@ struct Definition {
  * hints at the nearest names. */
 Definition definition_named(const std::string &name);
 
+/* locked_definition takes the invariant's lock for repairs and returns its
+ * definition as it is then: it may have been altered or dropped while waiting.
+ * The caller must be able to act as its owner. */
+Definition locked_definition(const std::string &name);
+
 /* chosen_definitions returns the invariant of a name, those of a pack, or
  * all of them, by name.  An unknown name or pack is an error. */
 std::vector<Definition> chosen_definitions(const std::optional<std::string> &name,

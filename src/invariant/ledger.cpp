@@ -209,6 +209,7 @@ void mark_undone(int64 run_id)
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	spi.run("UPDATE reconcile.run SET state = 'undone', undone_at = clock_timestamp(),"
+			" finished_at = coalesce(finished_at, clock_timestamp()),"
 			" undone_by = $2 WHERE run_id = $1",
 			SPI_OK_UPDATE, pg::Args().add(run_id).add(by));
 }
@@ -223,7 +224,8 @@ void enter(const Definition &definition, const RunRecord &run, pg::WorkList *wri
 	if (written != nullptr)
 		enter_rows(spi, run.run_id, *written);
 	enter_failures(spi, definition, run.run_id, run_by, refused);
-	clear_failures(spi, definition, run.run_id);
+	if (!run.plan) /* a plan tries its own rows only */
+		clear_failures(spi, definition, run.run_id);
 }
 
 void open_run(const Definition &definition, const RunRecord &run)

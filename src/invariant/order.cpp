@@ -27,6 +27,7 @@ std::vector<Oid> tables_read(const Definition &definition)
 		return tables;
 	pg::attempt([&] {
 		pg::AsOwner owner(definition.owner, definition.search_path);
+		pg::ReadOnly read_only; /* constants are evaluated when a query is parsed */
 		tables = ExpectedRows(definition.expects).reads();
 	});
 	return tables;
@@ -35,13 +36,14 @@ std::vector<Oid> tables_read(const Definition &definition)
 /* Visit is a depth-first walk over the definitions. */
 struct Visit {
 	const std::vector<Definition> &all;
+	Cycle cycle;
 	std::vector<std::vector<Oid>> reads;
 	std::vector<Definition> sorted;
 	std::vector<size_t> path; /* the definitions being visited, outermost first */
 	std::vector<bool> done;
 
-	explicit Visit(const std::vector<Definition> &definitions)
-		: all(definitions), done(definitions.size(), false)
+	Visit(const std::vector<Definition> &definitions, Cycle cycle_)
+		: all(definitions), cycle(cycle_), done(definitions.size(), false)
 	{
 		for (const Definition &definition : all)
 			reads.push_back(tables_read(definition));
@@ -56,7 +58,7 @@ struct Visit {
 
 	void visit(size_t i)
 	{
-		if (done[i])
+		if (done[i] || (cycle == Cycle::is_ignored && on_path(i)))
 			return;
 		check_cycle(i);
 		path.push_back(i);
@@ -67,6 +69,8 @@ struct Visit {
 		done[i] = true;
 		sorted.push_back(all[i]);
 	}
+
+	bool on_path(size_t i) const { return std::find(path.begin(), path.end(), i) != path.end(); }
 
 	void check_cycle(size_t i) const
 	{
@@ -80,17 +84,17 @@ struct Visit {
 		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				 "invariants depend on each other in a cycle",
 				 pg::joined(names, " reads the target of ") + ".",
-				 "Audit and repair them one by one, by name.");
+				 "Repair them one by one, by name.");
 	}
 };
 
 } // namespace
 
-std::vector<Definition> in_order(std::vector<Definition> definitions)
+std::vector<Definition> in_order(const std::vector<Definition> &definitions, Cycle cycle)
 {
 	if (definitions.size() < 2)
 		return definitions;
-	Visit visit(definitions);
+	Visit visit(definitions, cycle);
 	for (size_t i = 0; i < definitions.size(); i++)
 		visit.visit(i);
 	return visit.sorted;

@@ -17,8 +17,13 @@
 
 namespace reconcile::invariant {
 
+/* What a cycle of invariants means: an error that names its members, or no
+ * more than that none of them comes before all others. */
+enum class Cycle { is_error, is_ignored };
+
 /* in_order sorts definitions so that each follows those it reads from; by name
- * where nothing else decides.  A cycle is an error that names its members. */
-std::vector<Definition> in_order(std::vector<Definition> definitions);
+ * where nothing else decides. */
+std::vector<Definition> in_order(const std::vector<Definition> &definitions,
+								 Cycle cycle = Cycle::is_error);
 
 } // namespace reconcile::invariant

@@ -50,6 +50,8 @@ RECONCILE_FUNCTION(reconcile_forget_pack)
 {
 	pg::Arguments arguments(fcinfo);
 	std::string const pack = arguments.text(0, "pack");
+	for (const Definition &definition : chosen_definitions(std::nullopt, pack))
+		require_role(definition);
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	spi.run("DELETE FROM reconcile.installed_pack WHERE name = $1",

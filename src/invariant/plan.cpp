@@ -8,6 +8,7 @@
 #include "invariant/plan.hpp"
 
 #include "invariant/work_list.hpp"
+#include "invariant/sqlstates.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/text.hpp"
@@ -20,8 +21,6 @@ namespace reconcile::invariant {
 
 namespace {
 
-constexpr int kStale = MAKE_SQLSTATE('R', 'C', '0', '0', '2');
-constexpr int kApplied = MAKE_SQLSTATE('R', 'C', '0', '0', '3');
 
 /* json_row_type is the row type of planned rows outside of their own type. */
 TupleDesc json_row_type()
@@ -36,7 +35,7 @@ TupleDesc json_row_type()
 
 [[noreturn]] void stale(const SavedPlan &plan, const std::string &why)
 {
-	pg::fail(kStale, "plan " + std::to_string(plan.plan_id) + " is stale", why,
+	pg::fail(kStalePlan, "plan " + std::to_string(plan.plan_id) + " is stale", why,
 			 "Make a new one: SELECT reconcile.plan(" + pg::literal(plan.invariant) + ");");
 }
 
@@ -108,7 +107,7 @@ void check_applicable(const SavedPlan &plan, const Definition &definition,
 					  const Statements &statements, pg::WorkList &rows)
 {
 	if (plan.applied_by)
-		pg::fail(kApplied, "plan " + std::to_string(plan.plan_id) + " is applied already",
+		pg::fail(kPlanApplied, "plan " + std::to_string(plan.plan_id) + " is applied already",
 				 "Run " + std::to_string(*plan.applied_by) + " applied it.");
 	if (plan.expired)
 		stale(plan, "It expired.");

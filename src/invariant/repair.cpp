@@ -12,7 +12,6 @@
  */
 #include "invariant/constraints.hpp"
 #include "invariant/ledger.hpp"
-#include "invariant/lock.hpp"
 #include "invariant/order.hpp"
 #include "invariant/plan.hpp"
 #include "invariant/planned.hpp"
@@ -60,6 +59,7 @@ std::unique_ptr<pg::WorkList> rows_to_insert(const Definition &definition, const
 RunRecord dry_run(const Definition &definition, const Options &options, PlannedRows &planned)
 {
 	pg::AsOwner owner(definition.owner, definition.search_path);
+	pg::ReadOnly read_only;
 	Statements statements(definition);
 	RunRecord run;
 	if (options.plan) {
@@ -78,11 +78,11 @@ RunRecord dry_run(const Definition &definition, const Options &options, PlannedR
 	return run;
 }
 
-RunRecord live_run(const Definition &definition, const Options &options)
+RunRecord live_run(const std::string &invariant, const Options &options)
 {
 	RunRecord run;
 	run.started_at = GetCurrentTimestamp();
-	lock_for_repair(definition.name);
+	Definition const definition = locked_definition(invariant);
 	Constraints const constraints(definition.target);
 	constraints.check_at_once();
 
@@ -166,7 +166,7 @@ RECONCILE_FUNCTION(reconcile_repair)
 		require_role(definition);
 		require_repairable(definition);
 		RunRecord const run = options.dry_run ? dry_run(definition, options, planned)
-											  : live_run(definition, options);
+											  : live_run(definition.name, options);
 		result.add(result_row(definition, run, started));
 	}
 	return Datum(0);

@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * run_details.cpp
- *	  What the ledger knows of one run, for those who may act as its owner.
+ *	  What reports need: the ledger of one run, and reading as an owner.
  *
  * The ledger's tables are private; a report on a run that one has just made
  * must not need rights on all of them.
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/definition.hpp"
 #include "invariant/ledger.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
@@ -48,6 +49,26 @@ RECONCILE_FUNCTION(reconcile_run_xids)
 {
 	return collect_of_run(fcinfo, "SELECT xid FROM reconcile.run r, unnest(r.xids) AS xid"
 								  " WHERE r.run_id = $1");
+}
+
+/* reconcile_pack_report reads as the owner of an invariant: the tables of a
+ * report belong to that role, and whatever they call must not run as whoever
+ * asks for the report. */
+RECONCILE_FUNCTION(reconcile_pack_report)
+{
+	pg::Arguments arguments(fcinfo);
+	Definition const definition = definition_named(arguments.text(0, "invariant"));
+	std::string const query = arguments.text(1, "query");
+	pg::Args runs;
+	runs.add(arguments.optional_int8(2)).add(arguments.optional_int8(3));
+	require_role(definition);
+
+	pg::ResultSet result(fcinfo);
+	pg::AsOwner owner(definition.owner, definition.search_path);
+	pg::ReadOnly read_only;
+	pg::Spi spi;
+	spi.collect(query, SPI_OK_SELECT, result.store(), result.context(), runs);
+	return Datum(0);
 }
 
 } // namespace reconcile::invariant

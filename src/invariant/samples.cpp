@@ -29,8 +29,7 @@ Datum json_of(Datum row)
 
 Datum append(FunctionCallInfo fcinfo, ArrayType *sample, int kept)
 {
-	MemoryContext aggregate;
-	if (!AggCheckCallContext(fcinfo, &aggregate))
+	if (!AggCheckCallContext(fcinfo, nullptr))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("reconcile.sample_rows_add is for the aggregate only")));
 	Datum *rows = static_cast<Datum *>(palloc((kept + 1) * sizeof(Datum)));
@@ -42,10 +41,9 @@ Datum append(FunctionCallInfo fcinfo, ArrayType *sample, int kept)
 	}
 	rows[kept] = json_of(PG_GETARG_DATUM(1));
 
-	MemoryContext old = MemoryContextSwitchTo(aggregate);
-	ArrayType *grown = construct_array(rows, kept + 1, JSONBOID, -1, false, TYPALIGN_INT);
-	MemoryContextSwitchTo(old);
-	return PointerGetDatum(grown);
+	/* in the context of this call: the aggregate keeps a copy of its own */
+	return PointerGetDatum(
+		construct_array(rows, kept + 1, JSONBOID, -1, false, TYPALIGN_INT));
 }
 
 } // namespace

@@ -7,6 +7,7 @@
  */
 #include "invariant/statements.hpp"
 
+#include "invariant/sqlstates.hpp"
 #include "pg/text.hpp"
 
 extern "C" {
@@ -80,6 +81,18 @@ int numeric_scale(int32 typmod)
 	return (((typmod - VARHDRSZ) & 0x7ff) ^ 1024) - 1024;
 }
 
+/* as_integer rounds a number to an integer type, to NULL where it is out of
+ * range. */
+std::string as_integer(Oid type, const std::string &value)
+{
+	const char *const range = type == INT2OID	? "-32768 AND 32767"
+							  : type == INT4OID ? "-2147483648 AND 2147483647"
+												: "-9223372036854775808 AND 9223372036854775807";
+	std::string const number = "pg_catalog.round(" + value + "::pg_catalog.numeric)";
+	return "(CASE WHEN " + number + " BETWEEN " + range + " THEN " + number + "::" +
+		   pg::type_name(type) + " END)";
+}
+
 /* as_stored returns an expected value as the column would store it, as far as
  * this cannot fail: a value that is too long, out of range or outside of a
  * domain equals none, and the target refuses it when it is inserted. */
@@ -90,7 +103,7 @@ std::string as_stored(const Column &column, Oid from, const std::string &value)
 	case INT2OID:
 	case INT4OID:
 	case INT8OID:
-		stored = is_integer(from) ? value : value + "::" + pg::type_name(column.base);
+		stored = is_integer(from) ? value : as_integer(column.base, value);
 		break;
 	case NUMERICOID:
 		stored = value + "::pg_catalog.numeric";
@@ -448,7 +461,7 @@ std::string Statements::insert() const
 					  expected_columns() + " FROM " + pg::quoted(kWorkList) + " ON CONFLICT ";
 	if (!target_.foreign()) { /* a foreign table takes no arbiter */
 		if (!arbiter_)
-			pg::fail(MAKE_SQLSTATE('R', 'C', '0', '0', '7'),
+			pg::fail(kNoUsableIndex,
 					 "there is no usable unique index on the key of invariant \"" +
 						 definition_.name + "\"");
 		std::vector<std::string> key;

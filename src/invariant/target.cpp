@@ -13,6 +13,7 @@
 
 extern "C" {
 #include "access/table.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/typcache.h"
@@ -99,7 +100,15 @@ constexpr const char *kArbiter =
 
 } // namespace
 
-Target::Target(Oid table) : oid_(table), name_(pg::qualified_name(table))
+/* locked keeps a table's name and columns as they are until the transaction
+ * ends: statements know it by name. */
+static Oid locked(Oid table)
+{
+	pg::call([&] { LockRelationOid(table, AccessShareLock); });
+	return table;
+}
+
+Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table))
 {
 	pg::PinnedPath path;
 	pg::Spi spi;

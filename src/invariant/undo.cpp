@@ -17,6 +17,7 @@
 #include "invariant/lock.hpp"
 #include "invariant/order.hpp"
 #include "invariant/target.hpp"
+#include "invariant/sqlstates.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/spi.hpp"
@@ -34,7 +35,6 @@ namespace reconcile::invariant {
 
 namespace {
 
-constexpr int kUndoRefused = MAKE_SQLSTATE('R', 'C', '0', '0', '4');
 /* The names of lists of rows in our statements. */
 constexpr const char *kRecorded = "pg_reconcile recorded rows";
 constexpr const char *kGoneBefore = "pg_reconcile rows gone before";

@@ -180,7 +180,25 @@ Writer::Inserted Writer::insert(pg::WorkList &list)
 		written_->append_slice(rows, 0, rows.size());
 	}
 	inserted.xid = current_xid();
+	check_found(spi, list.size(), inserted.rows);
 	return inserted;
+}
+
+/* check_found refuses a target whose triggers store rows under another key,
+ * where no unique index would stop the next repair from inserting them again. */
+void Writer::check_found(pg::Spi &spi, int64 rows, int64 inserted)
+{
+	if (!statements_.key_can_repeat() || statements_.target().foreign())
+		return;
+	spi.run("SELECT pg_catalog.count(*) FROM (" + statements_.still_missing() + ") AS missing",
+			SPI_OK_SELECT);
+	if (rows - spi.number(0, 1) < inserted)
+		pg::fail(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION,
+				 "rows inserted into " + statements_.target().name() +
+					 " are not found by their key",
+				 "A trigger stores them with other values, so that every repair would insert them"
+				 " again.",
+				 "Let the query yield the values as the trigger stores them.");
 }
 
 /* insert_observed writes a list into a store that accepts and refuses row by

@@ -43,6 +43,7 @@ private:
 
 	Inserted insert(pg::WorkList &list);
 	void insert_observed(pg::WorkList &list, pg::WorkList &refused);
+	void check_found(pg::Spi &spi, int64 rows, int64 inserted);
 	void halve(pg::WorkList &list);
 	void refuse(pg::WorkList &row, const pg::Failure &failure);
 

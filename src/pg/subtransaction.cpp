@@ -32,8 +32,6 @@ bool concerns_more_than_the_attempt(int sqlstate)
 	case ERRCODE_OPERATOR_INTERVENTION:
 	case ERRCODE_INSUFFICIENT_RESOURCES:
 	case ERRCODE_TRANSACTION_ROLLBACK:
-	case ERRCODE_SYSTEM_ERROR:
-	case ERRCODE_INTERNAL_ERROR:
 		return true;
 	default:
 		return false;

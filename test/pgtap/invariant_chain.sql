@@ -150,9 +150,9 @@ CREATE TABLE b (id integer PRIMARY KEY);
 CREATE TABLE c (id integer PRIMARY KEY);
 SELECT reconcile.create_invariant('a', 'a', '{id}', 'TABLE c'), reconcile.create_invariant('b', 'b', '{id}', 'TABLE a'),
        reconcile.create_invariant('c', 'c', '{id}', 'TABLE b') \g /dev/null
-SELECT raised(function || ' of a cycle', format('SELECT reconcile.%s()', function), '55000', 'invariants depend on each other in a cycle',
-	'Audit and repair them one by one, by name.', '"a" reads the target of "c" reads the target of "b" reads the target of "a".')
-FROM unnest('{audit,repair}'::text[]) AS function;
+SELECT raised('repair of a cycle', 'SELECT reconcile.repair()', '55000', 'invariants depend on each other in a cycle',
+	'Repair them one by one, by name.', '"a" reads the target of "c" reads the target of "b" reads the target of "a".');
+SELECT is((SELECT count(*) FROM reconcile.audit()), 3::bigint, 'an audit needs no order');
 SELECT is((SELECT count(*) FROM reconcile.audit('a')), 1::bigint, 'by name it works');
 
 SELECT * FROM finish();

@@ -73,6 +73,43 @@ SELECT is_empty('SELECT * FROM edge_low.caught', 'without calling an operator of
 DROP SCHEMA edge_low CASCADE;
 DROP ROLE edge_low;
 
+-- ---------------------------------------------------------------- values and triggers that a key cannot take
+
+CREATE TABLE small (k integer PRIMARY KEY);
+SELECT reconcile.create_invariant('small', 'small', '{k}', 'SELECT k FROM (VALUES (1::numeric), (2), (99999999999)) AS v(k)') \g /dev/null
+SELECT is(counts('small', true), '(3,3,0,0)', 'a key out of range is missing');
+SELECT is(counts('small', false), '(3,2,0,1)', 'it is refused, and the others are inserted');
+
+CREATE TABLE lowered (a text, b text, UNIQUE (a, b));
+CREATE FUNCTION lowered() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.a := lower(NEW.a); RETURN NEW; END';
+CREATE TRIGGER lowered BEFORE INSERT ON lowered FOR EACH ROW EXECUTE FUNCTION lowered();
+SELECT reconcile.create_invariant('lowered', 'lowered', '{a,b}', $$SELECT 'ABC' AS a, NULL::text AS b$$) \g /dev/null
+SELECT is(counts('lowered', false), '(1,0,0,1)', 'a trigger that changes the key does not multiply rows');
+SELECT is((SELECT sqlstate FROM reconcile.failures WHERE invariant = 'lowered'), '27000', 'the failure says why');
+SELECT is_empty('SELECT * FROM lowered', 'and nothing stays');
+
+CREATE TABLE many (id integer PRIMARY KEY, filler text);
+SELECT reconcile.create_invariant('many', 'many', '{id}', $$SELECT id, repeat('x', 2000) AS filler FROM generate_series(1, 1000) AS id$$) \g /dev/null
+SELECT is((SELECT jsonb_array_length(samples) FROM reconcile.audit('many', samples => 1000)), 1000, 'a thousand samples');
+
+-- ---------------------------------------------------------------- one of many that fails
+
+CREATE FUNCTION corrupt() RETURNS integer LANGUAGE plpgsql AS $$BEGIN RAISE 'broken' USING ERRCODE = 'XX001'; END$$;
+SELECT reconcile.create_invariant('corrupt', 'small', '{k}', 'SELECT corrupt() AS k') \g /dev/null
+SELECT results_eq($$SELECT state, message FROM reconcile.audit('corrupt')$$,
+	$$VALUES ('not checked', 'broken (SQLSTATE XX001)')$$, 'an internal error is the state of one invariant');
+SELECT ok((SELECT count(*) > 5 FROM reconcile.audit()), 'and others are audited');
+
+-- ---------------------------------------------------------------- a run that cannot go on
+
+CREATE TABLE half (id integer PRIMARY KEY);
+SELECT reconcile.create_invariant('half', 'half', '{id}', 'SELECT id FROM generate_series(1, 10) AS id') \g /dev/null
+SELECT reconcile.begin_batches('half') AS run \gset
+SELECT ok(reconcile.run_batch(:run, 'half', 4), 'four of ten rows');
+SELECT is((SELECT removed FROM reconcile.undo(:run, false)), 4::bigint, 'a run that has not ended can be undone');
+SELECT throws_ok(format('SELECT reconcile.run_batch(%s, ''half'', 4)', :run), '55000', format('run %s has ended', :run),
+	'and does not go on');
+
 -- ---------------------------------------------------------------- a plan that is gone
 
 CREATE TABLE slow (id integer PRIMARY KEY);
