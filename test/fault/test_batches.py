@@ -235,12 +235,19 @@ def test_watched_from_another_session(pg):
               " AND run_id = (SELECT max(run_id) FROM reconcile.runs)) BETWEEN 4 AND 8, false)")
     running = newest(pg)
     assert pg.execute("SELECT undoable, undo_refused_because FROM reconcile.runs WHERE run_id = %s", [running]).fetchone() == (
-        False, "it has not ended")
-    with pytest.raises(psycopg.Error) as raised:
-        pg.execute("SELECT reconcile.undo(%s, false)", [running])
-    assert raised.value.sqlstate == "RC004"
+        True, None)
     assert result() is None
     assert run(pg)[0] == "done"
+
+
+def test_undone_while_it_runs(pg):
+    invariant(pg, "i", 10)
+    result = in_background("CALL reconcile.repair_in_batches('i', batch_size => 4, pause => '0.5s')")
+    until(pg, "(SELECT count(*) FROM app.target) = 4")
+    assert pg.execute("SELECT removed FROM reconcile.undo(%s, false)", [newest(pg)]).fetchone() == (4,)
+    assert result() == "55000"
+    assert pg.execute("SELECT count(*) FROM app.target").fetchone() == (0,)
+    assert run(pg)[0] == "undone"
 
 
 def test_definition_changed_between_batches(pg):
