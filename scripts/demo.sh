@@ -33,6 +33,7 @@ start() {
 	# the first time the MongoDB server takes longest to install, and leaves a processor free for the compiler
 	"$servers/mongo.sh" start >/dev/null &
 	mongo=$!
+	echo "building; the first time this takes a few minutes, see $log"
 	"$servers/postgres.sh" install >"$log" 2>&1 || { tail -n 30 "$log" >&2; exit 1; }
 	wait $mongo
 	eval "$("$servers/postgres.sh" env)"
@@ -45,12 +46,14 @@ start() {
 
 		The servers keep running. To look around:
 		    psql -h $PGHOST -p $PGPORT -U $PGUSER $PGDATABASE
+		MongoDB is at $MONGO_URI, database pg_reconcile_demo.
 		To end them and remove their data:
 		    make demo-stop
 	END
 }
 
 case ${1:-} in
-	start | stop) "$1" ;;
+	start) start ;;
+	stop) stop && echo "the demo's servers are stopped, their data is removed" ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit 2 ;;
 esac

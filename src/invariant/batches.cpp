@@ -12,10 +12,10 @@
 #include "invariant/constraints.hpp"
 #include "invariant/ledger.hpp"
 #include "invariant/plan.hpp"
+#include "invariant/sqlstates.hpp"
 #include "invariant/statements.hpp"
 #include "invariant/work_list.hpp"
 #include "invariant/writer.hpp"
-#include "invariant/sqlstates.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/text.hpp"
@@ -122,17 +122,22 @@ RECONCILE_FUNCTION(reconcile_run_batch)
 	if (size < 1)
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"batch_size\" must be at least 1");
 	if (run.invariant != definition.name)
-		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
-				 "run " + std::to_string(run.run_id) + " is of invariant \"" + run.invariant +
-					 "\", not \"" + definition.name + "\"");
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "run " + std::to_string(run.run_id) +
+													  " is of invariant \"" + run.invariant +
+													  "\", not \"" + definition.name + "\"");
 	check_unchanged(definition, run);
 
 	bool const last = run.progress + size >= run.planned;
 	if (run.progress < run.planned)
 		apply_batch(definition, run, size);
 	report_progress(run, std::min(run.progress + size, run.planned));
-	if (last)
-		close_run(definition, run.run_id);
+	if (last) {
+		std::string const numbers = close_run(definition, run.run_id);
+		pg::call([&] {
+			ereport(NOTICE, (errmsg("repair %s: run %lld is done: %s", definition.name.c_str(),
+									static_cast<long long>(run.run_id), numbers.c_str())));
+		});
+	}
 	return BoolGetDatum(!last);
 }
 

@@ -11,9 +11,9 @@
  */
 #include "invariant/definition.hpp"
 #include "invariant/lock.hpp"
+#include "invariant/sqlstates.hpp"
 #include "invariant/statements.hpp"
 #include "invariant/violations.hpp"
-#include "invariant/sqlstates.hpp"
 #include "pg/identity.hpp"
 #include "pg/nearest.hpp"
 #include "pg/result_set.hpp"
@@ -160,7 +160,8 @@ void check_arbiter(const Definition &definition, const Statements &statements)
 			 "Without one, two writers could insert the same row. A usable index is unique, valid, "
 			 "not deferrable, and on exactly these columns." +
 				 duplicates_of(definition, statements),
-			 "CREATE UNIQUE INDEX CONCURRENTLY ON " + target.name() + " (" + key + ");");
+			 std::string("CREATE UNIQUE INDEX ") + (target.partitioned() ? "" : "CONCURRENTLY ") +
+				 "ON " + target.name() + " (" + key + ");");
 }
 
 /* check_reads refuses tables that are gone with the session. */

@@ -58,10 +58,10 @@ std::vector<std::string> first_column(const std::string &sql)
 
 [[noreturn]] void no_such_invariant(const std::string &name)
 {
-	pg::fail(ERRCODE_UNDEFINED_OBJECT, "invariant \"" + name + "\" does not exist", {},
-			 pg::did_you_mean(name,
-							  first_column("SELECT name FROM reconcile.invariant ORDER BY name"),
-							  "There are no invariants yet; reconcile.create_invariant() makes one."));
+	pg::fail(
+		ERRCODE_UNDEFINED_OBJECT, "invariant \"" + name + "\" does not exist", {},
+		pg::did_you_mean(name, first_column("SELECT name FROM reconcile.invariant ORDER BY name"),
+						 "There are no invariants yet; reconcile.create_invariant() makes one."));
 }
 
 void check_pack_exists(const std::string &pack)
@@ -102,11 +102,10 @@ std::vector<Definition> chosen_definitions(const std::optional<std::string> &nam
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		uint64 rows =
-			spi.run(std::string(kSelect) + " WHERE ($1 IS NULL OR name = $1)"
-										   " AND ($2 IS NULL OR pack = $2)"
-										   " ORDER BY name",
-					SPI_OK_SELECT, pg::Args().add(name).add(pack));
+		uint64 rows = spi.run(std::string(kSelect) + " WHERE ($1 IS NULL OR name = $1)"
+													 " AND ($2 IS NULL OR pack = $2)"
+													 " ORDER BY name",
+							  SPI_OK_SELECT, pg::Args().add(name).add(pack));
 		for (uint64 row = 0; row < rows; row++)
 			chosen.push_back(read_row(spi, row));
 	}
@@ -158,13 +157,12 @@ void store(const Definition &d)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	uint64 stored =
-		spi.run("INSERT INTO reconcile.invariant (name, kind, target, key, expects, compare,"
-				" where_absent, severity, description, search_path, owner, pack)"
-				" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
-				" ON CONFLICT (name) DO NOTHING",
-				SPI_OK_INSERT,
-				definition_args(d).add(REGROLEOID, ObjectIdGetDatum(d.owner)).add(d.pack));
+	uint64 stored = spi.run(
+		"INSERT INTO reconcile.invariant (name, kind, target, key, expects, compare,"
+		" where_absent, severity, description, search_path, owner, pack)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+		" ON CONFLICT (name) DO NOTHING",
+		SPI_OK_INSERT, definition_args(d).add(REGROLEOID, ObjectIdGetDatum(d.owner)).add(d.pack));
 	if (stored == 0)
 		pg::fail(ERRCODE_DUPLICATE_OBJECT, "invariant \"" + d.name + "\" already exists", {},
 				 "Change it with reconcile.alter_invariant(), or drop it first with"
@@ -193,12 +191,11 @@ void forget(const std::string &name)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1",
-			SPI_OK_DELETE, pg::Args().add(name));
+	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1", SPI_OK_DELETE,
+			pg::Args().add(name));
 	spi.run("DELETE FROM reconcile.saved_plan WHERE invariant = $1", SPI_OK_DELETE,
 			pg::Args().add(name));
-	spi.run("DELETE FROM reconcile.invariant WHERE name = $1", SPI_OK_DELETE,
-			pg::Args().add(name));
+	spi.run("DELETE FROM reconcile.invariant WHERE name = $1", SPI_OK_DELETE, pg::Args().add(name));
 }
 
 std::string fingerprint(const Definition &d)

@@ -132,8 +132,7 @@ int64 next_run_id()
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run("SELECT nextval('reconcile.run_run_id_seq'::regclass)",
-			SPI_OK_SELECT);
+	spi.run("SELECT nextval('reconcile.run_run_id_seq'::regclass)", SPI_OK_SELECT);
 	return spi.number(0, 1);
 }
 
@@ -199,8 +198,8 @@ void recorded_rows(int64 run_id, pg::WorkList &into)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.collect("SELECT row FROM reconcile.run_row WHERE run_id = $1",
-				SPI_OK_SELECT, into, pg::Args().add(run_id));
+	spi.collect("SELECT row FROM reconcile.run_row WHERE run_id = $1", SPI_OK_SELECT, into,
+				pg::Args().add(run_id));
 }
 
 void mark_undone(int64 run_id)
@@ -268,15 +267,16 @@ void enter_batch(const Definition &definition, const RunRecord &batch, pg::WorkL
 	std::string const run_by = pg::role_name(GetUserId());
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run("UPDATE reconcile.run SET changed = changed + $2, already_present = already_present + $3,"
-			" failed = failed + $4, xids = xids || $5, state = 'running' WHERE run_id = $1",
-			SPI_OK_UPDATE,
-			pg::Args()
-				.add(batch.run_id)
-				.add(batch.changed)
-				.add(batch.already_present())
-				.add(batch.failed)
-				.add(XID8ARRAYOID, xid8_array(batch.xids)));
+	spi.run(
+		"UPDATE reconcile.run SET changed = changed + $2, already_present = already_present + $3,"
+		" failed = failed + $4, xids = xids || $5, state = 'running' WHERE run_id = $1",
+		SPI_OK_UPDATE,
+		pg::Args()
+			.add(batch.run_id)
+			.add(batch.changed)
+			.add(batch.already_present())
+			.add(batch.failed)
+			.add(XID8ARRAYOID, xid8_array(batch.xids)));
 	if (written != nullptr)
 		enter_rows(spi, batch.run_id, *written);
 	enter_failures(spi, definition, batch.run_id, run_by, refused);
@@ -290,15 +290,17 @@ void enter_pause(int64 run_id)
 			pg::Args().add(run_id));
 }
 
-void close_run(const Definition &definition, int64 run_id)
+std::string close_run(const Definition &definition, int64 run_id)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	clear_failures(spi, definition, run_id);
 	spi.run("UPDATE reconcile.run SET finished_at = clock_timestamp(),"
 			" state = CASE failed WHEN 0 THEN 'done' ELSE 'done with failures' END"
-			" WHERE run_id = $1",
-			SPI_OK_UPDATE, pg::Args().add(run_id));
+			" WHERE run_id = $1 RETURNING format('%s changed, %s already present, %s failed',"
+			"  changed, already_present, failed)",
+			SPI_OK_UPDATE_RETURNING, pg::Args().add(run_id));
+	return spi.required_text(0, 1);
 }
 
 } // namespace reconcile::invariant

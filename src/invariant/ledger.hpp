@@ -72,8 +72,9 @@ void enter_batch(const Definition &definition, const RunRecord &batch, pg::WorkL
 /* enter_pause shows that a run waits for a standby. */
 void enter_pause(int64 run_id);
 
-/* close_run ends a run whose last batch was entered. */
-void close_run(const Definition &definition, int64 run_id);
+/* close_run ends a run whose last batch was entered, and returns its numbers in
+ * words. */
+std::string close_run(const Definition &definition, int64 run_id);
 
 /* PastRun is what undoing a run needs to know of it. */
 struct PastRun {
@@ -85,7 +86,7 @@ struct PastRun {
 	std::string search_path;
 	bool rows_recorded = false;
 	std::vector<std::string> columns; /* of the recorded rows */
-	std::vector<TransactionId> xids; /* as rows carry them: 32 bits */
+	std::vector<TransactionId> xids;  /* as rows carry them: 32 bits */
 	std::optional<std::string> undo_refusal;
 };
 

@@ -29,24 +29,21 @@ std::string keys()
 
 void tell_who_holds(pg::Spi &spi, const std::string &invariant)
 {
-	uint64 holders =
-		spi.run(std::string("SELECT l.pid::text, coalesce(a.usename::text, '?')"
-							" FROM pg_locks l LEFT JOIN pg_stat_activity a"
-							"  ON a.pid = l.pid"
-							" WHERE l.locktype = 'advisory' AND l.granted"
-							" AND l.classid = ") +
-					kLockClass +
-					"::oid AND l.objsubid = 2"
-					" AND l.objid::int8 ="
-					"  (hashtext($1)::int8"
-					"   & 4294967295::int8)",
-				SPI_OK_SELECT, pg::Args().add(invariant));
-	std::string const holder =
-		holders == 0 ? "another session"
-					 : "process " + spi.required_text(0, 1) + " of role \"" +
-						   spi.required_text(0, 2) + "\"";
-	std::string const message =
-		"waiting for the repair of \"" + invariant + "\" by " + holder;
+	uint64 holders = spi.run(std::string("SELECT l.pid::text, coalesce(a.usename::text, '?')"
+										 " FROM pg_locks l LEFT JOIN pg_stat_activity a"
+										 "  ON a.pid = l.pid"
+										 " WHERE l.locktype = 'advisory' AND l.granted"
+										 " AND l.classid = ") +
+								 kLockClass +
+								 "::oid AND l.objsubid = 2"
+								 " AND l.objid::int8 ="
+								 "  (hashtext($1)::int8"
+								 "   & 4294967295::int8)",
+							 SPI_OK_SELECT, pg::Args().add(invariant));
+	std::string const holder = holders == 0 ? "another session"
+											: "process " + spi.required_text(0, 1) + " of role \"" +
+												  spi.required_text(0, 2) + "\"";
+	std::string const message = "waiting for the repair of \"" + invariant + "\" by " + holder;
 	pg::call([&] { ereport(NOTICE, (errmsg("%s", message.c_str()))); });
 }
 

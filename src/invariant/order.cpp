@@ -81,10 +81,9 @@ struct Visit {
 		for (auto member = start; member != path.end(); ++member)
 			names.push_back("\"" + all[*member].name + "\"");
 		names.push_back("\"" + all[i].name + "\"");
-		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-				 "invariants depend on each other in a cycle",
-				 pg::joined(names, " reads the target of ") + ".",
-				 "Repair them one by one, by name.");
+		pg::fail(
+			ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "invariants depend on each other in a cycle",
+			pg::joined(names, " reads the target of ") + ".", "Repair them one by one, by name.");
 	}
 };
 

@@ -54,8 +54,8 @@ RECONCILE_FUNCTION(reconcile_forget_pack)
 		require_role(definition);
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run("DELETE FROM reconcile.installed_pack WHERE name = $1",
-			SPI_OK_DELETE, pg::Args().add(pack));
+	spi.run("DELETE FROM reconcile.installed_pack WHERE name = $1", SPI_OK_DELETE,
+			pg::Args().add(pack));
 	PG_RETURN_VOID();
 }
 

@@ -7,8 +7,8 @@
  */
 #include "invariant/plan.hpp"
 
-#include "invariant/work_list.hpp"
 #include "invariant/sqlstates.hpp"
+#include "invariant/work_list.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/text.hpp"
@@ -20,7 +20,6 @@ extern "C" {
 namespace reconcile::invariant {
 
 namespace {
-
 
 /* json_row_type is the row type of planned rows outside of their own type. */
 TupleDesc json_row_type()
@@ -71,8 +70,8 @@ SavedPlan saved_plan(int64 plan_id)
 								 " expires_at < now() FROM reconcile.saved_plan WHERE plan_id = $1",
 								 SPI_OK_SELECT, pg::Args().add(plan_id));
 	if (found == 0)
-		pg::fail(ERRCODE_UNDEFINED_OBJECT, "plan " + std::to_string(plan_id) + " does not exist", {},
-				 "View reconcile.plans lists all plans.");
+		pg::fail(ERRCODE_UNDEFINED_OBJECT, "plan " + std::to_string(plan_id) + " does not exist",
+				 {}, "View reconcile.plans lists all plans.");
 	SavedPlan plan;
 	plan.plan_id = plan_id;
 	plan.invariant = spi.required_text(0, 1);
@@ -84,8 +83,8 @@ SavedPlan saved_plan(int64 plan_id)
 	return plan;
 }
 
-std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &statements,
-										   int64 first, int64 count)
+std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &statements, int64 first,
+										   int64 count)
 {
 	pg::WorkList stored(json_row_type());
 	{
@@ -123,9 +122,9 @@ void check_applicable(const SavedPlan &plan, const Definition &definition,
 	spi.expose(kWorkList, rows);
 	spi.run(statements.unexpected(), SPI_OK_SELECT);
 	if (int64 const unexpected = spi.number(0, 1); unexpected > 0)
-		stale(plan, pg::plural(static_cast<uint64>(unexpected), "planned row is",
-							   "planned rows are") +
-						" not expected any more; one has the key " + spi.required_text(0, 2) + ".");
+		stale(plan,
+			  pg::plural(static_cast<uint64>(unexpected), "planned row is", "planned rows are") +
+				  " not expected any more; one has the key " + spi.required_text(0, 2) + ".");
 }
 
 void mark_applied(int64 plan_id, int64 run_id)

@@ -46,8 +46,8 @@ MadePlan make_plan(const Definition &definition);
 SavedPlan saved_plan(int64 plan_id);
 
 /* planned_rows reads count rows of a plan, from row first (1, 2, ...) on. */
-std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &statements,
-										   int64 first, int64 count);
+std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &statements, int64 first,
+										   int64 count);
 
 /* check_applicable refuses a plan that was applied or is stale. */
 void check_applicable(const SavedPlan &plan, const Definition &definition,

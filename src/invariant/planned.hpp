@@ -33,8 +33,8 @@ public:
 private:
 	struct Part {
 		Oid table;
-		std::string name; /* of the work list, in statements */
-		std::string rows; /* as rows of the table */
+		std::string name;	 /* of the work list, in statements */
+		std::string rows;	 /* as rows of the table */
 		std::string present; /* the table itself, to which rows are added */
 		std::unique_ptr<pg::WorkList> list;
 	};

@@ -59,8 +59,9 @@ struct WithPosition {
 
 [[noreturn]] void refuse(const char *what, const char *hint)
 {
-	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					errmsg("the query of an invariant must not have %s", what), errhint("%s", hint)));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the query of an invariant must not have %s", what), errhint("%s", hint)));
 	pg_unreachable();
 }
 
@@ -69,11 +70,10 @@ RawStmt *parse(const char *text)
 {
 	List *statements = raw_parser(text, RAW_PARSE_DEFAULT);
 	if (list_length(statements) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("the query of an invariant must be exactly one statement, not %d",
-						list_length(statements)),
-				 errhint("Give a single SELECT that yields the expected rows.")));
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+						errmsg("the query of an invariant must be exactly one statement, not %d",
+							   list_length(statements)),
+						errhint("Give a single SELECT that yields the expected rows.")));
 	auto *statement = static_cast<RawStmt *>(linitial(statements));
 	if (!IsA(statement->stmt, SelectStmt) ||
 		reinterpret_cast<SelectStmt *>(statement->stmt)->valuesLists != NIL)
@@ -254,10 +254,8 @@ std::string ExpectedRows::text() const
 {
 	pg::PortableText portable; /* constants are printed, to be read again */
 	/* deparsing scribbles on its argument */
-	return pg::call([&] {
-		return const_cast<const char *>(
-			pg_get_querydef(pg::copied_node(query_), false));
-	});
+	return pg::call(
+		[&] { return const_cast<const char *>(pg_get_querydef(pg::copied_node(query_), false)); });
 }
 
 std::string condition_text(const std::string &condition, Oid table, const char *alias)
@@ -266,7 +264,8 @@ std::string condition_text(const std::string &condition, Oid table, const char *
 	return pg::call([&]() -> const char * {
 		const char *text = pstrdup(condition.c_str());
 		WithPosition position(text);
-		auto *statement = static_cast<RawStmt *>(linitial(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR)));
+		auto *statement =
+			static_cast<RawStmt *>(linitial(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR)));
 		auto *select = castNode(SelectStmt, statement->stmt);
 		if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
 			select->whereClause != nullptr || select->distinctClause != NIL ||

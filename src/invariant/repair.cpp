@@ -136,8 +136,7 @@ RECONCILE_FUNCTION(reconcile_repair)
 	pg::Arguments arguments(fcinfo);
 	Options options;
 	options.dry_run = arguments.truth(2, "dry_run");
-	options.stop_at_bad_row =
-		arguments.one_of(4, "on_row_error", {"skip", "stop"}) == "stop";
+	options.stop_at_bad_row = arguments.one_of(4, "on_row_error", {"skip", "stop"}) == "stop";
 	options.record = arguments.one_of(5, "record", {"auto", "xmin", "rows"});
 	std::optional<std::string> invariant = arguments.optional_text(0);
 	std::optional<std::string> const pack = arguments.optional_text(1);
@@ -158,8 +157,7 @@ RECONCILE_FUNCTION(reconcile_repair)
 
 	pg::ResultSet result(fcinfo);
 	PlannedRows planned;
-	for (const Definition &definition :
-		 in_order(chosen_definitions(invariant, pack))) {
+	for (const Definition &definition : in_order(chosen_definitions(invariant, pack))) {
 		if (definition.is_check() && !invariant)
 			continue; /* one among others: there is nothing to repair */
 		TimestampTz const started = GetCurrentTimestamp();

@@ -49,7 +49,8 @@ std::string as_json(const JsonColumn &column, const std::string &value)
 	case TIMESTAMPOID:
 	case TIMESTAMPTZOID:
 		return value;
-	case JSONBOID: /* an object or array can be seen as such; a string could not be told from text */
+	case JSONBOID: /* an object or array can be seen as such; a string could not be told from text
+					*/
 		return "CASE WHEN pg_catalog.jsonb_typeof(" + value +
 			   ") OPERATOR(pg_catalog.=) ANY ('{object,array}') THEN " + value +
 			   "::pg_catalog.jsonb ELSE pg_catalog.to_jsonb(" + printed(value) + ") END";
@@ -85,10 +86,11 @@ std::string rows_of_json(const std::string &json, const std::vector<JsonColumn> 
 		std::string const name = pg::quoted(column.name);
 		std::string const type = pg::type_name(column.type, column.typmod);
 		types.push_back(name + " " + (read_as_text(column.type) ? "pg_catalog.text" : type));
-		values.push_back("j." + name + (read_as_text(column.type) ? "::" + type + " AS " + name : ""));
+		values.push_back("j." + name +
+						 (read_as_text(column.type) ? "::" + type + " AS " + name : ""));
 	}
-	return "LATERAL (SELECT " + pg::joined(values, ", ") + " FROM pg_catalog.jsonb_to_record(" + json +
-		   ") AS j(" + pg::joined(types, ", ") + ")) AS " + alias;
+	return "LATERAL (SELECT " + pg::joined(values, ", ") + " FROM pg_catalog.jsonb_to_record(" +
+		   json + ") AS j(" + pg::joined(types, ", ") + ")) AS " + alias;
 }
 
 } // namespace reconcile::invariant

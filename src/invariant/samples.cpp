@@ -42,8 +42,7 @@ Datum append(FunctionCallInfo fcinfo, ArrayType *sample, int kept)
 	rows[kept] = json_of(PG_GETARG_DATUM(1));
 
 	/* in the context of this call: the aggregate keeps a copy of its own */
-	return PointerGetDatum(
-		construct_array(rows, kept + 1, JSONBOID, -1, false, TYPALIGN_INT));
+	return PointerGetDatum(construct_array(rows, kept + 1, JSONBOID, -1, false, TYPALIGN_INT));
 }
 
 } // namespace

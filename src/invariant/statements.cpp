@@ -89,8 +89,8 @@ std::string as_integer(Oid type, const std::string &value)
 							  : type == INT4OID ? "-2147483648 AND 2147483647"
 												: "-9223372036854775808 AND 9223372036854775807";
 	std::string const number = "pg_catalog.round(" + value + "::pg_catalog.numeric)";
-	return "(CASE WHEN " + number + " BETWEEN " + range + " THEN " + number + "::" +
-		   pg::type_name(type) + " END)";
+	return "(CASE WHEN " + number + " BETWEEN " + range + " THEN " + number +
+		   "::" + pg::type_name(type) + " END)";
 }
 
 /* as_stored returns an expected value as the column would store it, as far as
@@ -164,8 +164,8 @@ std::string placeholder(Oid type)
 /* made_value stands for a value that the table would make itself. */
 std::string made_value(const Column &column)
 {
-	std::string const value = column.counted ? placeholder(column.base)
-											 : column.default_expression.value_or("NULL");
+	std::string const value =
+		column.counted ? placeholder(column.base) : column.default_expression.value_or("NULL");
 	return "(" + value + ")::" + pg::type_name(column.base);
 }
 
@@ -193,10 +193,11 @@ bool Statements::key_can_repeat() const
 		return true;
 	if (arbiter_->nulls_are_equal)
 		return false;
-	return std::any_of(definition_.key.begin(), definition_.key.end(), [&](const std::string &name) {
-		const Column *column = target_.column(name);
-		return column != nullptr && !column->not_null;
-	});
+	return std::any_of(definition_.key.begin(), definition_.key.end(),
+					   [&](const std::string &name) {
+						   const Column *column = target_.column(name);
+						   return column != nullptr && !column->not_null;
+					   });
 }
 
 /* column returns a column of the target that the definition names. */
@@ -239,8 +240,8 @@ std::string Statements::present_rows() const
 		if (std::find(columns.begin(), columns.end(), column) == columns.end())
 			columns.push_back(column); /* a key column may be compared, too */
 	}
-	std::string const rows = " FROM " + source_ + " t" +
-							 (absent_ ? " WHERE (" + *absent_ + ") IS NOT TRUE" : "");
+	std::string const rows =
+		" FROM " + source_ + " t" + (absent_ ? " WHERE (" + *absent_ + ") IS NOT TRUE" : "");
 	std::string const all = pg::joined(columns, ", "), key = pg::joined(keys, ", ");
 
 	if (!key_can_repeat())
@@ -248,8 +249,8 @@ std::string Statements::present_rows() const
 	if (definition_.compare.empty())
 		return "SELECT " + all + ", pg_catalog.count(*) AS \"copies of the key\"" + rows +
 			   " GROUP BY " + key;
-	return "SELECT DISTINCT ON (" + key + ") " + all +
-		   ", pg_catalog.count(*) OVER (PARTITION BY " + key + ") AS \"copies of the key\"" + rows;
+	return "SELECT DISTINCT ON (" + key + ") " + all + ", pg_catalog.count(*) OVER (PARTITION BY " +
+		   key + ") AS \"copies of the key\"" + rows;
 }
 
 /* key_equality compares the key of x with that of e. */
@@ -360,9 +361,9 @@ std::string Statements::findings() const
 		   ", pg_catalog.to_jsonb(e.*), CASE WHEN " + missing + " THEN NULL WHEN " + repeated +
 		   " THEN pg_catalog.jsonb_build_object('rows', " + copies + ") ELSE " + compared +
 		   " END, CASE WHEN " + missing +
-		   " THEN pg_catalog.format('%s has no row with this key', " + table + ") WHEN " + repeated +
-		   " THEN pg_catalog.format('%s has %s rows with this key', " + table + ", " + copies +
-		   ") ELSE " + reason + " END FROM " + joined_rows() + " WHERE " + deviates();
+		   " THEN pg_catalog.format('%s has no row with this key', " + table + ") WHEN " +
+		   repeated + " THEN pg_catalog.format('%s has %s rows with this key', " + table + ", " +
+		   copies + ") ELSE " + reason + " END FROM " + joined_rows() + " WHERE " + deviates();
 }
 
 /* absent yields those of some expected rows that are not in the target. */
@@ -418,8 +419,8 @@ std::vector<JsonColumn> Statements::json_columns() const
 
 std::string Statements::to_json() const
 {
-	return "SELECT " + key_json("e") + ", " + row_as_json("e", json_columns()) +
-		   " FROM " + pg::quoted(kWorkList) + " AS e";
+	return "SELECT " + key_json("e") + ", " + row_as_json("e", json_columns()) + " FROM " +
+		   pg::quoted(kWorkList) + " AS e";
 }
 
 std::string Statements::from_json() const
@@ -433,10 +434,9 @@ std::string Statements::structure() const
 	std::vector<std::string> parts;
 	for (const Column &column : target_.columns())
 		if (!column.dropped)
-			parts.push_back(pg::quoted(column.name) + " " +
-							pg::type_name(column.type, column.typmod) +
-							(column.not_null ? " not null" : "") + column.generated +
-							column.identity);
+			parts.push_back(
+				pg::quoted(column.name) + " " + pg::type_name(column.type, column.typmod) +
+				(column.not_null ? " not null" : "") + column.generated + column.identity);
 	if (arbiter_)
 		parts.push_back(arbiter_->index + " " + arbiter_->predicate.value_or("") +
 						(arbiter_->nulls_are_equal ? " nulls not distinct" : ""));
@@ -450,7 +450,8 @@ TupleDesc Statements::work_list_row_type() const
 		TupleDesc row_type = CreateTemplateTupleDesc(static_cast<int>(outputs.size()));
 		AttrNumber number = 0;
 		for (const Output &output : outputs)
-			TupleDescInitEntry(row_type, ++number, output.name.c_str(), output.type, output.typmod, 0);
+			TupleDescInitEntry(row_type, ++number, output.name.c_str(), output.type, output.typmod,
+							   0);
 		return row_type;
 	});
 }
@@ -461,9 +462,8 @@ std::string Statements::insert() const
 					  expected_columns() + " FROM " + pg::quoted(kWorkList) + " ON CONFLICT ";
 	if (!target_.foreign()) { /* a foreign table takes no arbiter */
 		if (!arbiter_)
-			pg::fail(kNoUsableIndex,
-					 "there is no usable unique index on the key of invariant \"" +
-						 definition_.name + "\"");
+			pg::fail(kNoUsableIndex, "there is no usable unique index on the key of invariant \"" +
+										 definition_.name + "\"");
 		std::vector<std::string> key;
 		for (const std::string &name : definition_.key)
 			key.push_back(pg::quoted(name));
@@ -487,7 +487,8 @@ std::string Statements::surplus() const
 
 std::string Statements::distinct() const
 {
-	return "SELECT DISTINCT ON (" + expected_key() + ") e.* FROM " + pg::quoted(kWorkList) + " AS e";
+	return "SELECT DISTINCT ON (" + expected_key() + ") e.* FROM " + pg::quoted(kWorkList) +
+		   " AS e";
 }
 
 std::string Statements::planned_rows(const std::string &work_list) const
@@ -502,7 +503,8 @@ std::string Statements::planned_rows(const std::string &work_list) const
 			return output.name == column.name;
 		});
 		if (column.generated.empty())
-			values.push_back((yielded ? expected_value(column.name) : made_value(column)) + " AS " + name);
+			values.push_back((yielded ? expected_value(column.name) : made_value(column)) + " AS " +
+							 name);
 		columns.push_back(column.generated.empty() ? name : made_value(column));
 	}
 	return "SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " + pg::joined(values, ", ") +

@@ -156,8 +156,8 @@ std::optional<Arbiter> Target::arbiter(const std::vector<std::string> &key) cons
 {
 	pg::PinnedPath path;
 	pg::Spi spi;
-	uint64 rows = spi.run(kArbiter, SPI_OK_SELECT,
-						  pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)).add(key));
+	uint64 rows =
+		spi.run(kArbiter, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)).add(key));
 	if (rows == 0)
 		return std::nullopt;
 	return Arbiter{spi.required_text(0, 1), spi.text(0, 2), spi.truth(0, 3)};
@@ -167,12 +167,11 @@ std::vector<std::string> Target::primary_key() const
 {
 	pg::PinnedPath path;
 	pg::Spi spi;
-	uint64 const rows =
-		spi.run("SELECT a.attname::text FROM pg_index i"
-				" JOIN pg_attribute a ON a.attrelid = i.indrelid"
-				"  AND a.attnum = ANY (i.indkey)"
-				" WHERE i.indrelid = $1 AND i.indisprimary",
-				SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)));
+	uint64 const rows = spi.run("SELECT a.attname::text FROM pg_index i"
+								" JOIN pg_attribute a ON a.attrelid = i.indrelid"
+								"  AND a.attnum = ANY (i.indkey)"
+								" WHERE i.indrelid = $1 AND i.indisprimary",
+								SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)));
 	std::vector<std::string> columns;
 	for (uint64 row = 0; row < rows; row++)
 		columns.push_back(spi.required_text(row, 1));

@@ -32,8 +32,8 @@ struct Column {
 	std::string collation; /* as SQL writes it; empty for a type that has none */
 	bool not_null;
 	bool required; /* NULL is refused, by the column or by its domain, and there is no default */
-	std::string generated;				/* 's': computed by the table */
-	std::string identity;				/* 'a': always by the table, 'd': by default */
+	std::string generated;						   /* 's': computed by the table */
+	std::string identity;						   /* 'a': always by the table, 'd': by default */
 	std::optional<std::string> default_expression; /* of a generated column: its expression */
 	bool counted; /* the default takes a number from a sequence, or may do so */
 };
@@ -51,6 +51,7 @@ public:
 	Oid oid() const { return oid_; }
 	const std::string &name() const { return name_; }
 	bool foreign() const { return kind_ == RELKIND_FOREIGN; }
+	bool partitioned() const { return kind_ == 'p'; }
 	const std::vector<Column> &columns() const { return columns_; }
 
 	/* column returns a column by name, or nullptr. */

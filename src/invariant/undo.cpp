@@ -16,8 +16,8 @@
 #include "invariant/ledger.hpp"
 #include "invariant/lock.hpp"
 #include "invariant/order.hpp"
-#include "invariant/target.hpp"
 #include "invariant/sqlstates.hpp"
+#include "invariant/target.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/spi.hpp"
@@ -184,13 +184,13 @@ std::string Undoing::same_values() const
 		std::string const name = pg::quoted(column);
 		Oid const equal = equality_operator(target_.column(column)->type);
 		std::string const t = "t." + name, p = "p." + name;
-		parts.push_back(
-			"(" +
-			(OidIsValid(equal) ? t + " " + pg::operator_name(equal) + " " + p
-							   : "pg_catalog.format('%s', " + t +
-									 ") OPERATOR(pg_catalog.=) pg_catalog.format('%s', " + p + ")") +
-			" AND pg_catalog.num_nulls(" + t + ", " + p + ") OPERATOR(pg_catalog.=) 0" +
-			" OR pg_catalog.num_nulls(" + t + ", " + p + ") OPERATOR(pg_catalog.=) 2)");
+		parts.push_back("(" +
+						(OidIsValid(equal)
+							 ? t + " " + pg::operator_name(equal) + " " + p
+							 : "pg_catalog.format('%s', " + t +
+								   ") OPERATOR(pg_catalog.=) pg_catalog.format('%s', " + p + ")") +
+						" AND pg_catalog.num_nulls(" + t + ", " + p + ") OPERATOR(pg_catalog.=) 0" +
+						" OR pg_catalog.num_nulls(" + t + ", " + p + ") OPERATOR(pg_catalog.=) 2)");
 	}
 	return pg::joined(parts, " AND ");
 }
@@ -256,11 +256,12 @@ std::string Undoing::with_held() const
 	for (const std::string &name : names)
 		columns += ", t." + pg::quoted(name);
 	std::string const ours_name = pg::quoted(kOurs), held_name = pg::quoted(kHeld);
-	return "WITH RECURSIVE " + ours_name + " AS MATERIALIZED (SELECT t.tableoid AS of, t.ctid AS at" +
-		   columns + " FROM " + target_.name() + " t WHERE " + ours() + "), " + held_name +
-		   " AS (SELECT t.of, t.at" + columns + " FROM " + ours_name + " t WHERE " +
-		   held_by_others(true) + " UNION SELECT t.of, t.at" + columns + " FROM " + held_name + " r JOIN " +
-		   ours_name + " t ON " + match + ") ";
+	return "WITH RECURSIVE " + ours_name +
+		   " AS MATERIALIZED (SELECT t.tableoid AS of, t.ctid AS at" + columns + " FROM " +
+		   target_.name() + " t WHERE " + ours() + "), " + held_name + " AS (SELECT t.of, t.at" +
+		   columns + " FROM " + ours_name + " t WHERE " + held_by_others(true) +
+		   " UNION SELECT t.of, t.at" + columns + " FROM " + held_name + " r JOIN " + ours_name +
+		   " t ON " + match + ") ";
 }
 
 /* free is the condition on a row t that nothing holds it. */
@@ -275,8 +276,8 @@ void Undoing::lock_ours(pg::Spi &spi) const
 {
 	if (references_.empty())
 		return;
-	spi.run("SELECT pg_catalog.count(*) FROM (SELECT FROM " + target_.name() + " t WHERE " + ours() +
-				" FOR UPDATE) AS locked",
+	spi.run("SELECT pg_catalog.count(*) FROM (SELECT FROM " + target_.name() + " t WHERE " +
+				ours() + " FOR UPDATE) AS locked",
 			SPI_OK_SELECT, ids());
 }
 
@@ -293,8 +294,8 @@ Undone Undoing::find_or_remove(bool dry_run)
 	spi.expose(kGoneBefore, gone_before_);
 	if (!dry_run)
 		lock_ours(spi);
-	spi.run(with_held() + "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE " + free() +
-				") FROM " + target_.name() + " t WHERE " + ours(),
+	spi.run(with_held() + "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE " +
+				free() + ") FROM " + target_.name() + " t WHERE " + ours(),
 			SPI_OK_SELECT, ids());
 	int64 const there = spi.number(0, 1);
 	Undone undone;
@@ -307,8 +308,8 @@ Undone Undoing::find_or_remove(bool dry_run)
 	undone.already_gone = gone(spi);
 	std::string const which = target_.name() + " t WHERE " + ours() + " AND " + free();
 	if (!dry_run)
-		undone.removed = static_cast<int64>(
-			spi.run(with_held() + "DELETE FROM " + which, SPI_OK_DELETE, ids()));
+		undone.removed =
+			static_cast<int64>(spi.run(with_held() + "DELETE FROM " + which, SPI_OK_DELETE, ids()));
 	else if (target_.keeps_xmin())
 		spi.collect(with_held() + "SELECT t.tableoid, t.ctid FROM " + which, SPI_OK_SELECT,
 					gone_before_, ids());
@@ -327,8 +328,8 @@ void tell_what_is_not_known(const PastRun &run, const Undone &undone)
 		std::to_string(run.run_id) + " " + (undone.kept_changed == 1 ? "was" : "were") +
 		" changed or deleted since";
 	pg::call([&] {
-		ereport(NOTICE, (errmsg("%s", message.c_str()),
-						 errdetail("They are counted as kept_changed.")));
+		ereport(NOTICE,
+				(errmsg("%s", message.c_str()), errdetail("They are counted as kept_changed.")));
 	});
 }
 
@@ -424,12 +425,13 @@ RECONCILE_FUNCTION(reconcile_forget_runs)
 	pg::Spi spi;
 	pg::Args args;
 	args.add(INTERVALOID, older_than);
-	int64 const forgotten = static_cast<int64>(spi.run(
-		"DELETE FROM reconcile.run WHERE finished_at < now() - $1", SPI_OK_DELETE, args));
-	spi.run("DELETE FROM reconcile.saved_plan p WHERE coalesce(p.applied_at, p.expires_at) < now() - $1"
-			" AND NOT EXISTS (SELECT FROM reconcile.run r WHERE r.plan = p.plan_id"
-			"  AND r.finished_at IS NULL)",
-			SPI_OK_DELETE, args);
+	int64 const forgotten = static_cast<int64>(
+		spi.run("DELETE FROM reconcile.run WHERE finished_at < now() - $1", SPI_OK_DELETE, args));
+	spi.run(
+		"DELETE FROM reconcile.saved_plan p WHERE coalesce(p.applied_at, p.expires_at) < now() - $1"
+		" AND NOT EXISTS (SELECT FROM reconcile.run r WHERE r.plan = p.plan_id"
+		"  AND r.finished_at IS NULL)",
+		SPI_OK_DELETE, args);
 	return Int64GetDatum(forgotten);
 }
 

@@ -24,8 +24,7 @@ std::unique_ptr<pg::WorkList> missing_rows(Statements &statements,
 
 /* check_surplus counts the rows of a work list that repeat the key of another
  * one.  Two different rows for one key are an error of the invariant. */
-int64 check_surplus(const Definition &definition, const Statements &statements,
-					pg::WorkList &list);
+int64 check_surplus(const Definition &definition, const Statements &statements, pg::WorkList &list);
 
 /* drop_surplus leaves one row per key in a work list. */
 void drop_surplus(const Definition &definition, const Statements &statements,

@@ -100,11 +100,12 @@ void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *mes
 bool recording(const Target &target, const std::string &record)
 {
 	if (record == "xmin" && !target.xmin_identifies())
-		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
-				 "rows of " + target.name() + " cannot be recorded by xmin",
-				 "Only in heap tables without triggers and rules do just the rows of a run carry its "
-				 "transaction.",
-				 "Use record => 'rows' or 'auto'.");
+		pg::fail(
+			ERRCODE_FEATURE_NOT_SUPPORTED,
+			"rows of " + target.name() + " cannot be recorded by xmin",
+			"Only in heap tables without triggers and rules do just the rows of a run carry its "
+			"transaction.",
+			"Use record => 'rows' or 'auto'.");
 	return record == "rows" || !target.xmin_identifies();
 }
 
@@ -205,8 +206,8 @@ void Writer::check_found(pg::Spi &spi, int64 rows, int64 inserted)
  * row, and tells. */
 void Writer::insert_observed(pg::WorkList &list, pg::WorkList &refused)
 {
-	Observations seen{definition_.name.c_str(), written_->store(),	  refused.store(),
-					  refused.row_type(),		run_.planned, stop_at_bad_row_};
+	Observations seen{definition_.name.c_str(), written_->store(), refused.store(),
+					  refused.row_type(),		run_.planned,	   stop_at_bad_row_};
 	pg::WriteObserver observer{&seen, on_written, on_refused};
 	pg::Observing observing(&observer);
 
@@ -232,8 +233,7 @@ void Writer::refuse(pg::WorkList &row, const pg::Failure &failure)
 	spi.expose(kWorkList, row);
 	spi.collect("SELECT pg_catalog.row_to_json(w.*)::pg_catalog.text, $1, $2 FROM " +
 					pg::quoted(kWorkList) + " w",
-				SPI_OK_SELECT, refused_,
-				pg::Args().add(failure.code()).add(failure.message()));
+				SPI_OK_SELECT, refused_, pg::Args().add(failure.code()).add(failure.message()));
 	run_.failed++;
 }
 

@@ -74,7 +74,8 @@ ResultSet::ResultSet(FunctionCallInfo fcinfo)
 
 void ResultSet::add(Row row)
 {
-	call([&] { tuplestore_putvalues(info_->setResult, info_->setDesc, row.values(), row.nulls()); });
+	call(
+		[&] { tuplestore_putvalues(info_->setResult, info_->setDesc, row.values(), row.nulls()); });
 }
 
 /* ------------------------------------------------------------- Arguments */
@@ -106,8 +107,9 @@ std::vector<std::string> Arguments::texts(int n, const char *name) const
 {
 	Datum const array = required(n, name);
 	if (!pg::call([&] { return is_plain_list(DatumGetArrayTypeP(array)); }))
-		fail(ERRCODE_INVALID_PARAMETER_VALUE, std::string("argument \"") + name +
-												  "\" must be a one-dimensional array without nulls");
+		fail(ERRCODE_INVALID_PARAMETER_VALUE,
+			 std::string("argument \"") + name +
+				 "\" must be a one-dimensional array without nulls");
 	return strings_of(array);
 }
 

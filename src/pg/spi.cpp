@@ -145,8 +145,8 @@ uint64 Spi::run(const std::string &sql, int expect, Args args)
 	});
 }
 
-uint64 Spi::collect(const std::string &sql, int expect, Tuplestorestate *into, MemoryContext context,
-					Args args)
+uint64 Spi::collect(const std::string &sql, int expect, Tuplestorestate *into,
+					MemoryContext context, Args args)
 {
 	return call([&]() -> uint64 {
 		ParamListInfo params = makeParamList(args.count());
@@ -190,9 +190,8 @@ Datum Spi::cell(uint64 row, int column, bool *null) const
 
 std::optional<std::string> Spi::text(uint64 row, int column) const
 {
-	char *value = call([&] {
-		return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
-	});
+	char *value =
+		call([&] { return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column); });
 	if (value == nullptr)
 		return std::nullopt;
 	return std::string(value);

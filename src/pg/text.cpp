@@ -90,9 +90,9 @@ std::string operator_name(Oid op)
 		if (!HeapTupleIsValid(tuple))
 			elog(ERROR, "cache lookup failed for operator %u", op);
 		auto *form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-		char *name = psprintf("OPERATOR(%s.%s)",
-							  quote_identifier(get_namespace_name(form->oprnamespace)),
-							  NameStr(form->oprname));
+		char *name =
+			psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+					 NameStr(form->oprname));
 		ReleaseSysCache(tuple);
 		return name;
 	}));

@@ -224,6 +224,7 @@ def test_progress_is_shown(pg):
     said = []
     pg.add_notice_handler(lambda notice: said.append(notice.message_primary))
     pg.execute("CALL reconcile.repair_in_batches('i', batch_size => 2, pause => '0.6s')")
+    assert said.pop() == f"repair i: run {newest(pg)} is done: 10 changed, 0 already present, 0 failed"
     assert 1 <= len(said) <= 4
     assert all(s.startswith("repair i: ") and s.endswith(" of 10") for s in said)
 
