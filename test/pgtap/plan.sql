@@ -232,7 +232,8 @@ SELECT exact(type, expressions) FROM (VALUES
 	('xml', ARRAY[$$'<a b="c">é&lt;</a>'$$]), ('point', ARRAY[$$'(0.1,1e-300)'$$]), ('box', ARRAY[$$'(1,2),(3,4)'$$]),
 	('tsvector', ARRAY[$$'''a b'':1A c'$$]), ('tsquery', ARRAY[$$'a & !b'$$]), ('jsonpath', ARRAY[$$'$.a[*] ? (@ > 1)'$$]),
 	('regclass', ARRAY[$$'app.source'$$]), ('oid', ARRAY['4294967295']), ('pg_lsn', ARRAY[$$'16/B374D848'$$]), ('xid8', ARRAY[$$'18446744073709551615'$$])
-) AS t(type, expressions);
+) AS t(type, expressions)
+WHERE t.type <> 'xml' OR EXISTS (SELECT FROM pg_config WHERE setting LIKE '%with-libxml%');  -- 16's wheel has none
 
 -- Names of columns that JSON or SQL could mistake.
 CREATE TABLE names ("a""b" integer PRIMARY KEY, "é 🐘" text, "select" text, "x'y\" text, "$1" text, "%s" text);
