@@ -1,4 +1,4 @@
-"""Runs the comparisons, prints their table, and writes it to bench/results/ if it is a whole one."""
+"""Runs the comparisons, prints their tables, and writes each to a file of its own in bench/results/."""
 import os
 import sys
 from pathlib import Path
@@ -20,12 +20,12 @@ def machine():
     return f"{os.cpu_count()} cores, PostgreSQL {version.split()[0]}, MongoDB server: {os.environ['BENCH_MONGO']}"
 
 
-def report(lines):
+def report(name, lines):
     return f"""\
-# Benchmarks
+# Benchmark: {name.replace("_", " ")}
 
 Both sides of a line ran in turn in one run; times are medians, a ratio is that of the medians, followed by the lowest and
-the highest of one turn. Absolute times say little about another machine. `make bench` writes this file.
+the highest of one turn. Absolute times say little about another machine. `bench/run {name}` writes this file.
 
 {machine()}.
 
@@ -33,24 +33,27 @@ the highest of one turn. Absolute times say little about another machine. `make 
 """
 
 
+def write(name, lines):
+    results = Path(__file__).with_name("results")
+    results.mkdir(exist_ok=True)
+    results.joinpath(f"postgresql-{os.environ['PG']}-{name}.md").write_text(report(name, lines))
+
+
 def main(names):
     unknown = set(names) - set(SUITES)
     if unknown:
         sys.exit(f"no comparison {sorted(unknown)[0]}: there are {', '.join(SUITES)}")
     scale = float(os.environ.get("BENCH_SCALE", "1"))
-    lines = []
     try:
         for name in names or SUITES:
             print(f"{name}:", flush=True)
-            lines.extend(SUITES[name].run(scale))
+            lines = SUITES[name].run(scale)
+            print(f"\n{machine()}\n\n{table(lines)}", flush=True)
+            if scale == 1:
+                write(name, lines)
     finally:
         databases.drop_all()
         mongo.drop()
-    print(f"\n{machine()}\n\n{table(lines)}")
-    if scale == 1 and not names:
-        results = Path(__file__).with_name("results")
-        results.mkdir(exist_ok=True)
-        results.joinpath(f"postgresql-{os.environ['PG']}.md").write_text(report(lines))
 
 
 if __name__ == "__main__":
