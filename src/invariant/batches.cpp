@@ -76,19 +76,23 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 	enter_batch(definition, batch, written.get(), refused);
 }
 
-/* report_progress tells a waiting user, once per second, how far the run is. */
+/* report_progress tells a waiting user, once per second, how far the run is;
+ * the first batch of a run only starts the clock. */
 void report_progress(const BatchedRun &run, int64 progress)
 {
+	static int64 reported_run = 0;
 	static TimestampTz reported_at = 0;
 	TimestampTz const now = GetCurrentTimestamp();
-	if (!TimestampDifferenceExceeds(reported_at, now, kMillisecondsBetweenNotices))
+	if (run.run_id == reported_run &&
+		!TimestampDifferenceExceeds(reported_at, now, kMillisecondsBetweenNotices))
 		return;
-	if (reported_at != 0)
+	if (run.run_id == reported_run)
 		pg::call([&] {
 			ereport(NOTICE, (errmsg("repair %s: %lld of %lld", run.invariant.c_str(),
 									static_cast<long long>(progress),
 									static_cast<long long>(run.planned))));
 		});
+	reported_run = run.run_id;
 	reported_at = now;
 }
 
