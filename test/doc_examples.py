@@ -219,6 +219,11 @@ def sections(*pages):
     return {title: body for page in pages for _, title, body in headings((TOP / page).read_text())}
 
 
+def reference_sections():
+    """reference_sections returns those of every page of the reference: each part of the extension may have its own."""
+    return sections(*(p.relative_to(TOP) for p in (TOP / "doc/reference").glob("*.md")))
+
+
 def documented(section, name, header=""):
     """documented tells whether a table of a section, or only one with that first header, has a row for a name."""
     tables = re.findall(rf"^\| {header}.*\n(?:\|.*\n)+", section, re.M)
@@ -226,7 +231,7 @@ def documented(section, name, header=""):
 
 
 def check_functions(database):
-    reference = sections(*(p.relative_to(TOP) for p in (TOP / "doc/reference").glob("*.md")))
+    reference = reference_sections()
     functions = rows("""
         SELECT p.oid::regproc::text, pg_get_function_arguments(p.oid), coalesce(pg_get_function_result(p.oid), ''),
                coalesce(array_to_string(p.proargnames[1:p.pronargs], ','), ''),
@@ -249,12 +254,12 @@ def check_functions(database):
 
 
 def check_views(database):
-    reference = sections("doc/reference/views.md")
+    reference = reference_sections()
     for view, column in rows("""
             SELECT c.oid::regclass, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
             WHERE c.relkind = 'v' AND c.relnamespace = 'reconcile'::regnamespace
               AND coalesce(obj_description(c.oid, 'pg_class'), '') NOT LIKE 'used by %' ORDER BY 1, a.attnum;""", database):
-        report(documented(reference.get(view, ""), column), f"doc/reference/views.md: {view} without a row for `{column}`")
+        report(documented(reference.get(view, ""), column), f"doc/reference: {view} without a row for `{column}`")
 
 
 def check_settings(database):
