@@ -14,6 +14,7 @@
 #include "invariant/sqlstates.hpp"
 #include "invariant/statements.hpp"
 #include "invariant/violations.hpp"
+#include "pg/context.hpp"
 #include "pg/identity.hpp"
 #include "pg/nearest.hpp"
 #include "pg/result_set.hpp"
@@ -255,6 +256,7 @@ void check_as_owner(Definition &d)
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the name of an invariant must not be empty");
 	if (d.key.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column");
+	pg::InContext const context("definition of invariant \"" + d.name + "\"");
 	pg::AsOwner owner(d.owner, d.search_path);
 	check(d);
 }

@@ -18,6 +18,7 @@
 #include "invariant/statements.hpp"
 #include "invariant/work_list.hpp"
 #include "invariant/writer.hpp"
+#include "pg/context.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/text.hpp"
@@ -161,6 +162,7 @@ RECONCILE_FUNCTION(reconcile_repair)
 		if (definition.is_check() && !invariant)
 			continue; /* one among others: there is nothing to repair */
 		TimestampTz const started = GetCurrentTimestamp();
+		pg::InContext const context("repair of invariant \"" + definition.name + "\"");
 		require_role(definition);
 		require_repairable(definition);
 		RunRecord const run = options.dry_run ? dry_run(definition, options, planned)

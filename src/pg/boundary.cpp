@@ -62,6 +62,7 @@ void Report::capture() noexcept
 		put(message_, sizeof message_, error.what());
 		put(detail_, sizeof detail_, error.detail.c_str());
 		put(hint_, sizeof hint_, error.hint.c_str());
+		put(context_, sizeof context_, error.context.c_str());
 	} catch (const std::bad_alloc &) {
 		sqlstate_ = ERRCODE_OUT_OF_MEMORY;
 		put(message_, sizeof message_, "out of memory");
@@ -91,6 +92,8 @@ void Report::raise() const
 			errdetail_internal("%s", detail_);
 		if (hint_[0] != '\0')
 			errhint("%s", hint_);
+		if (context_[0] != '\0')
+			errcontext("%s", context_);
 		errfinish(file_, line_, function_);
 	}
 	pg_unreachable();

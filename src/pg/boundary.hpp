@@ -39,18 +39,22 @@ struct PgError {
 	MemoryContext home; /* holds data and nothing else */
 };
 
+/* current_context returns what we are at, see context.hpp; innermost first. */
+std::string current_context();
+
 /* Error is an error of ours, complete enough to become a good ereport(). */
 struct Error : std::runtime_error {
 	Error(int sqlstate_, const std::string &message, std::string detail_ = {},
 		  std::string hint_ = {}, const char *file_ = __builtin_FILE(),
 		  int line_ = __builtin_LINE(), const char *function_ = __builtin_FUNCTION())
 		: std::runtime_error(message), sqlstate(sqlstate_), detail(std::move(detail_)),
-		  hint(std::move(hint_)), file(file_), function(function_), line(line_)
+		  hint(std::move(hint_)), context(current_context()), file(file_), function(function_),
+		  line(line_)
 	{
 	}
 
 	int sqlstate;
-	std::string detail, hint;
+	std::string detail, hint, context;
 	const char *file, *function;
 	int line;
 };
@@ -101,7 +105,7 @@ template <class F> auto call(F &&f) -> std::invoke_result_t<F &>
  * longjmp may abandon. */
 class Report {
 public:
-	Report() { message_[0] = detail_[0] = hint_[0] = '\0'; }
+	Report() { message_[0] = detail_[0] = hint_[0] = context_[0] = '\0'; }
 
 	void capture() noexcept;		 /* only inside a catch block */
 	[[noreturn]] void raise() const; /* only outside of one */
@@ -112,7 +116,7 @@ private:
 	const char *file_ = nullptr, *function_ = nullptr;
 	int line_ = 0;
 	/* not initialized as a whole: an entry is passed once per row */
-	char message_[1024], detail_[2048], hint_[1024];
+	char message_[1024], detail_[2048], hint_[1024], context_[512];
 };
 static_assert(std::is_trivially_destructible_v<Report>);
 
