@@ -5,9 +5,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "pg/compat.hpp"
+#include "pg/result_set.hpp"
 
 extern "C" {
+#include "access/xact.h"
 #include "utils/guc.h"
 
 PG_MODULE_MAGIC;
@@ -31,3 +32,17 @@ void _PG_init(void)
 							 nullptr);
 	MarkGUCPrefixReserved("pg_reconcile");
 }
+
+namespace reconcile {
+
+/* A procedure that commits finds out at its first COMMIT that it may not; by
+ * then the message speaks of a COMMIT the user did not write. */
+RECONCILE_FUNCTION(reconcile_refuse_transaction_block)
+{
+	pg::Arguments const arguments(fcinfo);
+	std::string const procedure = arguments.text(0, "procedure");
+	pg::call([&] { PreventInTransactionBlock(true, procedure.c_str()); });
+	PG_RETURN_VOID();
+}
+
+} // namespace reconcile

@@ -21,6 +21,12 @@ REVOKE ALL ON FUNCTION reconcile.pause_run(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pause_run(bigint) IS
 	'used by repair_in_batches(): shows in the ledger that a run waits for a standby';
 
+CREATE FUNCTION reconcile.refuse_transaction_block(procedure text) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_refuse_transaction_block';
+COMMENT ON FUNCTION reconcile.refuse_transaction_block(text) IS
+	'used by procedures that commit: raises 25001 when the caller has begun a transaction block';
+
 -- A procedure that commits may have no SET clause, and loses a SET LOCAL at
 -- each commit.  So everything in it is qualified, operators too.
 CREATE PROCEDURE reconcile.repair_in_batches(
@@ -46,10 +52,11 @@ BEGIN
 	IF batch_size OPERATOR(pg_catalog.<) 1 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'argument "batch_size" must be at least 1';
 	END IF;
+	PERFORM reconcile.refuse_transaction_block('CALL reconcile.repair_in_batches()');
 	run := resume;
 
 	WHILE more LOOP
-		COMMIT;  -- an error in a transaction block, before anything is done
+		COMMIT;  -- an error in a function, before anything is done
 		SET TRANSACTION ISOLATION LEVEL READ COMMITTED;  -- whatever the session's is: no batch fails to serialize
 		BEGIN
 			PERFORM pg_catalog.set_config('lock_timeout',

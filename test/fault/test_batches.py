@@ -187,12 +187,22 @@ def test_resume_of_what_cannot_be_resumed(pg):
     assert result() is None
 
 
-def test_in_a_transaction_block(pg):
+@pytest.mark.parametrize("sqlstate, statements", [
+    ("25001", ["BEGIN", "CALL reconcile.repair_in_batches('i')"]),
+    ("25001", ["BEGIN", "SAVEPOINT s", "CALL reconcile.repair_in_batches('i')"]),
+    ("2D000", ["CREATE FUNCTION in_a_function() RETURNS void LANGUAGE plpgsql AS "
+               "$$BEGIN CALL reconcile.repair_in_batches('i'); END$$", "SELECT in_a_function()"]),
+], ids=["block", "savepoint", "function"])
+def test_where_it_cannot_commit(pg, sqlstate, statements):
     invariant(pg, "i", 10)
     before = newest(pg)
-    with pytest.raises(psycopg.errors.InvalidTransactionTermination):
-        with pg.transaction():
-            pg.execute("CALL reconcile.repair_in_batches('i')")
+    with pytest.raises(psycopg.Error) as refused:
+        for statement in statements:
+            pg.execute(statement)
+    pg.execute("ROLLBACK")
+    assert refused.value.sqlstate == sqlstate
+    assert sqlstate != "25001" or \
+        str(refused.value).startswith("CALL reconcile.repair_in_batches() cannot run inside a transaction block")
     assert count(pg) == 0
     assert newest(pg) == before
 
