@@ -107,10 +107,12 @@ void check_columns(const char *argument, const std::vector<std::string> &columns
 	std::vector<std::string> seen;
 	for (const std::string &name : columns) {
 		if (!contains(yielded, name))
-			pg::fail(ERRCODE_UNDEFINED_COLUMN,
-					 std::string(argument) + " column \"" + name +
-						 "\" is not a column of the query",
-					 {}, pg::did_you_mean(name, yielded));
+			pg::fail(
+				ERRCODE_UNDEFINED_COLUMN,
+				std::string(argument) + " column \"" + name + "\" is not a column of the query", {},
+				target.column(name) != nullptr
+					? "Let the query yield it: " + target.name() + " has a column of that name."
+					: pg::did_you_mean(name, yielded));
 		if (contains(seen, name))
 			pg::fail(ERRCODE_DUPLICATE_COLUMN,
 					 std::string(argument) + " column \"" + name + "\" is given more than once");

@@ -50,6 +50,9 @@ std::string did_you_mean(const std::string &wrong, const std::vector<std::string
 
 	int const close = static_cast<int>(wrong.size() / 2 + 1);
 	bool const similar = ranked.front().first <= close;
+	if (!similar) /* the order of nearness would look like none */
+		std::sort(ranked.begin(), ranked.end(),
+				  [](const auto &a, const auto &b) { return a.second < b.second; });
 	std::vector<std::string> shown;
 	for (const auto &[edits, name] : ranked) {
 		if (shown.size() == kShown || (similar && edits > close))
