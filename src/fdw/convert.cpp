@@ -64,15 +64,15 @@ Fit int64_from_numeric(Datum numeric, int64 *number)
 /* int64_from accepts any number that is whole and within 64 bits. */
 Fit int64_from(const bson_iter_t *value, int64 *number)
 {
-	switch (bson_iter_type(value)) {
+	switch (bson_iter_type_unsafe(value)) {
 	case BSON_TYPE_INT32:
-		*number = bson_iter_int32(value);
+		*number = bson_iter_int32_unsafe(value);
 		return Fit::kFits;
 	case BSON_TYPE_INT64:
-		*number = bson_iter_int64(value);
+		*number = bson_iter_int64_unsafe(value);
 		return Fit::kFits;
 	case BSON_TYPE_DOUBLE: {
-		double const d = bson_iter_double(value);
+		double const d = bson_iter_double_unsafe(value);
 		if (std::isnan(d) || d < -kTwoTo63 || d >= kTwoTo63)
 			return Fit::kOutOfRange;
 		if (d != std::trunc(d))
@@ -101,15 +101,15 @@ Fit integer_from(const bson_iter_t *value, int64 least, int64 greatest, int64 *n
 /* double_from accepts a double, and whole numbers that a double holds. */
 Fit double_from(const bson_iter_t *value, double *number)
 {
-	switch (bson_iter_type(value)) {
+	switch (bson_iter_type_unsafe(value)) {
 	case BSON_TYPE_DOUBLE:
-		*number = bson_iter_double(value);
+		*number = bson_iter_double_unsafe(value);
 		return Fit::kFits;
 	case BSON_TYPE_INT32:
-		*number = bson_iter_int32(value);
+		*number = bson_iter_int32_unsafe(value);
 		return Fit::kFits;
 	case BSON_TYPE_INT64: {
-		int64 const whole = bson_iter_int64(value);
+		int64 const whole = bson_iter_int64_unsafe(value);
 		*number = static_cast<double>(whole);
 		if (*number >= kTwoTo63 || static_cast<int64>(*number) != whole)
 			return Fit::kInexact;
@@ -131,7 +131,7 @@ Fit float_from(const bson_iter_t *value, float *number)
 	*number = static_cast<float>(d);
 	if ((std::isinf(*number) && !std::isinf(d)) || (*number == 0 && d != 0))
 		return Fit::kOutOfRange;
-	if (bson_iter_type(value) != BSON_TYPE_DOUBLE && static_cast<double>(*number) != d)
+	if (bson_iter_type_unsafe(value) != BSON_TYPE_DOUBLE && static_cast<double>(*number) != d)
 		return Fit::kInexact;
 	return Fit::kFits;
 }
@@ -184,14 +184,14 @@ Fit text_from(const Column &column, const bson_iter_t *value, Datum *datum)
 	char digits[25];
 	const char *text;
 	int length;
-	if (bson_iter_type(value) == BSON_TYPE_OID) {
-		bson_oid_to_string(bson_iter_oid(value), digits);
+	if (bson_iter_type_unsafe(value) == BSON_TYPE_OID) {
+		bson_oid_to_string(bson_iter_oid_unsafe(value), digits);
 		text = digits;
 		length = 24;
-	} else if (bson_iter_type(value) == BSON_TYPE_UTF8) {
-		uint32_t bytes;
-		const char *utf8 = bson_iter_utf8(value, &bytes);
-		Fit const fit = text_in_server(utf8, bytes, &text, &length);
+	} else if (bson_iter_type_unsafe(value) == BSON_TYPE_UTF8) {
+		size_t bytes;
+		const char *utf8 = bson_iter_utf8_unsafe(value, &bytes);
+		Fit const fit = text_in_server(utf8, static_cast<uint32_t>(bytes), &text, &length);
 		if (fit != Fit::kFits)
 			return fit;
 	} else {
@@ -213,12 +213,12 @@ Fit text_from(const Column &column, const bson_iter_t *value, Datum *datum)
 
 Fit bytea_from(const bson_iter_t *value, Datum *datum)
 {
-	if (bson_iter_type(value) == BSON_TYPE_OID) {
-		const bson_oid_t *oid = bson_iter_oid(value);
+	if (bson_iter_type_unsafe(value) == BSON_TYPE_OID) {
+		const bson_oid_t *oid = bson_iter_oid_unsafe(value);
 		*datum = varlena_of(reinterpret_cast<const char *>(oid->bytes), sizeof oid->bytes);
 		return Fit::kFits;
 	}
-	if (bson_iter_type(value) != BSON_TYPE_BINARY)
+	if (bson_iter_type_unsafe(value) != BSON_TYPE_BINARY)
 		return Fit::kWrongType;
 	bson_subtype_t subtype;
 	uint32_t length;
@@ -262,12 +262,12 @@ Fit uuid_from(const Column &column, const bson_iter_t *value, Datum *datum)
 {
 	auto *uuid = static_cast<pg_uuid_t *>(palloc(sizeof(pg_uuid_t)));
 	*datum = UUIDPGetDatum(uuid);
-	if (bson_iter_type(value) == BSON_TYPE_UTF8 && column.bson_type == BSON_TYPE_UTF8) {
+	if (bson_iter_type_unsafe(value) == BSON_TYPE_UTF8 && column.bson_type == BSON_TYPE_UTF8) {
 		uint32_t length;
 		const char *text = bson_iter_utf8(value, &length);
 		return uuid_from_text(text, length, uuid);
 	}
-	if (bson_iter_type(value) != BSON_TYPE_BINARY)
+	if (bson_iter_type_unsafe(value) != BSON_TYPE_BINARY)
 		return Fit::kWrongType;
 	bson_subtype_t subtype;
 	uint32_t length;
@@ -281,9 +281,9 @@ Fit uuid_from(const Column &column, const bson_iter_t *value, Datum *datum)
 
 Fit time_from(const Column &column, const bson_iter_t *value, Datum *datum)
 {
-	if (bson_iter_type(value) != BSON_TYPE_DATE_TIME)
+	if (bson_iter_type_unsafe(value) != BSON_TYPE_DATE_TIME)
 		return Fit::kWrongType;
-	int64_t const milliseconds = bson_iter_date_time(value);
+	int64_t const milliseconds = bson_iter_int64_unsafe(value);
 	if (column.kind == Kind::kDate) {
 		int64_t days = milliseconds / kMillisecondsPerDay;
 		days -= milliseconds % kMillisecondsPerDay < 0;
@@ -326,15 +326,15 @@ Fit text_in_server(const char *text, uint32_t length, const char **converted, in
 
 Fit numeric_from(const bson_iter_t *value, Datum *datum)
 {
-	switch (bson_iter_type(value)) {
+	switch (bson_iter_type_unsafe(value)) {
 	case BSON_TYPE_INT32:
-		*datum = NumericGetDatum(int64_to_numeric(bson_iter_int32(value)));
+		*datum = NumericGetDatum(int64_to_numeric(bson_iter_int32_unsafe(value)));
 		return Fit::kFits;
 	case BSON_TYPE_INT64:
-		*datum = NumericGetDatum(int64_to_numeric(bson_iter_int64(value)));
+		*datum = NumericGetDatum(int64_to_numeric(bson_iter_int64_unsafe(value)));
 		return Fit::kFits;
 	case BSON_TYPE_DOUBLE: {
-		double const d = bson_iter_double(value);
+		double const d = bson_iter_double_unsafe(value);
 		if (d == std::trunc(d) && std::fabs(d) < kTwoTo53) {
 			*datum = NumericGetDatum(int64_to_numeric(static_cast<int64>(d)));
 			return Fit::kFits;
@@ -360,7 +360,7 @@ Fit numeric_from(const bson_iter_t *value, Datum *datum)
 
 Fit value_from(const Column &column, const bson_iter_t *value, Datum *datum)
 {
-	if (column.bson_type != kAnyType && bson_iter_type(value) != column.bson_type)
+	if (column.bson_type != kAnyType && bson_iter_type_unsafe(value) != column.bson_type)
 		return Fit::kWrongType;
 
 	int64 whole;
@@ -374,8 +374,9 @@ Fit value_from(const Column &column, const bson_iter_t *value, Datum *datum)
 	case Kind::kBytea:
 		return bytea_from(value, datum);
 	case Kind::kBool:
-		*datum = BoolGetDatum(bson_iter_type(value) == BSON_TYPE_BOOL && bson_iter_bool(value));
-		return bson_iter_type(value) == BSON_TYPE_BOOL ? Fit::kFits : Fit::kWrongType;
+		*datum = BoolGetDatum(bson_iter_type_unsafe(value) == BSON_TYPE_BOOL &&
+							  bson_iter_bool_unsafe(value));
+		return bson_iter_type_unsafe(value) == BSON_TYPE_BOOL ? Fit::kFits : Fit::kWrongType;
 	case Kind::kInt2:
 		fit = integer_from(value, PG_INT16_MIN, PG_INT16_MAX, &whole);
 		*datum = fit == Fit::kFits ? Int16GetDatum(static_cast<int16>(whole)) : Datum(0);

@@ -129,17 +129,21 @@ void Decoder::add_context(void *argument)
 			   task->decoder->table_.options.collection.c_str());
 }
 
-bool Decoder::row(const bson_t *document, Datum *values, bool *nulls)
+/* row calls PostgreSQL once: each door to it takes as long as a field. */
+bool Decoder::row(const bson_t *document, TupleTableSlot *slot)
 {
-	Task task{this, document, values, nulls, nullptr, {}, false};
+	Task task{this, document, slot->tts_values, slot->tts_isnull, nullptr, {}, false};
 	pg::call([&] {
 		ErrorContextCallback context;
 		context.callback = add_context;
 		context.arg = &task;
 		context.previous = error_context_stack;
 		error_context_stack = &context;
+		ExecClearTuple(slot);
 		fill(task);
 		error_context_stack = context.previous;
+		if (!task.skip)
+			ExecStoreVirtualTuple(slot);
 	});
 	if (task.skip)
 		skipped_++;
@@ -204,7 +208,7 @@ bool Decoder::walk(const Node &node, bson_iter_t *fields, Task &task)
  * those whose path leads further. */
 bool Decoder::take(const Node &node, const bson_iter_t *value, Task &task)
 {
-	bson_type_t const type = bson_iter_type(value);
+	bson_type_t const type = bson_iter_type_unsafe(value);
 	if (type == BSON_TYPE_NULL)
 		return true;
 	for (const Column *column : node.columns) {
@@ -220,7 +224,7 @@ bool Decoder::take(const Node &node, const bson_iter_t *value, Task &task)
 
 bool Decoder::descend(const Node &node, const bson_iter_t *value, Task &task)
 {
-	bson_type_t const type = bson_iter_type(value);
+	bson_type_t const type = bson_iter_type_unsafe(value);
 	bson_iter_t fields;
 	if (type == BSON_TYPE_ARRAY) {
 		for (const Node &child : node.children)

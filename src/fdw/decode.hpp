@@ -14,6 +14,10 @@
 
 #include "fdw/convert.hpp"
 
+extern "C" {
+#include "executor/tuptable.h"
+}
+
 #include <cstdint>
 #include <vector>
 
@@ -25,11 +29,11 @@ public:
 	/* columns are those that are filled; the others stay NULL. */
 	Decoder(const Table &table, const std::vector<AttrNumber> &columns);
 
-	/* row fills values and nulls, which are indexed by column number - 1.  It
-	 * returns false when the document is to be skipped, and raises 22018 or
-	 * another of class 22 for a mismatch, as the table's on_mismatch says.
-	 * The row lives in the current memory context until that is reset. */
-	bool row(const bson_t *document, Datum *values, bool *nulls);
+	/* row fills a virtual slot.  It returns false and leaves the slot empty when
+	 * the document is to be skipped, and raises 22018 or another of class 22 for
+	 * a mismatch, as the table's on_mismatch says.  The row lives in the current
+	 * memory context until that is reset. */
+	bool row(const bson_t *document, TupleTableSlot *slot);
 
 	/* How often on_mismatch was applied. */
 	uint64_t nulled() const { return nulled_; }

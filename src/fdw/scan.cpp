@@ -170,18 +170,19 @@ void Scan::open()
 
 void Scan::next(TupleTableSlot *slot)
 {
+	if (cursor_ == nullptr && !ended_)
+		open();
+	while (!ended_) {
+		const bson_t *document = remote([&] { return cursor_->next(); });
+		if (document == nullptr)
+			break;
+		if (decoder_.row(document, slot))
+			return;
+		pg::call([] { CHECK_FOR_INTERRUPTS(); });
+	}
 	pg::call([&] { ExecClearTuple(slot); });
 	if (ended_)
 		return;
-	if (cursor_ == nullptr)
-		open();
-	while (const bson_t *document = remote([&] { return cursor_->next(); })) {
-		if (decoder_.row(document, slot->tts_values, slot->tts_isnull)) {
-			pg::call([&] { ExecStoreVirtualTuple(slot); });
-			return;
-		}
-		pg::call([] { CHECK_FOR_INTERRUPTS(); });
-	}
 	ended_ = true;
 	if (cursor_->documents() == 0)
 		check_that_collection_exists();

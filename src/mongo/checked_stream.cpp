@@ -26,7 +26,6 @@ constexpr int kCheckedType = 1001;
 
 /* An answer that is longer is given back when it has been read. */
 constexpr size_t kKeptBytes = 1024 * 1024;
-constexpr size_t kSmallestRead = 16384;
 
 /* Checked is freed by the driver, which knows it by its first member. */
 struct Checked {
@@ -35,8 +34,9 @@ struct Checked {
 	Connection *connection;
 	int32_t asked;	 /* the kind of the last request */
 	size_t to_send;	 /* bytes of it that are still to come */
-	uint8_t *buffer; /* answers: [given, sound) passed, [sound, filled) have not yet */
-	size_t room, given, sound, filled;
+	uint8_t *buffer; /* answers: [given, passed) may be given, [passed, filled) not yet */
+	size_t room, given, passed, filled;
+	size_t start; /* of the answer that is being received; its length may be given before */
 };
 
 Checked *self(mongoc_stream_t *stream)
@@ -96,45 +96,39 @@ ssize_t BSON_CALL checked_writev(mongoc_stream_t *stream, mongoc_iovec_t *vector
 	return sent;
 }
 
-/* missing is how much is still to be read before something can be approved;
- * 0 when the message is complete, -1 when it cannot be one. */
-ssize_t missing(const Checked *s)
+/* announced is the length of the answer that is being received. */
+int32_t announced(const Checked *s)
 {
-	size_t const here = s->filled - s->sound;
-	if (here < kHeaderBytes)
-		return static_cast<ssize_t>(kHeaderBytes - here);
-	int32_t const length = number_at(s->buffer + s->sound);
-	if (!is_plausible_length(length))
-		return -1;
-	return std::max<ssize_t>(0, static_cast<ssize_t>(length) - static_cast<ssize_t>(here));
+	return number_at(s->buffer + s->start);
 }
 
-/* approve passes a complete message, or breaks the connection. */
-bool approve(Checked *s)
+/* refuse breaks the connection. */
+ssize_t refuse(Checked *s)
 {
-	ssize_t const left = missing(s);
-	int32_t const kind = s->asked == kLegacyQuery ? kLegacyReply : kMessage;
-	if (left == 0) {
-		auto const length = static_cast<size_t>(number_at(s->buffer + s->sound));
-		if (is_sound(s->buffer + s->sound, length, kind)) {
-			s->sound += length;
-			return true;
-		}
-	}
 	s->connection->answer_damaged = true;
 	mongoc_stream_close(s->below);
 	errno = ECONNRESET;
-	return false;
+	return -1;
+}
+
+/* approved tells whether the answer, whose header is in the buffer and whose
+ * body is anywhere, may pass. */
+bool approved(const Checked *s, const uint8_t *body)
+{
+	return is_sound(s->buffer + s->start, body, static_cast<size_t>(announced(s)) - kHeaderBytes,
+					s->asked == kLegacyQuery ? kLegacyReply : kMessage);
 }
 
 /* make_room forgets what was given, and grows for what is missing. */
 void make_room(Checked *s, size_t wanted)
 {
-	size_t const here = s->filled - s->given;
-	if (s->given > 0)
-		std::memmove(s->buffer, s->buffer + s->given, here);
-	s->sound -= s->given;
-	s->given = 0;
+	size_t const first = std::min(s->given, s->start);
+	size_t const here = s->filled - first;
+	if (first > 0)
+		std::memmove(s->buffer, s->buffer + first, here);
+	s->given -= first;
+	s->passed -= first;
+	s->start -= first;
 	s->filled = here;
 	if (here == 0 && s->room > kKeptBytes) {
 		bson_free(s->buffer);
@@ -147,38 +141,91 @@ void make_room(Checked *s, size_t wanted)
 	}
 }
 
-/* fill reads until one more message is approved.  It returns what the stream
- * below returned last: 0 at its end, -1 for failure or "not now". */
-ssize_t fill(Checked *s, int32_t timeout)
+/* receive reads into the buffer until it holds a number of bytes of the
+ * answer.  It returns what the stream below returned last: 0 at its end, -1
+ * for failure or "not now". */
+ssize_t receive(Checked *s, size_t bytes, int32_t timeout)
 {
-	for (ssize_t left = missing(s); left != 0; left = missing(s)) {
-		if (left < 0)
-			return approve(s) ? 1 : -1;
-		make_room(s, std::max(static_cast<size_t>(left), kSmallestRead));
-		mongoc_iovec_t free;
-		free.iov_base = reinterpret_cast<char *>(s->buffer + s->filled);
-		free.iov_len = s->room - s->filled;
-		ssize_t const got = mongoc_stream_readv(
-			s->below, &free, 1, timeout == 0 ? 0 : static_cast<size_t>(left), timeout);
+	while (s->filled - s->start < bytes) {
+		size_t const left = bytes - (s->filled - s->start);
+		make_room(s, left);
+		mongoc_iovec_t part;
+		part.iov_base = reinterpret_cast<char *>(s->buffer + s->filled);
+		part.iov_len = left;
+		ssize_t const got =
+			mongoc_stream_readv(s->below, &part, 1, timeout == 0 ? 0 : left, timeout);
 		if (got <= 0)
 			return got;
 		s->filled += static_cast<size_t>(got);
-		if (timeout != 0 && got < left)
+		if (timeout != 0 && static_cast<size_t>(got) < left)
 			return 0;
 	}
-	return approve(s) ? 1 : -1;
+	return 1;
+}
+
+/* fill receives until more may be given: of the next answer its length, which
+ * says how much else there is to ask for; then, when all of it is here and
+ * sound, the rest. */
+ssize_t fill(Checked *s, int32_t timeout)
+{
+	ssize_t result = receive(s, kHeaderBytes, timeout);
+	if (result <= 0)
+		return result;
+	if (!is_plausible_length(announced(s)))
+		return refuse(s);
+	if (s->passed == s->start) {
+		s->passed += sizeof(int32_t);
+		return 1;
+	}
+	auto const length = static_cast<size_t>(announced(s));
+	result = receive(s, length, timeout);
+	if (result <= 0)
+		return result;
+	if (!approved(s, s->buffer + s->start + kHeaderBytes))
+		return refuse(s);
+	s->passed = s->start += length;
+	return 1;
+}
+
+/* is_rest_asked_for tells whether the driver, which knows the length, offers
+ * memory for all that follows it. */
+bool is_rest_asked_for(const Checked *s, const mongoc_iovec_t *vector, size_t count,
+					   int32_t timeout)
+{
+	return timeout != 0 && count == 1 && s->given == s->start + sizeof(int32_t) &&
+		   s->filled == s->start + kHeaderBytes &&
+		   vector->iov_len == static_cast<size_t>(announced(s)) - sizeof(int32_t);
+}
+
+/* receive_rest receives into the driver's memory and looks at the answer
+ * there, so that a long one is not copied. */
+ssize_t receive_rest(Checked *s, const mongoc_iovec_t *vector, int32_t timeout)
+{
+	auto *const to = static_cast<uint8_t *>(static_cast<void *>(vector->iov_base));
+	size_t const known = kHeaderBytes - sizeof(int32_t);
+	std::memcpy(to, s->buffer + s->given, known);
+	mongoc_iovec_t body;
+	body.iov_base = reinterpret_cast<char *>(to + known);
+	body.iov_len = vector->iov_len - known;
+	ssize_t const got = mongoc_stream_readv(s->below, &body, 1, body.iov_len, timeout);
+	if (got < 0 || static_cast<size_t>(got) < body.iov_len)
+		return std::min<ssize_t>(got, 0);
+	if (!approved(s, to + known))
+		return refuse(s);
+	s->given = s->passed = s->start = s->filled = 0;
+	return static_cast<ssize_t>(vector->iov_len);
 }
 
 /* give copies approved bytes to where the driver wants them. */
 size_t give(Checked *s, const mongoc_iovec_t *vector, size_t count, size_t done)
 {
 	size_t total = 0;
-	for (size_t i = 0; i < count && s->given < s->sound; i++) {
+	for (size_t i = 0; i < count && s->given < s->passed; i++) {
 		if (done >= vector[i].iov_len) {
 			done -= vector[i].iov_len;
 			continue;
 		}
-		size_t const part = std::min(vector[i].iov_len - done, s->sound - s->given);
+		size_t const part = std::min(vector[i].iov_len - done, s->passed - s->given);
 		std::memcpy(static_cast<char *>(vector[i].iov_base) + done, s->buffer + s->given, part);
 		s->given += part;
 		total += part;
@@ -192,6 +239,8 @@ ssize_t BSON_CALL checked_readv(mongoc_stream_t *stream, mongoc_iovec_t *vector,
 {
 	Checked *const s = self(stream);
 	size_t total = give(s, vector, count, 0);
+	if (total == 0 && is_rest_asked_for(s, vector, count, timeout))
+		return receive_rest(s, vector, timeout);
 	while (total == 0 || total < min_bytes) {
 		ssize_t const filled = fill(s, timeout);
 		if (filled < 0)

@@ -3,9 +3,8 @@
  * checked_stream.hpp
  *	  A mongoc_stream_t that lets only sound answers pass.
  *
- * It takes whole messages from the stream below, so that the driver also does
- * not need two reads for one, and holds back what reply.hpp does not approve
- * of: for the driver the connection is broken then.
+ * The driver gets the length of an answer, and the rest when all of it is here
+ * and reply.hpp approves of it: else the connection is broken for the driver.
  *
  * Depends on: driver.hpp.  Used by: stream.cpp.
  *

@@ -25,6 +25,8 @@ constexpr size_t kMessagePreamble = 5; /* flags, kind of the only section */
 /* Depth of the documents of a result: reply, cursor, batch, document. */
 constexpr int kDepthOfResult = 3;
 
+constexpr size_t kSmallestDocument = 5; /* its length, and the zero at its end */
+
 /* is_namespace tells whether a cursor's name is a database's and a
  * collection's. */
 bool is_namespace(const bson_iter_t &field)
@@ -83,13 +85,38 @@ bool is_batch(const bson_iter_t &field, int depth)
 		   (depth == 1 && (name == "firstBatch" || name == "nextBatch"));
 }
 
+/* is_result tells whether an array holds sound lengths of documents and nothing
+ * else.  There are thousands in an answer, hence no iterator. */
+bool is_result(const uint8_t *data, size_t length)
+{
+	size_t at = sizeof(int32_t);
+	while (at + 1 < length && data[at] == BSON_TYPE_DOCUMENT) {
+		const void *key_end = std::memchr(data + at, '\0', length - at);
+		if (key_end == nullptr)
+			return false;
+		at = static_cast<size_t>(static_cast<const uint8_t *>(key_end) - data) + 1;
+		if (length - at < kSmallestDocument)
+			return false;
+		int32_t const size = number_at(data + at);
+		if (size < static_cast<int32_t>(kSmallestDocument) ||
+			static_cast<size_t>(size) > length - at)
+			return false;
+		at += static_cast<size_t>(size);
+		if (data[at - 1] != 0)
+			return false;
+	}
+	return at + 1 == length && data[at] == 0;
+}
+
 /* is_document walks over the fields of a document, and of those in it. */
 bool is_document(const uint8_t *data, size_t length, int depth, bool batch)
 {
 	bson_t document;
 	bson_iter_t field;
-	if (length < 5 || !bson_init_static(&document, data, length))
+	if (length < kSmallestDocument || !bson_init_static(&document, data, length))
 		return false;
+	if (batch && depth + 1 == kDepthOfResult)
+		return is_result(data, length);
 	if (depth == kDepthOfResult)
 		return true;
 	if (!bson_iter_init(&field, &document))
@@ -125,17 +152,16 @@ bool is_plausible_length(int32_t length)
 	return length > static_cast<int32_t>(kHeaderBytes) && length <= kLargestMessage;
 }
 
-bool is_sound(const uint8_t *message, size_t length, int32_t kind)
+bool is_sound(const uint8_t *header, const uint8_t *body, size_t body_length, int32_t kind)
 {
-	size_t const skipped =
-		kHeaderBytes + (kind == kLegacyReply ? kLegacyPreamble : kMessagePreamble);
-	if (length <= skipped || number_at(message + 12) != kind)
+	size_t const preamble = kind == kLegacyReply ? kLegacyPreamble : kMessagePreamble;
+	if (body_length <= preamble || number_at(header + 12) != kind)
 		return false;
-	if (kind == kMessage && (number_at(message + kHeaderBytes) != 0 || message[skipped - 1] != 0))
+	if (kind == kMessage && (number_at(body) != 0 || body[preamble - 1] != 0))
 		return false;
-	if (kind == kLegacyReply && number_at(message + skipped - 4) != 1)
+	if (kind == kLegacyReply && number_at(body + preamble - 4) != 1)
 		return false;
-	return is_document(message + skipped, length - skipped, 0, false);
+	return is_document(body + preamble, body_length - preamble, 0, false);
 }
 
 } // namespace reconcile::mongo

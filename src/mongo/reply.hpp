@@ -31,9 +31,9 @@ int32_t number_at(const uint8_t *bytes);
 /* is_plausible_length tells whether a header may announce that many bytes. */
 bool is_plausible_length(int32_t length);
 
-/* is_sound tells whether a complete message of some kind can be given to the
- * driver.  Of the documents in a result only the lengths are looked at: who
- * converts them checks the rest. */
-bool is_sound(const uint8_t *message, size_t length, int32_t kind);
+/* is_sound tells whether a complete message of some kind, its header and what
+ * follows, can be given to the driver.  Of the documents in a result only the
+ * lengths are looked at: who converts them checks the rest. */
+bool is_sound(const uint8_t *header, const uint8_t *body, size_t body_length, int32_t kind);
 
 } // namespace reconcile::mongo
