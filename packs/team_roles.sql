@@ -270,10 +270,10 @@ COMMENT ON FUNCTION reconcile.team_roles_tables(jsonb) IS
 	'used by pack team_roles: the statements that make its tables';
 
 -- The columns that an existing mirror must have, by the names they have here.
-CREATE FUNCTION reconcile.team_roles_mirror_types(options jsonb) RETURNS jsonb
+CREATE FUNCTION reconcile.team_roles_mirror_types(options jsonb) RETURNS text[]
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	BEGIN ATOMIC
-		SELECT jsonb_object_agg(coalesce(options -> 'columns' -> 'postgres_user_roles' ->> c.name, c.name), c.type)
+		SELECT array_agg(ARRAY[coalesce(options -> 'columns' -> 'postgres_user_roles' ->> c.name, c.name), c.type, NULL])
 		FROM unnest('{mongo_id,user_id,role_name,scope,team_id,is_active,created_at,created_by,last_sync_at,sync_status}'::text[],
 		            ARRAY['character varying(24)', 'character varying(24)', 'character varying(50)',
 		                  'character varying(20)', 'character varying(24)', 'boolean',
@@ -281,7 +281,7 @@ CREATE FUNCTION reconcile.team_roles_mirror_types(options jsonb) RETURNS jsonb
 		                  'timestamp with time zone', 'character varying(20)']) AS c(name, type);
 	END;
 COMMENT ON FUNCTION reconcile.team_roles_mirror_types(jsonb) IS
-	'used by pack team_roles: types of the mirror''s columns';
+	'used by pack team_roles: names and types of the mirror''s columns';
 
 -- New documents hold ids as the collection's other documents do; where there
 -- are none yet, as the teams do.
@@ -426,12 +426,12 @@ BEGIN
 			HINT = 'Create the collection first, or check the options "database", "teams" and "user_roles".';
 	END;
 	facts := reconcile.team_roles_facts(options);
-	RETURN QUERY SELECT * FROM reconcile.pack_declare(facts, 'team_roles_mongodb',
-		reconcile.pack_table(facts, 'mongo_user_roles')::regclass, '{user_id,team_id,role_name,scope}',
+	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_mongodb',
+		reconcile.pack_table(facts, 'mongo_user_roles'), '{user_id,team_id,role_name,scope}',
 		reconcile.team_roles_documents(facts), 'is_active IS FALSE',
 		'Whoever created a team has its roles in MongoDB.');
-	RETURN QUERY SELECT * FROM reconcile.pack_declare(facts, 'team_roles_postgresql',
-		reconcile.pack_table(facts, 'postgres_user_roles')::regclass,
+	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_postgresql',
+		reconcile.pack_table(facts, 'postgres_user_roles'),
 		ARRAY(SELECT coalesce(facts -> 'columns' -> 'postgres_user_roles' ->> k, k)
 		      FROM unnest('{user_id,role_name,scope,team_id}'::text[]) AS k),
 		reconcile.team_roles_mirrored(facts),

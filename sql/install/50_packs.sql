@@ -11,6 +11,80 @@ COMMENT ON COLUMN reconcile.pack.name IS 'name of the pack';
 COMMENT ON COLUMN reconcile.pack.description IS 'what it is for';
 COMMENT ON COLUMN reconcile.pack.options IS 'its options with their defaults; null stands for a text that is required';
 
+-- What a pack consists of, as data.  Texts are templates, see reconcile.pack_sql:
+-- they name tables and columns as the pack's documentation does.
+
+CREATE TABLE reconcile.pack_layout (
+	pack        text REFERENCES reconcile.pack,
+	table_name  text,
+	position    integer NOT NULL,
+	columns     text[] NOT NULL CHECK (array_ndims(columns) = 2 AND array_length(columns, 2) = 3),
+	constraints text[] NOT NULL DEFAULT '{}',
+	PRIMARY KEY (pack, table_name)
+);
+COMMENT ON TABLE reconcile.pack_layout IS 'the tables that packs need';
+COMMENT ON COLUMN reconcile.pack_layout.pack IS 'the pack';
+COMMENT ON COLUMN reconcile.pack_layout.table_name IS 'usual name of the table';
+COMMENT ON COLUMN reconcile.pack_layout.position IS 'tables are made in this order';
+COMMENT ON COLUMN reconcile.pack_layout.columns IS
+	'name, type and what follows the type in CREATE TABLE; the type @table.column@ is the type which that column has here';
+COMMENT ON COLUMN reconcile.pack_layout.constraints IS 'templates of its constraints and, beginning with INDEX or UNIQUE INDEX, indexes';
+
+CREATE TABLE reconcile.pack_object (
+	pack        text REFERENCES reconcile.pack,
+	name        text,
+	position    integer NOT NULL,
+	type        text NOT NULL CHECK (type IN ('function', 'view', 'trigger')),
+	on_table    text CHECK ((on_table IS NOT NULL) = (type = 'trigger')),
+	definition  text NOT NULL,
+	description text NOT NULL,
+	PRIMARY KEY (pack, name)
+);
+COMMENT ON TABLE reconcile.pack_object IS 'functions, views and triggers that packs make over the tables of a user';
+COMMENT ON COLUMN reconcile.pack_object.pack IS 'the pack';
+COMMENT ON COLUMN reconcile.pack_object.name IS 'usual name; a function has its argument types in definition';
+COMMENT ON COLUMN reconcile.pack_object.position IS 'objects are made in this order, after the tables';
+COMMENT ON COLUMN reconcile.pack_object.type IS 'function, view or trigger';
+COMMENT ON COLUMN reconcile.pack_object.on_table IS 'usual name of the table of a trigger';
+COMMENT ON COLUMN reconcile.pack_object.definition IS
+	'template of what follows its name in CREATE: (arguments) RETURNS ..., AS SELECT ..., AFTER INSERT ON @table@ ...';
+COMMENT ON COLUMN reconcile.pack_object.description IS 'what it is for';
+
+CREATE TABLE reconcile.pack_rule (
+	pack         text REFERENCES reconcile.pack,
+	name         text,
+	position     integer NOT NULL,
+	kind         text NOT NULL DEFAULT 'insert',
+	target       text CHECK ((target IS NULL) = (kind = 'check')),
+	key          text[] NOT NULL,
+	expects      text NOT NULL,
+	compare      text[] NOT NULL DEFAULT '{}',
+	where_absent text,
+	severity     text NOT NULL DEFAULT 'error',
+	seed_label   text,
+	guard_timing text CHECK (guard_timing IN ('statement', 'commit')),
+	description  text NOT NULL,
+	PRIMARY KEY (pack, name)
+);
+COMMENT ON TABLE reconcile.pack_rule IS 'the invariants of packs';
+COMMENT ON COLUMN reconcile.pack_rule.pack IS 'the pack';
+COMMENT ON COLUMN reconcile.pack_rule.name IS 'name of the invariant';
+COMMENT ON COLUMN reconcile.pack_rule.position IS 'invariants are declared, and reference rows inserted, in this order';
+COMMENT ON COLUMN reconcile.pack_rule.kind IS 'kind of the invariant';
+COMMENT ON COLUMN reconcile.pack_rule.target IS 'usual name of its target, NULL for a check';
+COMMENT ON COLUMN reconcile.pack_rule.key IS 'usual names of its key columns; of a check, names of columns of its query';
+COMMENT ON COLUMN reconcile.pack_rule.expects IS 'template of its query; @.column@ is a column of the target';
+COMMENT ON COLUMN reconcile.pack_rule.compare IS 'usual names of the columns that are compared';
+COMMENT ON COLUMN reconcile.pack_rule.where_absent IS 'template of the condition on target rows that do not count as present';
+COMMENT ON COLUMN reconcile.pack_rule.severity IS 'severity of the invariant';
+COMMENT ON COLUMN reconcile.pack_rule.seed_label IS
+	'where the rows are reference rows, inserted by install_pack(): template of how a row "s" of the query is called';
+COMMENT ON COLUMN reconcile.pack_rule.guard_timing IS 'timing of its guard, NULL when it has none';
+COMMENT ON COLUMN reconcile.pack_rule.description IS 'what it means, in words';
+
+-- Nothing of a user's is in them.
+GRANT SELECT ON reconcile.pack_layout, reconcile.pack_object, reconcile.pack_rule TO PUBLIC;
+
 CREATE VIEW reconcile.packs AS
 	SELECT p.name, i.version, i.name IS NOT NULL AS installed, i.options, p.description,
 	       p.options AS default_options
@@ -49,7 +123,9 @@ COMMENT ON FUNCTION reconcile.forget_pack(text) IS
 CREATE FUNCTION reconcile.pack_table(options jsonb, name text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	BEGIN ATOMIC
-		SELECT format('%I.%I', options ->> 'schema', coalesce(options -> 'tables' ->> name, name));
+		SELECT CASE WHEN options -> 'planned' ? name THEN quote_ident('planned ' || name)
+		            WHEN name IS NOT NULL
+		            THEN format('%I.%I', options ->> 'schema', coalesce(options -> 'tables' ->> name, name)) END;
 	END;
 COMMENT ON FUNCTION reconcile.pack_table(jsonb, text) IS
 	'a table of a pack by its usual name: where the options schema and tables put it, quoted';
@@ -105,6 +181,16 @@ BEGIN
 			MESSAGE = format('option "%s" of pack "%s" must be of JSON type %s, not %s', wrong, pack,
 			                 wanted_type, jsonb_typeof(given -> wrong));
 	END IF;
+	IF coalesce(given ->> 'guards', 'none') NOT IN ('block', 'queue', 'none') THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('option "guards" of pack "%s" must not be "%s"', pack, given ->> 'guards'),
+			HINT = 'Valid values: block, queue, none.';
+	END IF;
+	IF given ? 'rows' THEN
+		PERFORM reconcile.pack_check_names(pack, 'rows', given -> 'rows',
+			ARRAY(SELECT jsonb_object_keys(defaults -> 'rows') ORDER BY 1), 'array');
+		given := jsonb_set(given, '{rows}', (defaults -> 'rows') || (given -> 'rows'));
+	END IF;
 	IF to_regnamespace(quote_ident((defaults || given) ->> 'schema')) IS NULL THEN
 		RAISE invalid_schema_name USING
 			MESSAGE = format('schema "%s" does not exist', (defaults || given) ->> 'schema');
@@ -142,75 +228,551 @@ END $$;
 COMMENT ON FUNCTION reconcile.pack_check_names(text, text, jsonb, text[], text) IS
 	'used by packs: refuses names in the options tables and columns that the pack does not have';
 
-CREATE FUNCTION reconcile.pack_ensure_columns(target regclass, wanted jsonb, dry_run boolean)
+-- Templates.  @table@ stands for a table, view or function of the pack where
+-- the options put it, @table.column@ for a column, @.column@ for a column of
+-- the table at hand, and @'option'@ for the value of an option as a literal; a
+-- path leads into an object: @'rows.modules'@.  Names are put in once, so that
+-- one that looks like a placeholder stays what it is.
+CREATE FUNCTION reconcile.pack_sql(options jsonb, template text, this_table text DEFAULT NULL) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT string_agg(piece.text || coalesce(CASE
+			WHEN hole.name LIKE '''%'
+			THEN coalesce(quote_literal(options #>> string_to_array(btrim(hole.name, ''''), '.')), 'NULL')
+			WHEN hole.name LIKE '%.%'
+			THEN reconcile.pack_column(options, coalesce(nullif(split_part(hole.name, '.', 1), ''), this_table),
+			                           split_part(hole.name, '.', 2))
+			ELSE reconcile.pack_table(options, hole.name) END, ''), '' ORDER BY piece.n)
+		FROM regexp_split_to_table(template, '@[''a-z0-9_.]+@') WITH ORDINALITY AS piece(text, n)
+		LEFT JOIN (SELECT found[1] AS name, n
+		           FROM regexp_matches(template, '@([''a-z0-9_.]+)@', 'g') WITH ORDINALITY AS m(found, n)) AS hole
+		  USING (n);
+	END;
+COMMENT ON FUNCTION reconcile.pack_sql(jsonb, text, text) IS
+	'used by packs: a template with the names of this database, quoted, and the values of options';
+
+-- The columns of a pack's tables as they should be here.
+CREATE FUNCTION reconcile.pack_columns(pack text, options jsonb)
+	RETURNS TABLE (table_name text, "position" integer, name text, type text, rest text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		WITH declared AS (
+			SELECT l.table_name, i AS position, l.columns[i][1] AS name, l.columns[i][2] AS type, l.columns[i][3] AS rest
+			FROM reconcile.pack_layout l, generate_subscripts(l.columns, 1) AS i
+			WHERE l.pack = pack_columns.pack)
+		SELECT d.table_name, d.position, d.name, coalesce(
+			(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+			 WHERE a.attrelid = to_regclass(reconcile.pack_table(options, other.table_name)) AND NOT a.attisdropped
+			   AND quote_ident(a.attname) = reconcile.pack_column(options, other.table_name, other.column_name)),
+			(SELECT o.type FROM declared o WHERE o.table_name = other.table_name AND o.name = other.column_name),
+			d.type), d.rest
+		FROM declared d CROSS JOIN LATERAL (
+			SELECT substring(d.type FROM '^@(\w+)\.\w+@$') AS table_name,
+			       substring(d.type FROM '^@\w+\.(\w+)@$') AS column_name) AS other;
+	END;
+COMMENT ON FUNCTION reconcile.pack_columns(text, jsonb) IS
+	'used by packs: the columns that their tables should have';
+
+CREATE FUNCTION reconcile.pack_check_renames(pack text, options jsonb) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reconcile.pack_check_names(pack, 'tables', options -> 'tables', ARRAY(
+		SELECT l.table_name FROM reconcile.pack_layout l WHERE l.pack = pack_check_renames.pack
+		UNION SELECT o.name FROM reconcile.pack_object o WHERE o.pack = pack_check_renames.pack AND o.type <> 'trigger'));
+	PERFORM reconcile.pack_check_names(pack, 'columns', options -> 'columns', ARRAY(
+		SELECT l.table_name FROM reconcile.pack_layout l WHERE l.pack = pack_check_renames.pack ORDER BY 1), 'object');
+	PERFORM reconcile.pack_check_names(pack, 'columns', options -> 'columns' -> c.table_name, array_agg(c.name ORDER BY c.name))
+	FROM reconcile.pack_columns(pack, options) c WHERE options -> 'columns' ? c.table_name GROUP BY c.table_name;
+END $$;
+COMMENT ON FUNCTION reconcile.pack_check_renames(text, jsonb) IS
+	'used by packs: refuses names in the options tables and columns that the pack does not have';
+
+-- How a column that is there differs from the one that a pack expects; "rest"
+-- is what follows the type in CREATE TABLE, NULL to compare the type alone.
+CREATE FUNCTION reconcile.pack_column_difference(target regclass, name text, type text, rest text) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT nullif(concat_ws('; ',
+			'is ' || nullif(format_type(a.atttypid, a.atttypmod), type) || ', usually ' || type,
+			CASE WHEN rest LIKE 'NOT NULL%' AND NOT a.attnotnull THEN 'may be null, usually NOT NULL'
+			     WHEN rest NOT LIKE 'NOT NULL%' AND rest NOT LIKE '%IDENTITY%' AND a.attnotnull
+			     THEN 'is NOT NULL, usually may be null' END,
+			CASE WHEN rest LIKE '%IDENTITY%' AND a.attidentity = '' AND d.adbin IS NULL THEN 'does not number its rows'
+			     WHEN rest LIKE '%IDENTITY%' THEN NULL
+			     WHEN d.adbin IS NULL THEN 'has no default, usually ' || substring(rest FROM 'DEFAULT (.*)$')
+			     WHEN pg_get_expr(d.adbin, d.adrelid) <> substring(rest FROM 'DEFAULT (.*)$')
+			     THEN format('has the default %s, usually %s', pg_get_expr(d.adbin, d.adrelid), substring(rest FROM 'DEFAULT (.*)$'))
+			     WHEN rest NOT LIKE '%DEFAULT%' AND a.attgenerated = ''
+			     THEN format('has the default %s, usually none', pg_get_expr(d.adbin, d.adrelid)) END), '')
+		FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+		WHERE a.attrelid = target AND a.attname = name AND NOT a.attisdropped;
+	END;
+COMMENT ON FUNCTION reconcile.pack_column_difference(regclass, text, text, text) IS
+	'used by packs: how a column differs from what a pack expects, NULL when it does not';
+
+-- "columns" has a row per column: its name here, its type, and what follows
+-- the type in CREATE TABLE or NULL.  A column is added without NOT NULL: the
+-- rows that are there have no value for it.
+CREATE FUNCTION reconcile.pack_ensure_columns(target regclass, columns text[], dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wish      record;
+	is_view   constant boolean := (SELECT c.relkind IN ('v', 'm') FROM pg_class c WHERE c.oid = target);
+BEGIN
+	FOR wish IN
+		SELECT columns[i][1] AS name, columns[i][2] AS type, columns[i][3] AS rest, a.attname IS NOT NULL AS there,
+		       concat_ws(' ', columns[i][2], substring(columns[i][3] FROM 'DEFAULT .*$')) AS definition
+		FROM generate_subscripts(columns, 1) AS i
+		LEFT JOIN pg_attribute a ON a.attrelid = target AND a.attname = columns[i][1] AND NOT a.attisdropped
+		ORDER BY i
+	LOOP
+		object := format('%s.%I', target, wish.name);
+		IF NOT wish.there AND is_view THEN
+			action := 'differs';
+			detail := 'the view lacks it';
+			RETURN NEXT;
+		ELSIF NOT wish.there THEN
+			action := 'add column';
+			detail := wish.definition;
+			IF NOT dry_run THEN
+				EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', target, wish.name, wish.definition);
+			END IF;
+			RETURN NEXT;
+		ELSE
+			detail := reconcile.pack_column_difference(target, wish.name, wish.type, wish.rest);
+			IF detail IS NOT NULL AND NOT is_view THEN
+				action := 'differs';
+				RETURN NEXT;
+			END IF;
+		END IF;
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_columns(regclass, text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_columns(regclass, text[], boolean) IS
+	'used by packs: adds the columns that a table lacks, reports those that differ; changes the table unless dry_run';
+
+-- A constraint that is there is found by its kind and its columns.
+CREATE FUNCTION reconcile.pack_constraint_difference(target regclass, kind text, columns text[], refers_to regclass,
+                                                     on_delete text) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT CASE
+			WHEN kind IN ('PRIMARY KEY', 'UNIQUE', 'UNIQUE INDEX', 'INDEX') THEN (
+				SELECT CASE WHEN NOT EXISTS (
+					SELECT FROM pg_index i
+					WHERE i.indrelid = target AND i.indisvalid AND (i.indisunique OR kind = 'INDEX')
+					  AND (kind LIKE '%INDEX' OR i.indimmediate AND i.indpred IS NULL)
+					  AND columns <@ (SELECT array_agg(quote_ident(a.attname)) FROM pg_attribute a
+					                  WHERE a.attrelid = target AND a.attnum = ANY (i.indkey))
+					  AND (i.indnkeyatts = cardinality(columns) OR kind = 'INDEX'))
+				THEN 'is missing' END)
+			WHEN kind = 'FOREIGN KEY' THEN (
+				SELECT CASE WHEN count(*) = 0 THEN 'is missing'
+				            WHEN count(*) FILTER (WHERE f.action = coalesce(on_delete, 'NO ACTION')) = 0
+				            THEN format('is ON DELETE %s, usually %s', min(f.action), coalesce(on_delete, 'NO ACTION'))
+				            WHEN bool_and(NOT f.convalidated) THEN 'is not validated' END
+				FROM (SELECT c.convalidated, CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL'
+				                                  WHEN 'd' THEN 'SET DEFAULT' WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END AS action
+				      FROM pg_constraint c
+				      WHERE c.conrelid = target AND c.contype = 'f' AND c.confrelid = refers_to
+				        AND cardinality(c.conkey) = cardinality(columns)
+				        AND columns <@ (SELECT array_agg(quote_ident(a.attname)) FROM pg_attribute a
+				                        WHERE a.attrelid = target AND a.attnum = ANY (c.conkey))) AS f)
+			ELSE (
+				SELECT CASE WHEN NOT EXISTS (
+					SELECT FROM pg_constraint c
+					WHERE c.conrelid = target AND c.contype = 'c'
+					  AND columns <@ (SELECT array_agg(quote_ident(a.attname)) FROM pg_attribute a
+					                  WHERE a.attrelid = target AND a.attnum = ANY (c.conkey)))
+				THEN 'is missing' END)
+			END;
+	END;
+COMMENT ON FUNCTION reconcile.pack_constraint_difference(regclass, text, text[], regclass, text) IS
+	'used by packs: how a table differs from a constraint that a pack expects, NULL when it does not';
+
+-- A table that is not there yet will be one.
+CREATE FUNCTION reconcile.pack_is_table(name text) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(name) AND c.relkind NOT IN ('r', 'p'));
+	END;
+COMMENT ON FUNCTION reconcile.pack_is_table(text) IS
+	'used by packs: whether constraints can be put on a relation, and foreign keys refer to it';
+
+CREATE FUNCTION reconcile.pack_create_table(pack text, options jsonb, wanted text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE (SELECT format('CREATE TABLE %s (%s)', reconcile.pack_table(options, wanted), string_agg(concat_ws(' ',
+		reconcile.pack_column(options, wanted, c.name), c.type, c.rest), ', ' ORDER BY c.position))
+		FROM reconcile.pack_columns(pack, options) c WHERE c.table_name = wanted);
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_create_table(text, jsonb, text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_create_table(text, jsonb, text) IS
+	'used by packs: creates one of their tables, without its constraints; changes the schema';
+
+-- The constraints of new tables, and of columns that were added, are made; of
+-- the others a missing one is reported.  "fresh" lists the new tables and, as
+-- table.column, the added columns.
+CREATE FUNCTION reconcile.pack_ensure_constraints(pack text, options jsonb, fresh text[], dry_run boolean)
 	RETURNS TABLE (action text, object text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	wish record;
+	text text;
 BEGIN
 	FOR wish IN
-		SELECT w.name, w.type, format_type(a.atttypid, a.atttypmod) AS actual
-		FROM jsonb_each_text(wanted) AS w(name, type)
-		LEFT JOIN pg_attribute a ON a.attrelid = target AND a.attname = w.name AND NOT a.attisdropped
-		ORDER BY w.name
+		SELECT l.table_name, c.template, reconcile.pack_table(options, l.table_name) AS target,
+		       substring(c.template FROM '^(PRIMARY KEY|UNIQUE INDEX|UNIQUE|INDEX|FOREIGN KEY|CHECK)') AS kind,
+		       reconcile.pack_table(options, substring(c.template FROM 'REFERENCES @(\w+)@')) AS refers_to,
+		       substring(c.template FROM 'ON DELETE (CASCADE|SET NULL|SET DEFAULT|RESTRICT)') AS on_delete,
+		       ARRAY(SELECT DISTINCT m[1] FROM regexp_matches(split_part(split_part(c.template, ' REFERENCES ', 1),
+		             ' WHERE ', 1), '@\.(\w+)@', 'g') AS m) AS columns
+		FROM reconcile.pack_layout l CROSS JOIN LATERAL unnest(l.constraints) WITH ORDINALITY AS c(template, n)
+		WHERE l.pack = pack_ensure_constraints.pack
+		  AND reconcile.pack_is_table(reconcile.pack_table(options, l.table_name))
+		ORDER BY c.template LIKE 'FOREIGN KEY%', l.position, c.n
 	LOOP
-		object := format('%s.%I', target, wish.name);
-		IF wish.actual IS NULL THEN
-			action := 'add column';
-			detail := wish.type;
-			IF NOT dry_run THEN
-				EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', target, wish.name, wish.type);
-			END IF;
-			RETURN NEXT;
-		ELSIF wish.actual <> wish.type THEN
+		object := wish.target;
+		text := reconcile.pack_sql(options, wish.template, wish.table_name);
+		IF NOT reconcile.pack_is_table(wish.refers_to) THEN
 			action := 'differs';
-			detail := format('is %s, usually %s', wish.actual, wish.type);
+			detail := text || ' is left out: ' || wish.refers_to || ' is not a table';
 			RETURN NEXT;
+		ELSIF wish.table_name = ANY (fresh)
+		   OR EXISTS (SELECT FROM unnest(wish.columns) AS c WHERE wish.table_name || '.' || c = ANY (fresh)) THEN
+			IF NOT dry_run THEN
+				EXECUTE CASE WHEN wish.kind LIKE '%INDEX'
+					THEN format('CREATE %s ON %s%s', wish.kind, wish.target, substr(text, length(wish.kind) + 1))
+					ELSE format('ALTER TABLE %s ADD %s', wish.target, text) END;
+			END IF;
+			action := 'add constraint';
+			detail := text;
+			IF wish.table_name <> ALL (fresh) THEN
+				RETURN NEXT;
+			END IF;
+		ELSE
+			action := 'differs';
+			detail := text || ' ' || reconcile.pack_constraint_difference(to_regclass(wish.target), wish.kind,
+				ARRAY(SELECT reconcile.pack_column(options, wish.table_name, c) FROM unnest(wish.columns) AS c),
+				to_regclass(wish.refers_to), wish.on_delete);
+			IF detail IS NOT NULL THEN
+				RETURN NEXT;
+			END IF;
 		END IF;
 	END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION reconcile.pack_ensure_columns(regclass, jsonb, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.pack_ensure_columns(regclass, jsonb, boolean) IS
-	'used by packs: adds the columns that a table lacks, reports those of another type; changes the table unless dry_run';
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_constraints(text, jsonb, text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_constraints(text, jsonb, text[], boolean) IS
+	'used by packs: constrains what they created, reports constraints that existing tables lack; changes the schema unless dry_run';
+
+CREATE FUNCTION reconcile.pack_ensure_tables(pack text, options jsonb, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted record;
+	fresh  text[] := '{}';
+BEGIN
+	FOR wanted IN
+		SELECT l.table_name, array_agg(ARRAY[coalesce(options -> 'columns' -> l.table_name ->> c.name, c.name), c.type, c.rest]
+		                               ORDER BY c.position) AS columns,
+		       array_agg(c.name ORDER BY c.position) AS names
+		FROM reconcile.pack_layout l
+		JOIN reconcile.pack_columns(pack_ensure_tables.pack, pack_ensure_tables.options) c USING (table_name)
+		WHERE l.pack = pack_ensure_tables.pack GROUP BY l.table_name, l.position ORDER BY l.position
+	LOOP
+		object := reconcile.pack_table(options, wanted.table_name);
+		detail := NULL;
+		IF to_regclass(object) IS NULL THEN
+			action := 'create table';
+			fresh := fresh || wanted.table_name;
+			IF NOT dry_run THEN
+				PERFORM reconcile.pack_create_table(pack, options, wanted.table_name);
+			END IF;
+			RETURN NEXT;
+		ELSE
+			action := 'keep';
+			RETURN NEXT;
+			fresh := fresh || ARRAY(SELECT wanted.table_name || '.' || wanted.names[i]
+				FROM generate_subscripts(wanted.names, 1) AS i
+				WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(object)
+				                  AND a.attname = wanted.columns[i][1] AND NOT a.attisdropped));
+			RETURN QUERY SELECT * FROM reconcile.pack_ensure_columns(to_regclass(object), wanted.columns, dry_run);
+		END IF;
+	END LOOP;
+	RETURN QUERY SELECT * FROM reconcile.pack_ensure_constraints(pack, options, fresh, dry_run);
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_tables(text, jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_tables(text, jsonb, boolean) IS
+	'used by packs: makes the tables and columns that are missing, reports what differs; changes the schema unless dry_run';
+
+-- What a pack made is known by its comment, which goes wherever the object
+-- goes, and which only an owner can write.
+CREATE FUNCTION reconcile.pack_objects(pack text) RETURNS TABLE (type text, object text, comment text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT i.type, i.identity, d.description
+		FROM pg_description d
+		CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, 0) AS i
+		WHERE d.objsubid = 0 AND d.classoid IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_trigger'::regclass)
+		  AND d.description LIKE '% (pg_reconcile, pack ' || pack || ', %)'
+		  AND i.type IN ('function', 'view', 'trigger');
+	END;
+COMMENT ON FUNCTION reconcile.pack_objects(text) IS
+	'used by packs: the functions, views and triggers that a pack made';
+
+CREATE FUNCTION reconcile.pack_ensure_objects(pack text, options jsonb, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted  record;
+	text    text;
+	identity text;
+	there   oid;
+	made    text;
+	comment text;
+BEGIN
+	FOR wanted IN SELECT o.*, reconcile.pack_table(options, o.on_table) AS target FROM reconcile.pack_object o
+		WHERE o.pack = pack_ensure_objects.pack ORDER BY o.position
+	LOOP
+		identity := CASE wanted.type WHEN 'trigger' THEN quote_ident(wanted.name)
+		                             ELSE reconcile.pack_table(options, wanted.name) END;
+		text := format('%s %s%s', upper(wanted.type), identity, reconcile.pack_sql(options, wanted.definition, wanted.on_table));
+		object := CASE wanted.type WHEN 'trigger' THEN identity || ' on ' || wanted.target
+			WHEN 'function' THEN identity || substring(wanted.definition FROM '^\([^)]*\)') ELSE identity END;
+		there := CASE wanted.type WHEN 'function' THEN to_regprocedure(object) WHEN 'view' THEN to_regclass(object)
+			ELSE (SELECT t.oid FROM pg_trigger t WHERE t.tgrelid = to_regclass(wanted.target) AND t.tgname = wanted.name) END;
+		made := obj_description(there, CASE wanted.type WHEN 'function' THEN 'pg_proc' WHEN 'view' THEN 'pg_class' ELSE 'pg_trigger' END);
+		comment := format('%s (pg_reconcile, pack %s, %s)', wanted.description, pack, md5(text));
+		detail := NULL;
+		IF there IS NOT NULL AND coalesce(made, '') NOT LIKE '% (pg_reconcile, pack ' || pack || ', %)' THEN
+			action := 'differs';
+			detail := format('a %s of that name is there, which the pack did not make; it stays', wanted.type);
+		ELSIF made IS NOT DISTINCT FROM comment THEN
+			action := 'keep ' || wanted.type;
+		ELSE
+			action := CASE WHEN there IS NULL THEN 'create ' ELSE 'replace ' END || wanted.type;
+			IF NOT dry_run THEN
+				EXECUTE 'CREATE OR REPLACE ' || text;
+				EXECUTE format('COMMENT ON %s %s IS %L', upper(wanted.type), object, comment);
+			END IF;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_objects(text, jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_objects(text, jsonb, boolean) IS
+	'used by packs: makes their functions, views and triggers; changes the schema unless dry_run';
 
 -- The invariant is evaluated, and the application's own triggers on its target
 -- fire, with the pack's schema on the search_path.
-CREATE FUNCTION reconcile.pack_declare(options jsonb, name text, target regclass, key text[], expects text,
-                                       where_absent text, description text)
+CREATE FUNCTION reconcile.pack_search_path(options jsonb) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT concat_ws(', ', quote_ident(options ->> 'schema'), nullif('public', options ->> 'schema'), 'pg_temp');
+	END;
+COMMENT ON FUNCTION reconcile.pack_search_path(jsonb) IS
+	'used by packs: the search_path of their invariants';
+
+CREATE FUNCTION reconcile.pack_declare(pack text, options jsonb, name text, target text, key text[], expects text,
+                                       where_absent text, description text, kind text DEFAULT 'insert',
+                                       compare text[] DEFAULT '{}', severity text DEFAULT 'error', dry_run boolean DEFAULT false)
 	RETURNS TABLE (action text, object text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	old  record;
-	same boolean;
 BEGIN
 	SELECT i.* INTO old FROM reconcile.invariants i WHERE i.name = pack_declare.name;
-	object := name;
-	detail := format('%s (%s)', target, array_to_string(key, ', '));
-	same := (old.target, old.key, old.expects, old.where_absent, old.description)
-		IS NOT DISTINCT FROM (target, key, expects, where_absent, description);
-	-- From here on names and operators may be the application's.
-	PERFORM set_config('search_path',
-		concat_ws(', ', quote_ident(options ->> 'schema'), nullif('public', options ->> 'schema'), 'pg_temp'), true);
-	IF old.name IS NULL THEN
-		action := 'create invariant';
-		PERFORM reconcile.create_invariant(name, target, key, expects,
-			where_absent => where_absent, description => description);
-	ELSIF same THEN
-		action := 'keep invariant';
-	ELSE
-		action := 'alter invariant';
-		PERFORM reconcile.alter_invariant(name, target, key, expects,
-			where_absent => coalesce(where_absent, ''), description => description);
+	IF old.name IS NOT NULL AND old.pack IS DISTINCT FROM pack_declare.pack THEN
+		RAISE duplicate_object USING MESSAGE = format('invariant "%s" exists and is not one of pack "%s"', name, pack),
+			HINT = format('Drop it first: SELECT reconcile.drop_invariant(%L);', name);
 	END IF;
+	object := name;
+	detail := concat_ws(' ', target, '(' || array_to_string(key, ', ') || ')');
+	action := CASE
+		WHEN old.name IS NULL THEN 'create invariant'
+		WHEN (old.kind, old.target, old.key, old.expects, old.where_absent, old.compare, old.severity, old.description)
+		     IS NOT DISTINCT FROM (kind, to_regclass(target), key, expects, where_absent, compare, severity, description)
+		THEN 'keep invariant' ELSE 'alter invariant' END;
 	RETURN NEXT;
+	IF dry_run OR action = 'keep invariant' THEN
+		RETURN;
+	END IF;
+	-- From here on names and operators may be the application's.
+	PERFORM set_config('search_path', reconcile.pack_search_path(options), true);
+	IF old.kind <> kind THEN
+		PERFORM reconcile.drop_invariant(name);
+		old := NULL;
+	END IF;
+	IF old.name IS NULL THEN
+		PERFORM reconcile.create_invariant(name, target::regclass, key, expects, kind, compare,
+			where_absent => where_absent, severity => severity, description => description);
+	ELSE
+		PERFORM reconcile.alter_invariant(name, target::regclass, key, expects, compare => compare,
+			where_absent => coalesce(where_absent, ''), severity => severity, description => description);
+	END IF;
 END $$;
-REVOKE ALL ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text) IS
+REVOKE ALL ON FUNCTION reconcile.pack_declare(text, jsonb, text, text, text[], text, text, text, text, text[], text, boolean)
+	FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_declare(text, jsonb, text, text, text[], text, text, text, text, text[], text, boolean) IS
 	'used by packs: creates an invariant, or alters it when its definition changed; changes no user data';
+
+-- The rules of a pack with the names of this database put in.
+CREATE FUNCTION reconcile.pack_rules(pack text, options jsonb)
+	RETURNS TABLE (name text, "position" integer, kind text, target text, key text[], expects text, compare text[],
+	               where_absent text, severity text, seed_label text, guard_timing text, description text,
+	               table_name text, yields text[])
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT r.name, r.position, r.kind, reconcile.pack_table(options, r.target),
+		       ARRAY(SELECT coalesce(options -> 'columns' -> r.target ->> k, k) FROM unnest(r.key) AS k),
+		       reconcile.pack_sql(options, r.expects, r.target),
+		       ARRAY(SELECT coalesce(options -> 'columns' -> r.target ->> c, c) FROM unnest(r.compare) AS c),
+		       reconcile.pack_sql(options, r.where_absent, r.target), r.severity,
+		       reconcile.pack_sql(options, r.seed_label, r.target), r.guard_timing, r.description, r.target,
+		       ARRAY(SELECT m[1] FROM regexp_matches(r.expects, 'AS @\.(\w+)@', 'g') AS m)
+		FROM reconcile.pack_rule r WHERE r.pack = pack_rules.pack;
+	END;
+COMMENT ON FUNCTION reconcile.pack_rules(text, jsonb) IS
+	'used by packs: their invariants, with the names of this database';
+
+-- ------------------------------------------------------------------ reference rows
+--
+-- Reference rows are the rows of an invariant that are inserted at once, and
+-- without a run: undo_last() takes back what a repair derived from them, not
+-- them.  To list what is missing before the tables are there, the query reads
+-- a WITH query in place of each table that the installation would create,
+-- change, or fill before.
+
+CREATE FUNCTION reconcile.pack_same_key(key text[]) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT string_agg(format('x.%1$I IS NOT DISTINCT FROM s.%1$I', k), ' AND ') FROM unnest(key) AS k;
+	END;
+COMMENT ON FUNCTION reconcile.pack_same_key(text[]) IS
+	'used by packs: the condition that a row "x" has the key of a row "s"';
+
+CREATE FUNCTION reconcile.pack_planned_rows(pack text, options jsonb, planned jsonb, of_table text, before integer) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		WITH there (table_name) AS (
+			SELECT to_regclass(reconcile.pack_table(options, of_table))),
+		wanted AS (
+			SELECT c.position, c.name, here.name AS here, a.attname IS NOT NULL AS there,
+			       coalesce(format_type(a.atttypid, a.atttypmod), c.type) AS type,
+			       c.rest ~ 'IDENTITY|gen_random_uuid' AS numbered
+			FROM reconcile.pack_columns(pack, options) c CROSS JOIN there
+			CROSS JOIN LATERAL (SELECT reconcile.pack_column(options, of_table, c.name) AS name) AS here
+			LEFT JOIN pg_attribute a ON a.attrelid = there.table_name AND quote_ident(a.attname) = here.name AND NOT a.attisdropped
+			WHERE c.table_name = of_table)
+		SELECT concat_ws(' UNION ALL ',
+			(SELECT format('SELECT %s %s', string_agg(format('%s AS %s',
+				CASE WHEN w.there THEN w.here ELSE format('NULL::%s', w.type) END, w.here), ', ' ORDER BY w.position),
+				CASE WHEN t.table_name IS NULL THEN 'WHERE false' ELSE format('FROM %s', t.table_name) END)
+			 FROM wanted w CROSS JOIN there t GROUP BY t.table_name),
+			(SELECT string_agg(format('SELECT %s FROM (%s) s WHERE %s',
+				(SELECT string_agg(CASE
+					WHEN w.name = ANY (r.yields) THEN format('s.%s', w.here)
+					WHEN w.numbered AND w.type = 'uuid' THEN 'gen_random_uuid()'
+					WHEN w.numbered THEN format('(- row_number() OVER ())::%s', w.type)
+					ELSE format('NULL::%s', w.type) END, ', ' ORDER BY w.position) FROM wanted w),
+				r.expects,
+				coalesce((SELECT format('NOT EXISTS (SELECT FROM %s x WHERE %s)', t.table_name, reconcile.pack_same_key(r.key))
+				          FROM there t WHERE t.table_name IS NOT NULL), 'true')), ' UNION ALL ' ORDER BY r.position)
+			 FROM reconcile.pack_rules(pack, options || planned) r
+			 WHERE r.table_name = of_table AND r.seed_label IS NOT NULL AND r.position < before));
+	END;
+COMMENT ON FUNCTION reconcile.pack_planned_rows(text, jsonb, jsonb, text, integer) IS
+	'used by packs: the query for the rows that a table would have before a rule is applied';
+
+CREATE FUNCTION reconcile.pack_missing_seeds(pack text, options jsonb, rule text, dry_run boolean) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT concat_ws(' ', CASE WHEN dry_run THEN
+				'WITH ' || (SELECT string_agg(format('%I AS (%s)', 'planned ' || l.table_name,
+					reconcile.pack_planned_rows(pack, options, planned.tables, l.table_name, r.position)), ', ' ORDER BY l.position)
+				FROM reconcile.pack_layout l WHERE l.pack = pack_missing_seeds.pack) END,
+			format('SELECT %s AS "seed label", s.* FROM (%s) s WHERE NOT EXISTS (SELECT FROM %s x WHERE %s)', r.seed_label, r.expects,
+				r.target, reconcile.pack_same_key(r.key)))
+		FROM (SELECT CASE WHEN dry_run THEN jsonb_build_object('planned', jsonb_object_agg(l.table_name, true)) ELSE '{}' END AS tables
+		      FROM reconcile.pack_layout l WHERE l.pack = pack_missing_seeds.pack) AS planned
+		CROSS JOIN LATERAL reconcile.pack_rules(pack, options || planned.tables) AS r
+		WHERE r.name = rule;
+	END;
+COMMENT ON FUNCTION reconcile.pack_missing_seeds(text, jsonb, text, boolean) IS
+	'used by packs: the query for the reference rows that are missing';
+
+CREATE FUNCTION reconcile.pack_ensure_seeds(pack text, options jsonb, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rule    record;
+	missing text;
+BEGIN
+	PERFORM set_config('search_path', reconcile.pack_search_path(options), true);
+	FOR rule IN SELECT r.name, r.target, string_agg(reconcile.pack_column(options, r.table_name, y), ', ') AS columns
+		FROM reconcile.pack_rules(pack, options) r LEFT JOIN LATERAL unnest(r.yields) AS y ON true
+		WHERE r.seed_label IS NOT NULL GROUP BY r.name, r.target, r.position ORDER BY r.position
+	LOOP
+		missing := reconcile.pack_missing_seeds(pack, options, rule.name, dry_run);
+		RETURN QUERY EXECUTE format('SELECT ''seed row'', %L::text, m."seed label"::text FROM (%s) m ORDER BY 3', rule.target, missing);
+		IF NOT dry_run THEN
+			EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM (%3$s) m ON CONFLICT DO NOTHING',
+				rule.target, rule.columns, missing);
+		END IF;
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_seeds(text, jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_seeds(text, jsonb, boolean) IS
+	'used by packs: inserts the reference rows that are missing; changes user data unless dry_run';
+
+-- The whole of a pack that is declared as data.
+CREATE FUNCTION reconcile.pack_install(pack text, options jsonb, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reconcile.pack_check_renames(pack, options);
+	RETURN QUERY SELECT * FROM reconcile.pack_ensure_tables(pack, options, dry_run);
+	RETURN QUERY SELECT * FROM reconcile.pack_ensure_objects(pack, options, dry_run);
+	RETURN QUERY
+		SELECT d.* FROM reconcile.pack_rules(pack, options) r
+		CROSS JOIN LATERAL reconcile.pack_declare(pack, options, r.name, r.target, r.key, r.expects, r.where_absent,
+			r.description, r.kind, r.compare, r.severity, dry_run) AS d
+		ORDER BY r.position;
+	RETURN QUERY SELECT * FROM reconcile.pack_ensure_seeds(pack, options, dry_run);
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_install(text, jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_install(text, jsonb, boolean) IS
+	'used by packs: installs what is declared in pack_layout, pack_object and pack_rule; changes the schema and reference rows unless dry_run';
 
 CREATE FUNCTION reconcile.pack_report(invariant text, query text, first_run bigint, second_run bigint)
 	RETURNS SETOF record
@@ -218,6 +780,67 @@ CREATE FUNCTION reconcile.pack_report(invariant text, query text, first_run bigi
 	AS 'MODULE_PATHNAME', 'reconcile_pack_report';
 COMMENT ON FUNCTION reconcile.pack_report(text, text, bigint, bigint) IS
 	'used by packs: runs a report as the owner of an invariant, read-only and restricted, with two runs as $1 and $2; only for who may act as that role';
+
+-- What an entry point does: repairs these invariants, in this order.  A dry run
+-- has to see the whole chain, in which one step finds what another would insert.
+CREATE FUNCTION reconcile.pack_init(pack text, steps text[], dry_run boolean)
+	RETURNS TABLE (invariant text, run_id bigint, planned bigint, changed bigint, already_present bigint, failed bigint,
+	               elapsed interval)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	step text;
+BEGIN
+	IF dry_run IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'argument "dry_run" must not be null';
+	END IF;
+	IF NOT EXISTS (SELECT FROM reconcile.packs p WHERE p.name = pack AND p.installed) THEN
+		RAISE SQLSTATE 'RC005' USING MESSAGE = format('pack "%s" is not installed', pack),
+			HINT = format('SELECT * FROM reconcile.install_pack(%L);', pack);
+	END IF;
+	IF dry_run THEN
+		RETURN QUERY
+			SELECT r.* FROM reconcile.repair(pack => pack_init.pack, dry_run => true) AS r
+			JOIN unnest(steps) WITH ORDINALITY AS s(name, n) ON s.name = r.invariant ORDER BY s.n;
+		RETURN;
+	END IF;
+	FOREACH step IN ARRAY steps LOOP
+		RETURN QUERY SELECT * FROM reconcile.repair(step, dry_run => false);
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_init(text, text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_init(text, text[], boolean) IS
+	'used by packs: repairs some of their invariants; changes user data unless dry_run';
+
+-- What a pack has and no longer wants, or what is removed with it.
+CREATE FUNCTION reconcile.pack_drop(pack text, keep_invariants text[], keep_objects text[], dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	surplus record;
+BEGIN
+	FOR surplus IN
+		SELECT s.* FROM (
+			SELECT 'invariant' AS type, i.name FROM reconcile.invariants i
+			WHERE i.pack = pack_drop.pack AND i.name <> ALL (keep_invariants)
+			UNION ALL
+			SELECT o.type, o.object FROM reconcile.pack_objects(pack) o WHERE o.object <> ALL (keep_objects)) s
+		ORDER BY array_position('{invariant,trigger,view,function}', s.type), s.name
+	LOOP
+		IF NOT dry_run AND surplus.type = 'invariant' THEN
+			PERFORM reconcile.drop_invariant(surplus.name);
+		ELSIF NOT dry_run THEN
+			EXECUTE format('DROP %s %s', surplus.type, surplus.name);
+		END IF;
+		RETURN QUERY VALUES ('drop ' || surplus.type, surplus.name, NULL);
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_drop(text, text[], text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_drop(text, text[], text[], boolean) IS
+	'used by packs: drops the invariants and generated objects of a pack except those to keep; changes the schema unless dry_run';
 
 -- Public.
 
@@ -229,18 +852,25 @@ AS $$
 DECLARE
 	settled    jsonb := reconcile.pack_options(pack, options);
 	invariants text[] := '{}';
+	objects    text[] := '{}';
 BEGIN
 	IF dry_run IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'argument "dry_run" must not be null';
+	END IF;
+	IF NOT dry_run THEN
+		PERFORM pg_advisory_xact_lock(1919247726, hashtext('pack ' || pack));
 	END IF;
 	FOR action, object, detail IN
 		EXECUTE format('SELECT * FROM reconcile.%I($1, $2)', 'install_' || pack) USING settled, dry_run
 	LOOP
 		IF action LIKE '% invariant' THEN
 			invariants := invariants || object;
+		ELSIF action ~ ' (function|view|trigger)$' THEN
+			objects := objects || object;
 		END IF;
 		RETURN NEXT;
 	END LOOP;
+	RETURN QUERY SELECT * FROM reconcile.pack_drop(pack, invariants, objects, dry_run);
 	IF NOT dry_run THEN
 		PERFORM reconcile.record_pack(pack, settled, invariants);
 	END IF;
@@ -261,8 +891,9 @@ BEGIN
 		RAISE SQLSTATE 'RC005' USING MESSAGE = format('pack "%s" is not installed', pack),
 			HINT = reconcile.did_you_mean(pack, ARRAY(SELECT name FROM reconcile.packs WHERE installed ORDER BY name));
 	END IF;
+	PERFORM pg_advisory_xact_lock(1919247726, hashtext('pack ' || pack));
 	PERFORM reconcile.forget_pack(pack);
-	PERFORM reconcile.drop_invariant(i.name) FROM reconcile.invariants i WHERE i.pack = remove_pack.pack;
+	PERFORM reconcile.pack_drop(pack, '{}', '{}', false);
 END $$;
 REVOKE ALL ON FUNCTION reconcile.remove_pack(text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.remove_pack(text) IS
