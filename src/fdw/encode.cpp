@@ -278,26 +278,63 @@ void append_value(mongo::Document &into, std::string_view name, const Column &co
 
 Encoder::Encoder(const Table &table, bool upsert) : table_(table), upsert_(upsert)
 {
-	for (const Column &column : table.columns) {
-		if (column.generated)
-			continue;
-		if (column.whole_document()) {
-			if (whole_ == nullptr)
-				whole_ = &column;
-			continue;
-		}
-		if (column.path == "_id" && id_ == nullptr)
-			id_ = &column;
-		fields_.push_back(&column);
-		add(column);
-	}
+	for (const Column &column : table.columns)
+		if (!column.generated)
+			add(column);
 	if (upsert)
 		for (const std::string &name : table.options.key)
 			key_.push_back(table.column(name));
 }
 
+Encoder::Encoder(const Table &table, const std::vector<AttrNumber> &changed)
+	: table_(table), upsert_(false)
+{
+	for (AttrNumber number : changed)
+		add(*table.column(number));
+	require_changeable();
+}
+
+/* require_changeable refuses what MongoDB would, before anything is sent. */
+void Encoder::require_changeable() const
+{
+	if (id_ != nullptr)
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 "column \"" + id_->name + "\" cannot be updated",
+				 "MongoDB never changes the _id of a document.",
+				 "Delete the document and insert another one.");
+	std::vector<std::pair<std::string, const Column *>> paths;
+	for (const Column *column : fields_) {
+		require_writable(*column);
+		paths.emplace_back(column->path + ".", column);
+	}
+	std::sort(paths.begin(), paths.end());
+	for (size_t i = 1; i < paths.size(); i++)
+		if (paths[i].first.compare(0, paths[i - 1].first.size(), paths[i - 1].first) == 0)
+			pg::fail(ERRCODE_DUPLICATE_COLUMN,
+					 "field \"" + paths[i - 1].second->path + "\" is given twice",
+					 "Column \"" + paths[i - 1].second->name + "\" has it, and column \"" +
+						 paths[i].second->name + "\" has it or a part of it.");
+}
+
+void Encoder::require_writable(const Column &column) const
+{
+	if (column.through_array())
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED, "column \"" + column.name + "\" cannot be written",
+				 "Its path \"" + column.path + "\" names one element of an array.");
+}
+
+/* add enters a column among what it is: the whole document, or one of the
+ * fields. */
 void Encoder::add(const Column &column)
 {
+	if (column.whole_document()) {
+		if (whole_ == nullptr)
+			whole_ = &column;
+		return;
+	}
+	if (column.path == "_id" && id_ == nullptr)
+		id_ = &column;
+	fields_.push_back(&column);
 	Node *node = &root_;
 	for (const std::string &name : column.parts) {
 		auto const found = std::find_if(node->children.begin(), node->children.end(),
@@ -317,10 +354,8 @@ void Encoder::row(TupleTableSlot *slot, mongo::Document &document, mongo::Docume
 {
 	pg::call([&] { slot_getallattrs(slot); });
 	for (const Column *column : fields_)
-		if (!is_null(*column, slot) && column->through_array())
-			pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
-					 "column \"" + column->name + "\" cannot be written",
-					 "Its path \"" + column->path + "\" names one element of an array.");
+		if (!is_null(*column, slot))
+			require_writable(*column);
 	document.clear();
 	selector.clear();
 	bson_oid_t made;
@@ -341,6 +376,32 @@ void Encoder::row(TupleTableSlot *slot, mongo::Document &document, mongo::Docume
 		bson_oid_to_string(&made, digits);
 		set_column(slot, *id_, pg::text_datum(digits));
 	}
+}
+
+bool Encoder::change(TupleTableSlot *slot, mongo::Document &document) const
+{
+	pg::call([&] { slot_getallattrs(slot); });
+	document.clear();
+	if (whole_ != nullptr) {
+		if (is_null(*whole_, slot))
+			pg::fail(ERRCODE_NOT_NULL_VIOLATION,
+					 "null value in column \"" + whole_->name + "\" of foreign table " +
+						 pg::qualified_name(table_.relation),
+					 "It is the whole document.", "Use DELETE to remove documents.");
+		append_whole(document, slot);
+		append_nested(document, root_, slot);
+		return true;
+	}
+	mongo::Document set, unset;
+	append_flat(set, slot);
+	for (const Column *column : fields_)
+		if (is_null(*column, slot))
+			unset.boolean(column->path, true);
+	if (!set.empty())
+		document.document("$set", set.get());
+	if (!unset.empty())
+		document.document("$unset", unset.get());
+	return false;
 }
 
 /* has_id tells whether the row itself says what the _id is. */

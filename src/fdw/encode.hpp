@@ -42,10 +42,18 @@ public:
 	/* With key columns, documents are for an upsert that matches them. */
 	Encoder(const Table &table, bool upsert);
 
+	/* This one makes changes of some columns.  Raises 0A000 for columns that
+	 * cannot be changed, and 42701 where one is a part of another. */
+	Encoder(const Table &table, const std::vector<AttrNumber> &changed);
+
 	/* row makes the document of a row, and the selector for an upsert.  It
 	 * gives a document an _id when the row does not, and writes that into the
 	 * slot when a column is there for it.  NULL columns are left out. */
 	void row(TupleTableSlot *slot, mongo::Document &document, mongo::Document &selector);
+
+	/* change makes what an update sets and unsets, or returns true when it made
+	 * a document that takes the place of the whole.  NULL columns are unset. */
+	bool change(TupleTableSlot *slot, mongo::Document &document) const;
 
 private:
 	/* Node is one name of a path; the paths of all columns form a tree. */
@@ -56,6 +64,8 @@ private:
 	};
 
 	void add(const Column &column);
+	void require_changeable() const;
+	void require_writable(const Column &column) const;
 	void append_nested(mongo::Document &into, const Node &node, TupleTableSlot *slot) const;
 	void append_flat(mongo::Document &into, TupleTableSlot *slot) const;
 	void append_whole(mongo::Document &into, TupleTableSlot *slot) const;

@@ -3,11 +3,12 @@
  * fdw.cpp
  *	  The foreign data wrapper reconcile_mongo: what PostgreSQL calls.
  *
- * Updating and deleting documents, importing schemas and ANALYZE are not
- * offered; PostgreSQL itself says so.
+ * Importing schemas and ANALYZE are not offered; PostgreSQL itself says so.
  *
  *-------------------------------------------------------------------------
  */
+#include "fdw/change.hpp"
+#include "fdw/identity.hpp"
 #include "fdw/modify.hpp"
 #include "fdw/scan.hpp"
 
@@ -40,6 +41,9 @@ RECONCILE_FUNCTION(reconcile_mongo_handler)
 	routine->GetForeignModifyBatchSize = pg::entry<fdw::batch_size>;
 	routine->ExecForeignInsert = pg::entry<fdw::insert>;
 	routine->ExecForeignBatchInsert = pg::entry<fdw::batch_insert>;
+	routine->AddForeignUpdateTargets = pg::entry<fdw::add_update_targets>;
+	routine->ExecForeignUpdate = pg::entry<fdw::update>;
+	routine->ExecForeignDelete = pg::entry<fdw::remove>;
 	routine->ExplainForeignModify = pg::entry<fdw::explain_modify>;
 
 	return PointerGetDatum(routine);

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * modify.cpp
- *	  Inserting rows as documents, many with one command.
+ *	  Writing a foreign table: rows become documents, many with one command.
  *
  * Terms.  A row is "written" when this statement made its document, "refused"
  * when MongoDB or the conversion would not take it, and "matched" when ON
@@ -16,9 +16,9 @@
  */
 #include "fdw/modify.hpp"
 
-#include "fdw/connection.hpp"
+#include "fdw/change.hpp"
 #include "fdw/encode.hpp"
-#include "mongo/bulk.hpp"
+#include "fdw/writing.hpp"
 #include "pg/owned.hpp"
 #include "pg/text.hpp"
 #include "pg/write_observer.hpp"
@@ -29,8 +29,6 @@ extern "C" {
 #include "utils/rel.h"
 }
 
-#include <memory>
-#include <optional>
 #include <vector>
 
 namespace reconcile::fdw {
@@ -38,16 +36,6 @@ namespace reconcile::fdw {
 namespace {
 
 constexpr int kDefaultBatch = 1000;
-constexpr size_t kShownBytes = 200;
-
-/* clipped cuts UTF-8 text where a character ends. */
-std::string clipped(const std::string &text)
-{
-	size_t length = kShownBytes;
-	while (length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80)
-		length--;
-	return text.substr(0, length);
-}
 
 void require_key(const Table &table)
 {
@@ -61,7 +49,7 @@ void require_key(const Table &table)
 }
 
 /* Insertion is the state of one INSERT or COPY. */
-class Insertion {
+class Insertion : private Writing {
 public:
 	Insertion(Relation relation, Oid user, bool upsert);
 
@@ -81,62 +69,34 @@ public:
 	}
 
 private:
-	struct Refused {
-		int sqlstate;
-		std::string message;
-		std::string document; /* what says which one it is, as JSON */
-	};
-
-	template <class F> void in_scratch(F &&f);
+	template <class F> void in_batch(F &&f);
 	void add(TupleTableSlot *slot);
 	void send();
 	void report_written(TupleTableSlot *slot);
 	void report_refused(TupleTableSlot *slot, int sqlstate, const std::string &message);
 	std::string described(TupleTableSlot *slot);
-	[[noreturn]] void raise();
 
-	Table const table_;
 	bool const upsert_;
 	Encoder encoder_;
-	std::shared_ptr<mongo::Client> client_;
-	mongo::Bulk bulk_;
 	mongo::Document document_, selector_;
-	MemoryContext const scratch_; /* what converting a batch allocates */
-
 	std::vector<TupleTableSlot *> sent_, written_;
-	std::optional<Refused> first_refused_; /* of this batch */
-	uint64 all_written_ = 0, all_refused_ = 0;
 };
 
 Insertion::Insertion(Relation relation, Oid user, bool upsert)
-	: table_(table_of(RelationGetRelid(relation), RelationGetDescr(relation))), upsert_(upsert),
-	  encoder_(table_, upsert), client_(connect(table_.server, user)), bulk_(remote([&] {
-		  return mongo::Bulk(*client_, table_.options.database, table_.options.collection);
-	  })),
-	  scratch_(pg::call([] {
-		  return AllocSetContextCreate(CurrentMemoryContext, "reconcile_mongo insert",
-									   ALLOCSET_DEFAULT_SIZES);
-	  }))
+	: Writing(relation, user, "write a document to", "written"), upsert_(upsert),
+	  encoder_(table_, upsert)
 {
 }
 
-/* in_scratch runs f, whose allocations are freed together, and raises the
- * error of the first row that was refused. */
-template <class F> void Insertion::in_scratch(F &&f)
+template <class F> void Insertion::in_batch(F &&f)
 {
-	MemoryContext const before = MemoryContextSwitchTo(scratch_);
 	written_.clear();
-	first_refused_.reset();
-	f();
-	MemoryContextSwitchTo(before);
-	pg::call([&] { MemoryContextReset(scratch_); });
-	if (first_refused_)
-		raise();
+	in_scratch(f);
 }
 
 std::vector<TupleTableSlot *> &Insertion::write(TupleTableSlot **slots, int count)
 {
-	in_scratch([&] {
+	in_batch([&] {
 		for (int i = 0; i < count; i++) {
 			add(slots[i]);
 			if (bulk_.full())
@@ -149,7 +109,7 @@ std::vector<TupleTableSlot *> &Insertion::write(TupleTableSlot **slots, int coun
 
 void Insertion::queue(TupleTableSlot *slot)
 {
-	in_scratch([&] {
+	in_batch([&] {
 		add(slot);
 		sent_.back() = nullptr; /* the caller goes on to use the slot */
 		if (bulk_.full() || bulk_.size() >= static_cast<uint32_t>(batch_size()))
@@ -159,7 +119,7 @@ void Insertion::queue(TupleTableSlot *slot)
 
 void Insertion::finish()
 {
-	in_scratch([&] { send(); });
+	in_batch([&] { send(); });
 }
 
 /* add puts a row into the bulk; a row that is no document is refused here. */
@@ -193,6 +153,7 @@ void Insertion::send()
 			report_written(sent_[i]);
 			break;
 		case mongo::Outcome::kMatched:
+		case mongo::Outcome::kTried:
 			break;
 		case mongo::Outcome::kRefused: {
 			const mongo::Refusal &why = result.refusals[refusal++];
@@ -202,23 +163,23 @@ void Insertion::send()
 		}
 	}
 	sent_.clear();
+	if (pg::write_observer() == nullptr)
+		wrote(result.inserted);
 }
 
 void Insertion::report_written(TupleTableSlot *slot)
 {
 	written_.push_back(slot);
-	all_written_++;
 	if (pg::WriteObserver *observer = pg::write_observer())
 		pg::call([&] { observer->written(observer->state, slot); });
 }
 
 void Insertion::report_refused(TupleTableSlot *slot, int sqlstate, const std::string &message)
 {
-	all_refused_++;
 	if (pg::WriteObserver *observer = pg::write_observer())
 		pg::call([&] { observer->refused(observer->state, slot, sqlstate, message.c_str()); });
-	else if (!first_refused_)
-		first_refused_ = Refused{sqlstate, message, described(slot)};
+	else
+		refuse(sqlstate, message, described(slot));
 }
 
 /* described shows the key of a row, or the beginning of its document. */
@@ -231,24 +192,7 @@ std::string Insertion::described(TupleTableSlot *slot)
 	} catch (const pg::Error &) {
 		return {}; /* the message itself is about the row */
 	}
-	const mongo::Document &shown = upsert_ ? selector_ : document_;
-	std::string json = local([&] { return mongo::relaxed_json(shown.get()); });
-	if (json.size() > kShownBytes)
-		json = clipped(json) + " ...";
-	return json;
-}
-
-void Insertion::raise()
-{
-	pg::fail(first_refused_->sqlstate,
-			 "could not write a document to collection \"" + table_.options.full_name() +
-				 "\": " + first_refused_->message,
-			 (first_refused_->document.empty()
-				  ? ""
-				  : "The document is " + first_refused_->document + ". ") +
-				 "Of this statement, " + pg::plural(all_written_, "document", "documents") +
-				 " written and " + std::to_string(all_refused_) +
-				 " refused; a rollback does not undo what is written.");
+	return shown_json((upsert_ ? selector_ : document_).get());
 }
 
 Insertion *insertion_of(ResultRelInfo *target)
@@ -256,8 +200,8 @@ Insertion *insertion_of(ResultRelInfo *target)
 	return static_cast<Insertion *>(target->ri_FdwState);
 }
 
-/* begin prepares for rows, before anything is sent. */
-void begin(ModifyTableState *node, ResultRelInfo *target, bool upsert)
+/* begin_rows prepares for rows, before anything is sent. */
+void begin_rows(ModifyTableState *node, ResultRelInfo *target, bool upsert)
 {
 	EState *estate = node->ps.state;
 	Oid const user = pg::call([&] {
@@ -270,10 +214,11 @@ void begin(ModifyTableState *node, ResultRelInfo *target, bool upsert)
 
 } // namespace
 
-/* is_updatable says what may be written: rows can be added. */
 int is_updatable(Relation relation)
 {
-	return table_options(RelationGetRelid(relation)).updatable ? 1 << CMD_INSERT : 0;
+	return table_options(RelationGetRelid(relation)).updatable
+			   ? 1 << CMD_INSERT | 1 << CMD_UPDATE | 1 << CMD_DELETE
+			   : 0;
 }
 
 List *plan_modify(PlannerInfo *root, ModifyTable *plan, Index relation, int)
@@ -286,18 +231,27 @@ List *plan_modify(PlannerInfo *root, ModifyTable *plan, Index relation, int)
 
 void begin_modify(ModifyTableState *node, ResultRelInfo *target, List *planned, int, int flags)
 {
-	if (!(flags & EXEC_FLAG_EXPLAIN_ONLY))
-		begin(node, target, intVal(linitial(planned)) != 0);
+	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	if (node->operation == CMD_INSERT)
+		begin_rows(node, target, intVal(linitial(planned)) != 0);
+	else
+		begin_change(node, target);
 }
 
 /* begin_insert is for COPY, and for rows that a partitioned table sends here. */
 void begin_insert(ModifyTableState *node, ResultRelInfo *target)
 {
 	auto *plan = reinterpret_cast<ModifyTable *>(node->ps.plan);
+	if (target->ri_FdwState != nullptr)
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 "cannot move rows into foreign table " +
+					 pg::qualified_name(RelationGetRelid(target->ri_RelationDesc)) +
+					 ", which the same UPDATE changes");
 	bool const upsert = plan != nullptr && plan->onConflictAction == ONCONFLICT_NOTHING;
 	if (upsert)
 		require_key(opened_table_of(RelationGetRelid(target->ri_RelationDesc)));
-	begin(node, target, upsert);
+	begin_rows(node, target, upsert);
 	/* Before 16, COPY gives foreign tables one row at a time. */
 	TriggerDesc *triggers = target->ri_TrigDesc;
 	insertion_of(target)->queues = plan == nullptr && pg::write_observer() == nullptr &&
@@ -341,13 +295,14 @@ TupleTableSlot **batch_insert(EState *, ResultRelInfo *target, TupleTableSlot **
 	return written.data();
 }
 
-void explain_modify(ModifyTableState *, ResultRelInfo *target, List *planned, int,
+/* explain_modify shows the key where documents are looked for by it. */
+void explain_modify(ModifyTableState *node, ResultRelInfo *target, List *planned, int,
 					ExplainState *explain)
 {
 	TableOptions const options = table_options(RelationGetRelid(target->ri_RelationDesc));
-	bool const upsert = intVal(linitial(planned)) != 0;
+	bool const keyed = node->operation != CMD_INSERT || intVal(linitial(planned)) != 0;
 	std::string const collection = options.full_name();
-	std::string const key = upsert ? pg::joined(options.key, ", ") : "";
+	std::string const key = keyed ? pg::joined(options.key, ", ") : "";
 	pg::call([&] {
 		ExplainPropertyText("MongoDB Collection", collection.c_str(), explain);
 		if (!key.empty())

@@ -10,6 +10,7 @@
  */
 #include "fdw/plan.hpp"
 #include "fdw/condition.hpp"
+#include "fdw/identity.hpp"
 #include "fdw/scan.hpp"
 
 extern "C" {
@@ -19,6 +20,8 @@ extern "C" {
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 }
+
+#include <algorithm>
 
 namespace reconcile::fdw {
 
@@ -50,6 +53,16 @@ std::vector<AttrNumber> columns_of(const Table &table, RelOptInfo *rel, List *cl
 		if (whole_row || needs(column.number))
 			columns.push_back(column.number);
 	return columns;
+}
+
+/* add_key adds the columns of the key, which an identity names. */
+void add_key(std::vector<AttrNumber> &columns, const Table &table)
+{
+	for (const std::string &name : table.options.key) {
+		AttrNumber const number = table.column(name)->number;
+		if (std::find(columns.begin(), columns.end(), number) == columns.end())
+			columns.push_back(number);
+	}
 }
 
 /* is_constant tells whether a LIMIT or OFFSET will be what the planner took it
@@ -113,7 +126,10 @@ ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignP
 	foreach (cell, checked)
 		planner.add(static_cast<Expr *>(lfirst(cell)));
 
-	std::vector<AttrNumber> const columns = columns_of(table, rel, checked);
+	List *row_type = identity_scan_type(table, rel, checked);
+	std::vector<AttrNumber> columns = columns_of(table, rel, checked);
+	if (row_type != NIL)
+		add_key(columns, table);
 	int64_t const limit = limit_of(root, rel, table);
 	return pg::call([&] {
 		List *numbers = NIL;
@@ -121,8 +137,8 @@ ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignP
 			numbers = lappend_int(numbers, column);
 		List *plan =
 			list_make3(numbers, planner.conditions(), makeInteger(static_cast<int>(limit)));
-		return make_foreignscan(target_list, checked, rel->relid, planner.values(), plan, NIL, NIL,
-								outer_plan);
+		return make_foreignscan(target_list, checked, rel->relid, planner.values(), plan, row_type,
+								NIL, outer_plan);
 	});
 }
 

@@ -10,6 +10,7 @@
 #include "fdw/condition.hpp"
 #include "fdw/connection.hpp"
 #include "fdw/decode.hpp"
+#include "fdw/identity.hpp"
 #include "fdw/plan.hpp"
 #include "mongo/cursor.hpp"
 #include "pg/owned.hpp"
@@ -89,6 +90,7 @@ private:
 	mongo::Document const projection_;
 	mongo::Document sent_; /* the filter of the last query */
 	Decoder decoder_;
+	ScanExtras const extras_;
 	List *value_states_ = NIL;
 
 	std::shared_ptr<mongo::Client> client_;
@@ -112,7 +114,7 @@ Scan::Scan(ForeignScanState *node)
 	  table_(table_of(RelationGetRelid(node->ss.ss_currentRelation),
 					  RelationGetDescr(node->ss.ss_currentRelation))),
 	  planned_(planned_scan(plan_of(node))), projection_(projection_of(table_, planned_.columns)),
-	  decoder_(table_, planned_.columns),
+	  decoder_(table_, planned_.columns), extras_(table_, plan_of(node)),
 	  value_states_(pg::call([&] { return ExecInitExprList(planned_.values, &node->ss.ps); }))
 {
 }
@@ -176,8 +178,10 @@ void Scan::next(TupleTableSlot *slot)
 		const bson_t *document = remote([&] { return cursor_->next(); });
 		if (document == nullptr)
 			break;
-		if (decoder_.row(document, slot))
+		if (decoder_.row(document, slot)) {
+			extras_.fill(document, node_->ss.ss_currentRelation, slot);
 			return;
+		}
 		pg::call([] { CHECK_FOR_INTERRUPTS(); });
 	}
 	pg::call([&] { ExecClearTuple(slot); });

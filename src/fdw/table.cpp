@@ -95,7 +95,8 @@ bson_type_t asked_type(const Column &column, const char *option, const std::stri
 void set_type(Column &column, Form_pg_attribute attribute, const ColumnOptions &options)
 {
 	column.type = attribute->atttypid;
-	column.typmod = attribute->atttypmod;
+	column.typmod = column.declared_typmod = attribute->atttypmod;
+	column.collation = attribute->attcollation;
 	column.base_type = pg::call([&] { return getBaseTypeAndTypmod(column.type, &column.typmod); });
 	column.kind = known_kind(column).kind;
 	if (!options.bson_type.empty())
@@ -151,11 +152,14 @@ Table table_of(Oid relation, TupleDesc row_type)
 		if (!attribute->attisdropped)
 			table.columns.push_back(column_of(relation, attribute));
 	}
-	for (const std::string &name : table.options.key)
-		if (table.column(name) == nullptr)
-			pg::fail(ERRCODE_UNDEFINED_COLUMN,
+	for (const std::string &name : table.options.key) {
+		const Column *column = table.column(name);
+		if (column == nullptr || column->whole_document())
+			pg::fail(column == nullptr ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_FEATURE_NOT_SUPPORTED,
 					 "column \"" + name + "\" named in option \"key\" of foreign table " +
-						 pg::qualified_name(relation) + " does not exist");
+						 pg::qualified_name(relation) +
+						 (column == nullptr ? " does not exist" : " is the whole document"));
+	}
 	return table;
 }
 

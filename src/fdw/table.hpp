@@ -54,6 +54,8 @@ struct Column {
 	std::vector<std::string> parts; /* of the path; none for the whole document */
 	Kind kind;
 	Oid type; /* as declared, a domain perhaps */
+	int32 declared_typmod;
+	Oid collation;
 	Oid base_type;
 	int32 typmod;						 /* of the base type */
 	bson_type_t bson_type = kAnyType;	 /* the only one that is read */

@@ -62,6 +62,12 @@ int64_t number_of(const bson_t *reply, const char *field)
 			   : 0;
 }
 
+/* broken tells whether an SQLSTATE is one of connections. */
+bool broken(std::string_view sqlstate)
+{
+	return sqlstate.substr(0, 2) == "08";
+}
+
 Refusal refusal_of(const Element &element)
 {
 	return {static_cast<uint32_t>(std::max<int64_t>(element.index, 0)), element.code,
@@ -99,11 +105,11 @@ void Bulk::begin()
 }
 
 /* added keeps account of an operation, or throws why it was not accepted. */
-void Bulk::added(bool done, const bson_error_t &error, uint64_t bytes, bool upsert)
+void Bulk::added(bool done, const bson_error_t &error, uint64_t bytes, Outcome usual)
 {
 	if (!done)
 		throw Error(sqlstate_of(error), error.message);
-	upserts_.push_back(upsert);
+	usual_ = usual;
 	size_++;
 	bytes_ += bytes;
 }
@@ -117,7 +123,7 @@ void Bulk::upsert(const bson_t *selector, const bson_t *document)
 	bson_error_t error;
 	bool const done = mongoc_bulk_operation_update_one_with_opts(bulk_, selector, update.get(),
 																 options.get(), &error);
-	added(done, error, selector->len + update.bytes(), true);
+	added(done, error, selector->len + update.bytes(), Outcome::kMatched);
 }
 
 void Bulk::insert(const bson_t *document)
@@ -125,7 +131,34 @@ void Bulk::insert(const bson_t *document)
 	begin();
 	bson_error_t error;
 	bool const done = mongoc_bulk_operation_insert_with_opts(bulk_, document, nullptr, &error);
-	added(done, error, document->len, false);
+	added(done, error, document->len, Outcome::kInserted);
+}
+
+void Bulk::update(const bson_t *selector, const bson_t *change)
+{
+	begin();
+	bson_error_t error;
+	bool const done =
+		mongoc_bulk_operation_update_one_with_opts(bulk_, selector, change, nullptr, &error);
+	added(done, error, selector->len + change->len, Outcome::kTried);
+}
+
+void Bulk::replace(const bson_t *selector, const bson_t *document)
+{
+	begin();
+	bson_error_t error;
+	bool const done =
+		mongoc_bulk_operation_replace_one_with_opts(bulk_, selector, document, nullptr, &error);
+	added(done, error, selector->len + document->len, Outcome::kTried);
+}
+
+void Bulk::remove(const bson_t *selector)
+{
+	begin();
+	bson_error_t error;
+	bool const done =
+		mongoc_bulk_operation_remove_one_with_opts(bulk_, selector, nullptr, &error);
+	added(done, error, selector->len, Outcome::kTried);
 }
 
 /* result_of reads the answer: every operation is what it is by default,
@@ -133,9 +166,7 @@ void Bulk::insert(const bson_t *document)
 BulkResult Bulk::result_of(const bson_t *reply) const
 {
 	BulkResult result;
-	result.outcomes.resize(size_);
-	for (uint32_t i = 0; i < size_; i++)
-		result.outcomes[i] = upserts_[i] ? Outcome::kMatched : Outcome::kInserted;
+	result.outcomes.assign(size_, usual_);
 
 	auto const mark = [&](const Element &element, Outcome outcome) {
 		if (element.index < 0 || element.index >= size_)
@@ -156,17 +187,38 @@ BulkResult Bulk::result_of(const bson_t *reply) const
 		result.inserted += outcome == Outcome::kInserted;
 		result.matched += outcome == Outcome::kMatched;
 	}
+	if (usual_ == Outcome::kTried)
+		result.affected = static_cast<uint64_t>(written(reply));
+	if (result.affected + result.refusals.size() > size_)
+		throw Error("08P01", "could not understand MongoDB's answer to a bulk write",
+					"It speaks of " + std::to_string(result.affected) + " documents of " +
+						std::to_string(size_) + " operations.");
 	return result;
 }
 
-/* accounted_for tells whether the answer speaks of every operation: a bulk of
- * several commands may have ended after the first. */
-static bool accounted_for(const bson_t *reply, uint32_t size)
+/* written counts the documents that are other than before: those that an
+ * update found, too, even if it left them equal. */
+int64_t Bulk::written(const bson_t *reply) const
 {
-	int64_t spoken = number_of(reply, "nInserted") + number_of(reply, "nMatched") +
-					 number_of(reply, "nUpserted");
-	for_each(reply, "writeErrors", [&](const Element &) { spoken++; });
-	return spoken >= size;
+	if (usual_ == Outcome::kTried)
+		return number_of(reply, "nMatched") + number_of(reply, "nRemoved");
+	return number_of(reply, "nInserted") + number_of(reply, "nUpserted");
+}
+
+/* answered tells whether the answer speaks of every operation: a bulk of
+ * several commands may have ended after the first.  An update that matches
+ * nothing is not spoken of. */
+bool Bulk::answered(const bson_t *reply, bool done, const bson_error_t &error) const
+{
+	int64_t refused = 0;
+	for_each(reply, "writeErrors", [&](const Element &) { refused++; });
+	if (usual_ == Outcome::kTried) {
+		for_each(reply, "writeConcernErrors", [&](const Element &) { refused++; });
+		return done || (refused > 0 && !broken(sqlstate_of(error)));
+	}
+	return refused + number_of(reply, "nInserted") + number_of(reply, "nMatched") +
+			   number_of(reply, "nUpserted") >=
+		   size_;
 }
 
 /* require_confirmed refuses to take for written what the server did not say
@@ -180,7 +232,7 @@ void Bulk::require_confirmed(const bson_t *reply, const std::string &action) con
 						sentence(why.message),
 					kReadAgain);
 	});
-	if (!accounted_for(reply, size_))
+	if (usual_ != Outcome::kTried && !answered(reply, true, {}))
 		throw Error(kOutcomeUnknown, action,
 					"MongoDB's answer does not account for all of " + std::to_string(size_) +
 						" operations.",
@@ -200,9 +252,8 @@ BulkResult Bulk::execute()
 	bool const done = mongoc_bulk_operation_execute(bulk_, &filled, &error) != 0;
 	Document const reply = Document::copy_of(&filled);
 	bson_destroy(&filled);
-	if (!done && !accounted_for(reply.get(), size_))
-		fail(error, action, connection_->operations_sent != sent_before,
-			 number_of(reply.get(), "nInserted") + number_of(reply.get(), "nUpserted") > 0);
+	if (!done && !answered(reply.get(), done, error))
+		fail(error, action, connection_->operations_sent != sent_before, written(reply.get()) > 0);
 	require_confirmed(reply.get(), action);
 	BulkResult result = result_of(reply.get());
 	clear();
@@ -213,8 +264,7 @@ BulkResult Bulk::execute()
 void Bulk::fail(const bson_error_t &reported, const std::string &action, bool sent, bool written)
 {
 	Error const error = connection_->error_of(reported, action);
-	bool const broken = std::string_view(error.sqlstate).substr(0, 2) == "08";
-	if (connection_->interrupted() || !((broken && sent) || written))
+	if (connection_->interrupted() || !((broken(error.sqlstate) && sent) || written))
 		connection_->fail(reported, action);
 	connection_->abandon();
 	throw Error(kOutcomeUnknown, action,
@@ -227,7 +277,6 @@ void Bulk::fail(const bson_error_t &reported, const std::string &action, bool se
 void Bulk::clear()
 {
 	mongoc_bulk_operation_destroy(std::exchange(bulk_, nullptr));
-	upserts_.clear();
 	size_ = 0;
 	bytes_ = 0;
 }

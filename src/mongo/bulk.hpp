@@ -4,8 +4,10 @@
  *	  Writing many documents of one collection with one command.
  *
  * The operations of a bulk are independent of each other: the server tries
- * each, and says what became of it.  Positions count from 0 in the order in
- * which the operations were added.
+ * each, and says what became of it.  Of updates and removals it says only how
+ * many found a document.  Positions count from 0 in the order in which the
+ * operations were added.  Operations of a bulk are all of one kind, which
+ * makes them one command.
  *
  * Depends on: client.hpp, error.hpp.  Used by: src/fdw.
  *
@@ -26,6 +28,7 @@ namespace reconcile::mongo {
 enum class Outcome : uint8_t {
 	kInserted, /* a document was written by this operation */
 	kMatched,  /* an upsert found its document there, and left it as it was */
+	kTried,	   /* an update or removal; BulkResult::affected counts those that found a document */
 	kRefused   /* see BulkResult::refusals */
 };
 
@@ -41,6 +44,7 @@ struct BulkResult {
 	std::vector<Outcome> outcomes; /* by position */
 	std::vector<Refusal> refusals; /* ascending by position */
 	uint64_t inserted = 0, matched = 0;
+	uint64_t affected = 0; /* documents that were updated, replaced or removed */
 };
 
 /* Bulk collects operations and executes them together. */
@@ -60,9 +64,14 @@ public:
 	 * key's fields as well, and is not empty.  Field names are paths. */
 	void upsert(const bson_t *selector, const bson_t *document);
 
-	/* insert writes a document.  Runs of the same kind share a command, so do
-	 * not alternate with upsert. */
+	/* insert writes a document. */
 	void insert(const bson_t *document);
+
+	/* update changes the first document that matches, replace puts another one
+	 * in its place, and remove deletes it.  None matching is no error. */
+	void update(const bson_t *selector, const bson_t *change);
+	void replace(const bson_t *selector, const bson_t *document);
+	void remove(const bson_t *selector);
 
 	uint32_t size() const { return size_; }
 	uint64_t bytes() const { return bytes_; }
@@ -79,8 +88,10 @@ public:
 
 private:
 	void begin();
-	void added(bool done, const bson_error_t &error, uint64_t bytes, bool upsert);
+	void added(bool done, const bson_error_t &error, uint64_t bytes, Outcome outcome);
 	BulkResult result_of(const bson_t *reply) const;
+	int64_t written(const bson_t *reply) const;
+	bool answered(const bson_t *reply, bool done, const bson_error_t &error) const;
 	void require_confirmed(const bson_t *reply, const std::string &action) const;
 	[[noreturn]] void fail(const bson_error_t &error, const std::string &action, bool sent,
 						   bool written);
@@ -90,7 +101,7 @@ private:
 	mongoc_collection_t *collection_ = nullptr;
 	mongoc_bulk_operation_t *bulk_ = nullptr;
 	std::string name_; /* of the collection, for messages */
-	std::vector<bool> upserts_;
+	Outcome usual_ = Outcome::kInserted; /* of an operation that the answer does not name */
 	uint32_t size_ = 0;
 	uint64_t bytes_ = 0;
 };
