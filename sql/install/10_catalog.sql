@@ -4,7 +4,7 @@
 CREATE TABLE reconcile.invariant (
 	name         text PRIMARY KEY CHECK (name <> ''),
 	pack         text,
-	kind         text NOT NULL CHECK (kind IN ('insert', 'check')),
+	kind         text NOT NULL CHECK (kind IN ('insert', 'fill', 'check')),
 	target       regclass CHECK ((target IS NULL) = (kind = 'check')),
 	key          text[] NOT NULL CHECK (cardinality(key) > 0),
 	expects      text NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE reconcile.invariant (
 COMMENT ON TABLE reconcile.invariant IS 'definitions of invariants; read view reconcile.invariants';
 COMMENT ON COLUMN reconcile.invariant.name IS 'the name that audit, repair and findings take';
 COMMENT ON COLUMN reconcile.invariant.pack IS 'the pack that installed it, NULL for one created by hand';
-COMMENT ON COLUMN reconcile.invariant.kind IS 'insert: the expected rows must exist; check: the rows of the query must not exist';
+COMMENT ON COLUMN reconcile.invariant.kind IS 'insert: the expected rows must exist; fill: rows must have the expected values; check: the rows of the query must not exist';
 COMMENT ON COLUMN reconcile.invariant.target IS 'the table that must hold the expected rows, NULL for a check';
 COMMENT ON COLUMN reconcile.invariant.key IS 'columns by which an expected row is found in the target';
 COMMENT ON COLUMN reconcile.invariant.expects IS 'the query that yields the expected rows, or those that must not exist, as it was given';
@@ -49,6 +49,7 @@ CREATE TABLE reconcile.run (
 	plan              bigint,
 	record            text NOT NULL CHECK (record IN ('xmin', 'rows')),
 	columns           text[],
+	filled            text[] CHECK (record = 'rows' OR filled IS NULL),
 	xids              xid8[] NOT NULL,
 	system_identifier bigint NOT NULL,
 	database          oid NOT NULL,
@@ -67,7 +68,7 @@ COMMENT ON COLUMN reconcile.run.run_id IS 'number of the run, as repair() return
 COMMENT ON COLUMN reconcile.run.invariant IS 'name of the repaired invariant';
 COMMENT ON COLUMN reconcile.run.pack IS 'its pack at that time';
 COMMENT ON COLUMN reconcile.run.state IS 'running, paused: lag, done, done with failures when rows were refused, or undone';
-COMMENT ON COLUMN reconcile.run.planned IS 'rows that were missing when the run began';
+COMMENT ON COLUMN reconcile.run.planned IS 'rows that were due when the run began';
 COMMENT ON COLUMN reconcile.run.changed IS 'rows that the run wrote';
 COMMENT ON COLUMN reconcile.run.already_present IS 'rows that somebody else wrote meanwhile';
 COMMENT ON COLUMN reconcile.run.failed IS 'rows that the target refused; see reconcile.failures';
@@ -78,6 +79,7 @@ COMMENT ON COLUMN reconcile.run.target IS 'the table that was written';
 COMMENT ON COLUMN reconcile.run.plan IS 'the plan that it applies, NULL when it took what was missing';
 COMMENT ON COLUMN reconcile.run.record IS 'how its rows are known: by xmin, or recorded in reconcile.run_row';
 COMMENT ON COLUMN reconcile.run.columns IS 'the columns of its recorded rows';
+COMMENT ON COLUMN reconcile.run.filled IS 'the columns that a fill may have written, NULL when the run inserted rows';
 COMMENT ON COLUMN reconcile.run.xids IS 'transaction ids that the rows of the run carry as xmin';
 COMMENT ON COLUMN reconcile.run.system_identifier IS 'the cluster in which xids mean something';
 COMMENT ON COLUMN reconcile.run.database IS 'the database in which xids mean something';
@@ -92,12 +94,14 @@ CREATE TABLE reconcile.run_row (
 	run_id  bigint NOT NULL REFERENCES reconcile.run ON DELETE CASCADE,
 	ordinal bigint NOT NULL,
 	row     jsonb NOT NULL,
+	was     jsonb,
 	PRIMARY KEY (run_id, ordinal)
 );
 COMMENT ON TABLE reconcile.run_row IS 'ledger: the rows a run wrote, where xmin cannot tell them';
 COMMENT ON COLUMN reconcile.run_row.run_id IS 'the run';
 COMMENT ON COLUMN reconcile.run_row.ordinal IS 'position within the run, from 1';
 COMMENT ON COLUMN reconcile.run_row.row IS 'the row as it was written';
+COMMENT ON COLUMN reconcile.run_row.was IS 'the columns that a fill overwrote, as they were before; NULL for an inserted row';
 
 CREATE TABLE reconcile.failure (
 	invariant       text NOT NULL,

@@ -14,7 +14,7 @@ CREATE FUNCTION reconcile.create_invariant(
 	AS 'MODULE_PATHNAME', 'reconcile_create_invariant';
 REVOKE ALL ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text) IS
-	'declares that the rows of a query must exist in a table; changes no user data';
+	'declares that the rows of a query must exist in a table, or have its values; changes no user data';
 
 CREATE FUNCTION reconcile.alter_invariant(
 	name         text,
@@ -71,7 +71,7 @@ CREATE FUNCTION reconcile.repair(
 	AS 'MODULE_PATHNAME', 'reconcile_repair';
 REVOKE ALL ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text) IS
-	'inserts the missing rows of an invariant, of a pack or of all; changes user data unless dry_run';
+	'inserts the missing rows, or fills the empty values, of an invariant, of a pack or of all; changes user data unless dry_run';
 
 -- The first rows that an aggregate sees, as JSON: the samples of an audit.
 CREATE FUNCTION reconcile.sample_rows_add(sample jsonb[], "row" record, size integer) RETURNS jsonb[]

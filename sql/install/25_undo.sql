@@ -1,4 +1,4 @@
--- Undo: take back what a run inserted, and nothing else.  src/invariant/undo.cpp
+-- Undo: take back what a run wrote, and nothing else.  src/invariant/undo.cpp
 
 CREATE FUNCTION reconcile.undo(run_id bigint, dry_run boolean DEFAULT true)
 	RETURNS TABLE (run_id bigint, invariant text, removed bigint, kept_changed bigint,
@@ -7,7 +7,7 @@ CREATE FUNCTION reconcile.undo(run_id bigint, dry_run boolean DEFAULT true)
 	AS 'MODULE_PATHNAME', 'reconcile_undo';
 REVOKE ALL ON FUNCTION reconcile.undo(bigint, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.undo(bigint, boolean) IS
-	'deletes the rows that a run inserted and nobody changed or referenced since; changes user data unless dry_run';
+	'deletes the rows that a run inserted, or restores the values it overwrote, where nobody changed or referenced them since; changes user data unless dry_run';
 
 CREATE FUNCTION reconcile.undo_last(pack text, dry_run boolean DEFAULT true)
 	RETURNS TABLE (run_id bigint, invariant text, removed bigint, kept_changed bigint,
@@ -19,11 +19,11 @@ COMMENT ON FUNCTION reconcile.undo_last(text, boolean) IS
 	'undoes the newest undoable run of each invariant of a pack, children first; changes user data unless dry_run';
 
 CREATE FUNCTION reconcile.run_rows(run_id bigint)
-	RETURNS TABLE (ordinal bigint, "row" jsonb)
+	RETURNS TABLE (ordinal bigint, "row" jsonb, was jsonb)
 	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_run_rows';
 COMMENT ON FUNCTION reconcile.run_rows(bigint) IS
-	'the rows that a run wrote, where it recorded them one by one';
+	'the rows that a run wrote, where it recorded them one by one, and what a fill overwrote';
 
 CREATE FUNCTION reconcile.run_failures(run_id bigint)
 	RETURNS TABLE (key jsonb, sqlstate text, message text)

@@ -7,7 +7,7 @@ CREATE VIEW reconcile.invariants AS
 COMMENT ON VIEW reconcile.invariants IS 'all invariants, with definition, owner and pack';
 COMMENT ON COLUMN reconcile.invariants.name IS 'the name that audit, repair and findings take';
 COMMENT ON COLUMN reconcile.invariants.pack IS 'the pack that installed it, NULL for one created by hand';
-COMMENT ON COLUMN reconcile.invariants.kind IS 'insert: the expected rows must exist; check: the rows of the query must not exist';
+COMMENT ON COLUMN reconcile.invariants.kind IS 'insert: the expected rows must exist; fill: rows must have the expected values; check: the rows of the query must not exist';
 COMMENT ON COLUMN reconcile.invariants.severity IS 'how bad drift is: error, warning or notice';
 COMMENT ON COLUMN reconcile.invariants.target IS 'the table that must hold the expected rows, NULL for a check';
 COMMENT ON COLUMN reconcile.invariants.key IS 'columns by which an expected row is found in the target';
@@ -31,8 +31,10 @@ CREATE FUNCTION reconcile.undo_refusal(r reconcile.run) RETURNS text
 			WHEN r.state = 'undone' THEN format('it was undone at %s', r.undone_at)
 			WHEN r.changed = 0 THEN 'it changed nothing'
 			WHEN c.oid IS NULL THEN 'its target does not exist any more'
-			WHEN r.record = 'rows' AND (pg_relation_is_updatable(c.oid, false) & 16) = 0
+			WHEN r.record = 'rows' AND r.filled IS NULL AND (pg_relation_is_updatable(c.oid, false) & 16) = 0
 			THEN 'rows of its target cannot be deleted'
+			WHEN r.filled IS NOT NULL AND (pg_relation_is_updatable(c.oid, false) & 4) = 0
+			THEN 'rows of its target cannot be updated'
 			WHEN EXISTS (SELECT FROM unnest(r.columns) AS name WHERE NOT EXISTS (
 				SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = name AND NOT a.attisdropped))
 			THEN 'its target does not have all columns of the recorded rows any more'
@@ -61,7 +63,7 @@ COMMENT ON COLUMN reconcile.runs.run_id IS 'number of the run, as repair() retur
 COMMENT ON COLUMN reconcile.runs.invariant IS 'name of the repaired invariant';
 COMMENT ON COLUMN reconcile.runs.pack IS 'its pack at that time';
 COMMENT ON COLUMN reconcile.runs.state IS 'running, paused: lag, done, done with failures when rows were refused, or undone';
-COMMENT ON COLUMN reconcile.runs.planned IS 'rows that were missing when the run began; in the end changed + already_present + failed';
+COMMENT ON COLUMN reconcile.runs.planned IS 'rows that were due when the run began; in the end changed + already_present + failed';
 COMMENT ON COLUMN reconcile.runs.changed IS 'rows that the run wrote';
 COMMENT ON COLUMN reconcile.runs.already_present IS 'rows that somebody else wrote meanwhile';
 COMMENT ON COLUMN reconcile.runs.failed IS 'rows that the target refused; see reconcile.failures';

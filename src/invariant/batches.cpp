@@ -44,7 +44,7 @@ void check_unchanged(const Definition &definition, const BatchedRun &run)
 				 "Begin a new one without the argument resume.");
 }
 
-/* apply_batch inserts the next rows of the plan and enters what became of them. */
+/* apply_batch writes the next rows of the plan and enters what became of them. */
 void apply_batch(const Definition &definition, const BatchedRun &run, int64 size)
 {
 	RunRecord batch;
@@ -58,19 +58,19 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 	std::unique_ptr<pg::WorkList> written;
 	{
 		pg::AsOwner owner(definition.owner, definition.search_path);
-		Statements const statements(definition);
-		auto rows = planned_rows(run.plan, statements, run.progress + 1, batch.planned);
+		auto const statements = statements_of(definition);
+		auto rows = planned_rows(run.plan, *statements, run.progress + 1, batch.planned);
 		if (rows->size() != batch.planned)
 			pg::fail(kStalePlan, "run " + std::to_string(run.run_id) + " cannot go on",
 					 "Rows of its plan " + std::to_string(run.plan) + " are gone.",
 					 "Begin a new one without the argument resume.");
-		if (statements.key_can_repeat()) {
-			drop_present(statements, rows);
+		if (statements->may_write_twice()) {
+			drop_present(*statements, rows);
 			conflict_with_older_snapshots(definition.name);
 		}
-		Writer writer(definition, statements, false, batch, refused);
+		Writer writer(definition, *statements, false, batch, refused);
 		writer.write(*rows);
-		written = writer.written_as_json();
+		written = writer.written_as_json(*rows);
 	}
 	constraints.wait_again();
 	enter_batch(definition, batch, written.get(), refused);
@@ -109,7 +109,10 @@ RECONCILE_FUNCTION(reconcile_begin_batches)
 	MadePlan const plan = make_plan(definition);
 	run.plan = plan.plan_id;
 	run.planned = plan.planned;
-	run.rows_recorded = recording(Target(definition.target), "auto");
+	{
+		pg::AsOwner owner(definition.owner, definition.search_path);
+		choose_record(*statements_of(definition), "auto", run);
+	}
 	run.run_id = next_run_id();
 	open_run(definition, run);
 	mark_applied(plan.plan_id, run.run_id);

@@ -34,7 +34,7 @@ namespace reconcile::invariant {
 
 namespace {
 
-const std::vector<std::string> kKinds = {"insert", "check"};
+const std::vector<std::string> kKinds = {"insert", "fill", "check"};
 const std::vector<std::string> kSeverities = {"error", "warning", "notice"};
 
 bool contains(const std::vector<std::string> &names, const std::string &name)
@@ -58,25 +58,21 @@ std::vector<std::string> all_quoted(const std::vector<std::string> &names)
 	return quoted;
 }
 
-/* check_output checks that a column of the query can fill one of the target. */
-void check_output(const Output &output, const Target &target)
+/* target_column is the column of the target that one of the query is for. */
+const Column &target_column(const Output &output, const Target &target)
 {
 	const Column *column = target.column(output.name);
 	if (column == nullptr)
 		pg::fail(ERRCODE_UNDEFINED_COLUMN,
 				 "column \"" + output.name + "\" of the query is not a column of " + target.name(),
 				 {}, pg::did_you_mean(output.name, target.column_names()));
-	if (!column->generated.empty())
-		pg::fail(ERRCODE_GENERATED_ALWAYS,
-				 "column \"" + output.name + "\" of " + target.name() + " is a generated column",
-				 {}, "Leave it out of the query: the table computes it.");
-	if (column->identity == "a")
-		pg::fail(ERRCODE_GENERATED_ALWAYS,
-				 "column \"" + output.name + "\" of " + target.name() +
-					 " is an identity column, generated always",
-				 {}, "Leave it out of the query: the table numbers its rows.");
+	return *column;
+}
 
-	Oid from = output.type, to = column->type;
+/* check_type checks that a column of the query has values for the target's. */
+void check_type(const Output &output, const Target &target)
+{
+	Oid from = output.type, to = target_column(output, target).type;
 	if (!pg::call([&] { return can_coerce_type(1, &from, &to, COERCION_ASSIGNMENT); }))
 		pg::fail(ERRCODE_DATATYPE_MISMATCH,
 				 "column \"" + output.name + "\" of the query is of type " + pg::type_label(from) +
@@ -84,7 +80,25 @@ void check_output(const Output &output, const Target &target)
 				 {}, "Cast it in the query: (...)::" + pg::type_label(to) + ".");
 }
 
-void check_outputs(const std::vector<Output> &outputs, const Target &target)
+/* check_writable checks that a column of the target takes values. */
+void check_writable(const Output &output, const Target &target)
+{
+	const Column &column = target_column(output, target);
+	if (!column.generated.empty())
+		pg::fail(ERRCODE_GENERATED_ALWAYS,
+				 "column \"" + output.name + "\" of " + target.name() + " is a generated column",
+				 {}, "Leave it out of the query: the table computes it.");
+	if (column.identity == "a")
+		pg::fail(ERRCODE_GENERATED_ALWAYS,
+				 "column \"" + output.name + "\" of " + target.name() +
+					 " is an identity column, generated always",
+				 {}, "Leave it out of the query: the table numbers its rows.");
+}
+
+/* check_outputs checks that each column of the query is one of the target; a
+ * fill does not write those of its key. */
+void check_outputs(const Definition &definition, const std::vector<Output> &outputs,
+				   const Target &target)
 {
 	std::vector<std::string> seen;
 	for (const Output &output : outputs) {
@@ -92,7 +106,9 @@ void check_outputs(const std::vector<Output> &outputs, const Target &target)
 			pg::fail(ERRCODE_DUPLICATE_COLUMN,
 					 "the query yields column \"" + output.name + "\" more than once");
 		seen.push_back(output.name);
-		check_output(output, target);
+		if (!definition.is_fill() || !contains(definition.key, output.name))
+			check_writable(output, target);
+		check_type(output, target);
 	}
 	if (outputs.empty())
 		pg::fail(ERRCODE_SYNTAX_ERROR, "the query of an invariant yields no column");
@@ -122,6 +138,32 @@ void check_columns(const char *argument, const std::vector<std::string> &columns
 						 pg::type_label(target.column(name)->type) + ", which has no equality");
 		seen.push_back(name);
 	}
+}
+
+/* check_filled checks the columns that a fill would write. */
+void check_filled(const Definition &definition, const Statements &statements)
+{
+	const Target &target = statements.target();
+	std::vector<std::string> const filled = statements.filled_columns();
+	if (filled.empty())
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the query yields no column to fill",
+				 "All of its columns belong to the key, by which a row is found.");
+	for (const std::string &name : definition.compare)
+		if (contains(definition.key, name))
+			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
+					 "key column \"" + name + "\" cannot be in compare",
+					 "A fill finds rows by their key and does not change it.");
+	for (const std::string &name : filled)
+		if (target.column(name)->refuses_null && !contains(definition.compare, name))
+			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
+					 "column \"" + name + "\" of " + target.name() +
+						 " is not null, so it is never empty",
+					 "A fill writes where NULL is, and what is named in compare also where another "
+					 "value is.",
+					 "Name the column in compare, or leave it out of the query.");
+	if (!target.allows(CMD_UPDATE))
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED, "rows of " + target.name() + " cannot be updated",
+				 {}, "A fill needs a table, or a foreign table whose rows can be updated.");
 }
 
 /* check_covered checks that the target accepts a row of the query at all. */
@@ -185,8 +227,8 @@ void check_executable(const Statements &statements)
 	pg::WorkList none(statements.work_list_row_type());
 	pg::Spi spi;
 	spi.expose(kWorkList, none);
-	spi.run("EXPLAIN " + statements.missing(), SPI_OK_UTILITY);
-	spi.run("EXPLAIN " + statements.insert(), SPI_OK_UTILITY);
+	spi.run("EXPLAIN " + statements.due(), SPI_OK_UTILITY);
+	spi.run("EXPLAIN " + statements.write().sql, SPI_OK_UTILITY);
 }
 
 /* check_violations checks a definition of kind check, which has its query and
@@ -216,16 +258,20 @@ void check(const Definition &definition)
 		return;
 	}
 	Target(definition.target).check_kind();
-	Statements statements(definition);
-	const std::vector<Output> &outputs = statements.expected().outputs();
+	auto const statements = statements_of(definition);
+	const std::vector<Output> &outputs = statements->expected().outputs();
+	const Target &target = statements->target();
 
-	check_reads(statements.expected());
-	check_outputs(outputs, statements.target());
-	check_columns("key", definition.key, outputs, statements.target());
-	check_columns("compare", definition.compare, outputs, statements.target());
-	check_covered(outputs, statements.target());
-	check_arbiter(definition, statements);
-	check_executable(statements);
+	check_reads(statements->expected());
+	check_outputs(definition, outputs, target);
+	check_columns("key", definition.key, outputs, target);
+	check_columns("compare", definition.compare, outputs, target);
+	if (definition.is_fill())
+		check_filled(definition, *statements);
+	else
+		check_covered(outputs, target);
+	check_arbiter(definition, *statements);
+	check_executable(*statements);
 }
 
 /* pinned_search_path is the search_path in force, with temporary tables last:

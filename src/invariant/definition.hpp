@@ -32,6 +32,9 @@ struct Definition {
 	Oid owner = InvalidOid;
 	std::string search_path;
 
+	/* A fill writes columns of rows that are there. */
+	bool is_fill() const { return kind == "fill"; }
+
 	/* A check has no target: its query yields the rows that must not exist. */
 	bool is_check() const { return kind == "check"; }
 };

@@ -7,7 +7,7 @@
  */
 #include "invariant/ledger.hpp"
 
-#include "invariant/target.hpp"
+#include "invariant/row_json.hpp"
 #include "pg/identity.hpp"
 #include "pg/text.hpp"
 
@@ -42,11 +42,11 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 {
 	spi.run("INSERT INTO reconcile.run (run_id, invariant, pack, state, planned, changed,"
 			" already_present, failed, started_at, finished_at, run_by, target, record, xids,"
-			" system_identifier, database, definition, owner, search_path, plan, columns)"
+			" system_identifier, database, definition, owner, search_path, plan, columns, filled)"
 			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9,"
 			"  CASE WHEN $4 <> 'running' THEN clock_timestamp() END, $10, $11, $12,"
 			"  $13, s.system_identifier, d.oid, md5($14), $15, $16, $17,"
-			"  CASE $12 WHEN 'rows' THEN $18 END"
+			"  CASE $12 WHEN 'rows' THEN $18 END, nullif($19, '{}')"
 			" FROM pg_control_system() s, pg_database d"
 			" WHERE d.datname = current_database()",
 			SPI_OK_INSERT,
@@ -68,16 +68,17 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 				.add(REGROLEOID, ObjectIdGetDatum(definition.owner))
 				.add(definition.search_path)
 				.add(run.plan)
-				.add(Target(definition.target).column_names()));
+				.add(run.columns)
+				.add(run.filled));
 }
 
 void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
 {
 	spi.expose(kWritten, written);
-	spi.run("INSERT INTO reconcile.run_row (run_id, ordinal, row)"
+	spi.run("INSERT INTO reconcile.run_row (run_id, ordinal, row, was)"
 			" SELECT $1, row_number() OVER () +"
 			"  (SELECT coalesce(max(ordinal), 0) FROM reconcile.run_row WHERE run_id = $1),"
-			"  w.row FROM " +
+			"  w.row, w.was FROM " +
 				pg::quoted(kWritten) + " w",
 			SPI_OK_INSERT, pg::Args().add(run_id));
 }
@@ -138,22 +139,12 @@ int64 next_run_id()
 
 TupleDesc refusal_row_type()
 {
-	return pg::call([] {
-		TupleDesc row_type = CreateTemplateTupleDesc(3);
-		TupleDescInitEntry(row_type, 1, "row", TEXTOID, -1, 0);
-		TupleDescInitEntry(row_type, 2, "sqlstate", TEXTOID, -1, 0);
-		TupleDescInitEntry(row_type, 3, "message", TEXTOID, -1, 0);
-		return row_type;
-	});
+	return row_type_of({{"row", TEXTOID, -1}, {"sqlstate", TEXTOID, -1}, {"message", TEXTOID, -1}});
 }
 
 TupleDesc recorded_row_type()
 {
-	return pg::call([] {
-		TupleDesc row_type = CreateTemplateTupleDesc(1);
-		TupleDescInitEntry(row_type, 1, "row", JSONBOID, -1, 0);
-		return row_type;
-	});
+	return row_type_of({{"row", JSONBOID, -1}, {"was", JSONBOID, -1}});
 }
 
 PastRun past_run(int64 run_id, bool lock)
@@ -165,7 +156,7 @@ PastRun past_run(int64 run_id, bool lock)
 							" r.owner::oid, r.search_path,"
 							" r.record = 'rows',"
 							" r.xids::text[], reconcile.undo_refusal(r),"
-							" r.columns FROM reconcile.run r WHERE r.run_id = $1") +
+							" r.columns, r.filled FROM reconcile.run r WHERE r.run_id = $1") +
 					(lock ? " FOR UPDATE" : ""),
 				SPI_OK_SELECT, pg::Args().add(run_id));
 	if (found == 0)
@@ -182,6 +173,7 @@ PastRun past_run(int64 run_id, bool lock)
 		run.xids.push_back(static_cast<TransactionId>(std::stoull(xid)));
 	run.undo_refusal = spi.text(0, 8);
 	run.columns = spi.texts(0, 9);
+	run.filled = spi.texts(0, 10);
 	return run;
 }
 
@@ -198,7 +190,7 @@ void recorded_rows(int64 run_id, pg::WorkList &into)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.collect("SELECT row FROM reconcile.run_row WHERE run_id = $1", SPI_OK_SELECT, into,
+	spi.collect("SELECT row, was FROM reconcile.run_row WHERE run_id = $1", SPI_OK_SELECT, into,
 				pg::Args().add(run_id));
 }
 

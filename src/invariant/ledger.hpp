@@ -27,6 +27,8 @@ struct RunRecord {
 	int64 run_id = 0;
 	int64 planned = 0, changed = 0, failed = 0;
 	bool rows_recorded = false;
+	std::vector<std::string> columns; /* recorded if rows are */
+	std::vector<std::string> filled;  /* overwritten in rows that were there */
 	std::vector<uint64> xids;
 	TimestampTz started_at = 0;
 	std::optional<int64> plan;
@@ -41,7 +43,8 @@ int64 next_run_id();
  * SQLSTATE, message. */
 TupleDesc refusal_row_type();
 
-/* recorded_row_type is the row type of a list of written rows: one jsonb. */
+/* recorded_row_type is the row type of a list of written rows: the row as it
+ * is, and what its filled columns were, as jsonb. */
 TupleDesc recorded_row_type();
 
 /* enter writes a finished run: its counts, the rows in written when they are
@@ -86,6 +89,7 @@ struct PastRun {
 	std::string search_path;
 	bool rows_recorded = false;
 	std::vector<std::string> columns; /* of the recorded rows */
+	std::vector<std::string> filled;  /* columns whose values it wrote, if it inserted no rows */
 	std::vector<TransactionId> xids;  /* as rows carry them: 32 bits */
 	std::optional<std::string> undo_refusal;
 };
@@ -96,7 +100,7 @@ PastRun past_run(int64 run_id, bool lock);
 /* require_role checks that the caller may act as the role the run had. */
 void require_role(const PastRun &run);
 
-/* recorded_rows reads the rows of a run as one jsonb column. */
+/* recorded_rows reads the rows of a run, of recorded_row_type(). */
 void recorded_rows(int64 run_id, pg::WorkList &into);
 
 /* mark_undone enters that a run was undone. */

@@ -7,37 +7,69 @@
  */
 #include "invariant/order.hpp"
 
+#include "invariant/filling.hpp"
 #include "invariant/query.hpp"
 #include "pg/identity.hpp"
 #include "pg/subtransaction.hpp"
 #include "pg/text.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace reconcile::invariant {
 
 namespace {
 
-/* tables_read returns what a query reads.  A query that no longer fits the
- * tables reads nothing: whoever evaluates it will report why. */
-std::vector<Oid> tables_read(const Definition &definition)
-{
+/* Reading is what the query of a definition has to do with other definitions.
+ * One that no longer fits the tables reads nothing: whoever evaluates it will
+ * report why. */
+struct Reading {
+	std::optional<ExpectedRows> query;
 	std::vector<Oid> tables;
+	std::vector<AttrNumber> filled; /* by an invariant of kind fill: columns of its target */
+
+	bool reads(Oid table) const
+	{
+		return std::find(tables.begin(), tables.end(), table) != tables.end();
+	}
+};
+
+/* written_columns are the columns of the target that a fill writes, and those
+ * that the table may compute from them. */
+std::vector<AttrNumber> written_columns(const Definition &definition, const ExpectedRows &query)
+{
+	std::vector<std::string> const filled = filled_by(definition, query);
+	std::vector<AttrNumber> numbers;
+	Target const target(definition.target);
+	for (const Column &column : target.columns())
+		if (!column.generated.empty() ||
+			std::find(filled.begin(), filled.end(), column.name) != filled.end())
+			numbers.push_back(column.number);
+	return numbers;
+}
+
+Reading reading_of(const Definition &definition)
+{
+	Reading reading;
 	if (!pg::role_exists(definition.owner))
-		return tables;
+		return reading;
 	pg::attempt([&] {
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		pg::ReadOnly read_only; /* constants are evaluated when a query is parsed */
-		tables = ExpectedRows(definition.expects).reads();
+		ExpectedRows const query(definition.expects);
+		reading.query = query;
+		reading.tables = query.reads();
+		if (definition.is_fill())
+			reading.filled = written_columns(definition, query);
 	});
-	return tables;
+	return reading;
 }
 
 /* Visit is a depth-first walk over the definitions. */
 struct Visit {
 	const std::vector<Definition> &all;
 	Cycle cycle;
-	std::vector<std::vector<Oid>> reads;
+	std::vector<Reading> readings;
 	std::vector<Definition> sorted;
 	std::vector<size_t> path; /* the definitions being visited, outermost first */
 	std::vector<bool> done;
@@ -46,14 +78,22 @@ struct Visit {
 		: all(definitions), cycle(cycle_), done(definitions.size(), false)
 	{
 		for (const Definition &definition : all)
-			reads.push_back(tables_read(definition));
+			readings.push_back(reading_of(definition));
 	}
 
+	/* follows tells whether a child needs what its parent writes: rows of a table
+	 * that it reads, rows that it fills, or just the columns that a fill writes. */
 	bool follows(size_t child, size_t parent) const
 	{
-		const std::vector<Oid> &tables = reads[child];
-		return child != parent && all[child].target != all[parent].target &&
-			   std::find(tables.begin(), tables.end(), all[parent].target) != tables.end();
+		Oid const written = all[parent].target;
+		if (child == parent || all[parent].is_check())
+			return false;
+		if (all[parent].is_fill())
+			return readings[child].reads(written) &&
+				   readings[child].query->reads_column(written, readings[parent].filled);
+		if (all[child].target == written)
+			return all[child].is_fill();
+		return readings[child].reads(written);
 	}
 
 	void visit(size_t i)

@@ -3,7 +3,9 @@
  * order.hpp
  *	  The order in which invariants are evaluated.
  *
- * An invariant whose query reads the target of another one comes after it.
+ * An invariant whose query reads the target of another one comes after it, and
+ * a fill after those that insert the rows it fills.  After a fill comes only
+ * what reads the columns that it writes.
  *
  * Depends on: definition.hpp, query.hpp.
  *

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * plan.cpp
- *	  Plans: what a repair would insert, saved to be reviewed and applied.
+ *	  Plans: what a repair would write, saved to be reviewed and applied.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,12 +24,7 @@ namespace {
 /* json_row_type is the row type of planned rows outside of their own type. */
 TupleDesc json_row_type()
 {
-	return pg::call([] {
-		TupleDesc row_type = CreateTemplateTupleDesc(2);
-		TupleDescInitEntry(row_type, 1, "key", JSONBOID, -1, 0);
-		TupleDescInitEntry(row_type, 2, "row", JSONBOID, -1, 0);
-		return row_type;
-	});
+	return row_type_of({{"key", JSONBOID, -1}, {"row", JSONBOID, -1}, {"was", JSONBOID, -1}});
 }
 
 [[noreturn]] void stale(const SavedPlan &plan, const std::string &why)
@@ -38,7 +33,7 @@ TupleDesc json_row_type()
 			 "Make a new one: SELECT reconcile.plan(" + pg::literal(plan.invariant) + ");");
 }
 
-/* save stores a plan whose rows are readable under kWorkList as key and row. */
+/* save stores a plan whose rows are readable under kWorkList as key, row and was. */
 int64 save(const Definition &definition, const std::string &structure, pg::WorkList &rows)
 {
 	std::string const by = pg::role_name(GetUserId());
@@ -53,8 +48,8 @@ int64 save(const Definition &definition, const std::string &structure, pg::WorkL
 			SPI_OK_INSERT_RETURNING,
 			pg::Args().add(definition.name).add(fingerprint(definition)).add(structure).add(by));
 	int64 const plan_id = spi.number(0, 1);
-	spi.run("INSERT INTO reconcile.saved_plan_row (plan_id, ordinal, key, row)"
-			" SELECT $1, row_number() OVER (), key, row FROM " +
+	spi.run("INSERT INTO reconcile.saved_plan_row (plan_id, ordinal, key, row, was)"
+			" SELECT $1, row_number() OVER (), key, row, was FROM " +
 				pg::quoted(kWorkList),
 			SPI_OK_INSERT, pg::Args().add(plan_id));
 	return plan_id;
@@ -90,7 +85,7 @@ std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &stat
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		spi.collect("SELECT key, row FROM reconcile.saved_plan_row WHERE plan_id = $1"
+		spi.collect("SELECT key, row, was FROM reconcile.saved_plan_row WHERE plan_id = $1"
 					" AND ordinal >= $2 AND ordinal < $2 + $3 ORDER BY ordinal",
 					SPI_OK_SELECT, stored, pg::Args().add(plan_id).add(first).add(count));
 	}
@@ -142,14 +137,14 @@ MadePlan make_plan(const Definition &definition)
 	std::string structure;
 	{
 		pg::AsOwner owner(definition.owner, definition.search_path);
-		Statements statements(definition);
-		structure = statements.structure();
-		auto list = missing_rows(statements);
-		drop_surplus(definition, statements, list);
+		auto const statements = statements_of(definition);
+		structure = statements->structure();
+		auto list = due_rows(*statements);
+		drop_surplus(definition, *statements, list);
 		pg::Spi spi;
 		spi.expose(kWorkList, *list);
 		pg::PortableText portable;
-		spi.collect(statements.to_json(), SPI_OK_SELECT, rows);
+		spi.collect(statements->to_json(), SPI_OK_SELECT, rows);
 	}
 	return {save(definition, structure, rows), rows.size()};
 }
@@ -175,7 +170,7 @@ RECONCILE_FUNCTION(reconcile_plan_rows)
 	pg::ResultSet result(fcinfo);
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.collect("SELECT ordinal, key, row FROM reconcile.saved_plan_row WHERE plan_id = $1"
+	spi.collect("SELECT ordinal, key, row, was FROM reconcile.saved_plan_row WHERE plan_id = $1"
 				" ORDER BY ordinal",
 				SPI_OK_SELECT, result.store(), result.context(), pg::Args().add(plan.plan_id));
 	return Datum(0);

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * plan.hpp
- *	  Plans: what a repair would insert, saved to be reviewed and applied.
+ *	  Plans: what a repair would write, saved to be reviewed and applied.
  *
  * A plan is stale when applying it would not be what was reviewed: when the
  * invariant or its target changed, when it expired, or when rows of it are not
- * expected any more.  Rows that are there meanwhile, and new ones that are
- * missing, do not make it stale: the first are counted as already present, the
+ * expected any more.  Rows that somebody wrote meanwhile, and new ones that are
+ * due, do not make it stale: the first are counted as already present, the
  * others wait for the next plan.
  *
  * Depends on: definition.hpp, statements.hpp, pg/.
@@ -39,7 +39,7 @@ struct MadePlan {
 	int64 plan_id, planned;
 };
 
-/* make_plan saves what a repair would insert now. */
+/* make_plan saves what a repair would write now. */
 MadePlan make_plan(const Definition &definition);
 
 /* saved_plan looks up a plan; an unknown number is an error. */

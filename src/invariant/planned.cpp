@@ -14,7 +14,7 @@ namespace reconcile::invariant {
 void PlannedRows::add(const Statements &statements, std::unique_ptr<pg::WorkList> list)
 {
 	std::string const name = "pg_reconcile planned rows " + std::to_string(parts_.size() + 1);
-	parts_.push_back({statements.target().oid(), name, statements.planned_rows(name),
+	parts_.push_back({statements.target().oid(), name, statements.overlay(name),
 					  statements.rows_of_target(), std::move(list)});
 }
 
@@ -24,7 +24,7 @@ void PlannedRows::show(Statements &statements, pg::Spi &spi) const
 	for (const Part &part : parts_) {
 		spi.expose(part.name, *part.list);
 		auto table = tables.try_emplace(part.table, part.present).first;
-		table->second += " UNION ALL " + part.rows;
+		table->second = part.overlay.before + table->second + part.overlay.after;
 	}
 	for (const auto &[table, rows] : tables)
 		statements.see(table, rows);

@@ -5,7 +5,7 @@
  *
  * A child's query joins its parent's rows, which do not exist before the
  * parent was repaired.  A dry run must show the same counts and write nothing;
- * so the child reads the parent's target together with the planned rows.
+ * so the child reads the parent's target with what is planned for it.
  *
  * Depends on: statements.hpp.
  *
@@ -34,8 +34,8 @@ private:
 	struct Part {
 		Oid table;
 		std::string name;	 /* of the work list, in statements */
-		std::string rows;	 /* as rows of the table */
-		std::string present; /* the table itself, to which rows are added */
+		Overlay overlay;	 /* the work list upon the rows of the table */
+		std::string present; /* those rows, before anything is planned */
 		std::unique_ptr<pg::WorkList> list;
 	};
 

@@ -13,6 +13,7 @@
 
 extern "C" {
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -153,6 +154,50 @@ bool collect_tables(Node *node, void *context)
 	return expression_tree_walker(node, walker, tables);
 }
 
+/* ReadColumns is what reads_columns() looks for, and where it stands. */
+struct ReadColumns {
+	Oid table;
+	const AttrNumber *columns;
+	int count;
+};
+
+/* is_read tells whether the columns that a table was read for are among them;
+ * a whole row is all of its columns. */
+bool is_read(Bitmapset *selected, const ReadColumns &wanted)
+{
+	if (bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, selected))
+		return true;
+	for (int i = 0; i < wanted.count; i++)
+		if (bms_is_member(wanted.columns[i] - FirstLowInvalidHeapAttributeNumber, selected))
+			return true;
+	return false;
+}
+
+/* reads_columns tells whether a query reads columns of a table, also by way of
+ * views, by the note that parse analysis leaves for the check of privileges. */
+bool reads_columns(Node *node, void *context)
+{
+	if (node == nullptr)
+		return false;
+	pg::TreeWalker walker = pg::tree_walker(reads_columns);
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, walker, context);
+	auto *query = reinterpret_cast<Query *>(node);
+	const auto &wanted = *static_cast<ReadColumns *>(context);
+	ListCell *cell;
+	foreach (cell, query->rtable) {
+		auto *entry = static_cast<RangeTblEntry *>(lfirst(cell));
+		if (entry->rtekind != RTE_RELATION)
+			continue;
+		if (entry->relid == wanted.table && is_read(pg::selected_columns(query, entry), wanted))
+			return true;
+		if (entry->relkind == RELKIND_VIEW && entry->inFromCl &&
+			reads_columns(reinterpret_cast<Node *>(view_query(entry->relid)), context))
+			return true;
+	}
+	return query_tree_walker(query, walker, context, 0);
+}
+
 struct Replacement {
 	Oid table;
 	char *with_query;
@@ -240,6 +285,12 @@ std::vector<Oid> ExpectedRows::reads() const
 	foreach (cell, tables.oids)
 		oids.push_back(lfirst_oid(cell));
 	return oids;
+}
+
+bool ExpectedRows::reads_column(Oid table, const std::vector<AttrNumber> &columns) const
+{
+	ReadColumns wanted{table, columns.data(), static_cast<int>(columns.size())};
+	return pg::call([&] { return reads_columns(reinterpret_cast<Node *>(query_), &wanted); });
 }
 
 void ExpectedRows::read_from(Oid table, const std::string &with_query)

@@ -18,6 +18,7 @@
 #include "pg/boundary.hpp"
 
 extern "C" {
+#include "access/attnum.h"
 #include "nodes/parsenodes.h"
 }
 
@@ -44,6 +45,10 @@ public:
 
 	/* reads returns the tables that the query reads, wherever in it. */
 	std::vector<Oid> reads() const;
+
+	/* reads_column tells whether the query reads one of some columns of a table,
+	 * wherever in it. */
+	bool reads_column(Oid table, const std::vector<AttrNumber> &columns) const;
 
 	/* read_from makes the query read a WITH query of that name in place of a
 	 * table; whoever uses text() must put the WITH query before it. */

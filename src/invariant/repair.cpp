@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * repair.cpp
- *	  reconcile.repair(): insert the missing rows of invariants.
+ *	  reconcile.repair(): write what invariants say must be there.
  *
- * The missing rows are read once, into a work list; a dry run stops there.  A
- * live run inserts the whole list by one statement in a subtransaction.  If
+ * The rows that are due are read once, into a work list; a dry run stops there.
+ * A live run writes the whole list by one statement in a subtransaction.  If
  * the target refuses a row, the list is halved until the bad rows stand alone,
  * so that a clean run pays nothing and k bad rows cost about k log n.
  *
@@ -44,13 +44,13 @@ struct Options {
 	std::optional<SavedPlan> plan;
 };
 
-/* rows_to_insert are the rows of the plan, if there is one, else what is
- * missing now. */
-std::unique_ptr<pg::WorkList> rows_to_insert(const Definition &definition, const Options &options,
-											 Statements &statements)
+/* rows_to_write are the rows of the plan, if there is one, else what is due
+ * now. */
+std::unique_ptr<pg::WorkList> rows_to_write(const Definition &definition, const Options &options,
+											Statements &statements)
 {
 	if (!options.plan)
-		return missing_rows(statements);
+		return due_rows(statements);
 	auto list = planned_rows(options.plan->plan_id, statements, 1, kAllRows);
 	/* looked up again: another session may have applied it before it let us */
 	check_applicable(saved_plan(options.plan->plan_id), definition, statements, *list);
@@ -61,21 +61,21 @@ RunRecord dry_run(const Definition &definition, const Options &options, PlannedR
 {
 	pg::AsOwner owner(definition.owner, definition.search_path);
 	pg::ReadOnly read_only;
-	Statements statements(definition);
+	auto const statements = statements_of(definition);
 	RunRecord run;
 	if (options.plan) {
-		auto list = rows_to_insert(definition, options, statements);
+		auto list = rows_to_write(definition, options, *statements);
 		run.planned = list->size();
-		drop_present(statements, list);
+		drop_present(*statements, list);
 		run.changed = list->size();
 		return run;
 	}
-	auto list = missing_rows(statements, planned);
+	auto list = due_rows(*statements, planned);
 	run.planned = list->size();
-	drop_surplus(definition, statements, list);
-	drop_held(definition, statements, list);
+	drop_surplus(definition, *statements, list);
+	drop_held(*statements, list);
 	run.changed = list->size();
-	planned.add(statements, std::move(list));
+	planned.add(*statements, std::move(list));
 	return run;
 }
 
@@ -91,24 +91,21 @@ RunRecord live_run(const std::string &invariant, const Options &options)
 	std::unique_ptr<pg::WorkList> written;
 	{
 		pg::AsOwner owner(definition.owner, definition.search_path);
-		Statements statements(definition);
-		run.rows_recorded = recording(statements.target(), options.record);
-		auto list = rows_to_insert(definition, options, statements);
+		auto const statements = statements_of(definition);
+		choose_record(*statements, options.record, run);
+		auto list = rows_to_write(definition, options, *statements);
 		run.planned = list->size();
-		if (options.plan && statements.key_can_repeat())
-			drop_present(statements, list);
-
-		/* No unique index stops the second row of a key that may repeat, and a
-		 * foreign store takes rows before PostgreSQL could take them back. */
-		if (statements.key_can_repeat() || statements.target().foreign())
-			drop_surplus(definition, statements, list);
-		if (list->size() > 0 && statements.key_can_repeat())
+		if (options.plan && statements->may_write_twice())
+			drop_present(*statements, list);
+		if (statements->needs_distinct())
+			drop_surplus(definition, *statements, list);
+		if (list->size() > 0 && statements->may_write_twice())
 			conflict_with_older_snapshots(definition.name);
-		Writer writer(definition, statements, options.stop_at_bad_row, run, refused);
+		Writer writer(definition, *statements, options.stop_at_bad_row, run, refused);
 		writer.write(*list);
-		written = writer.written_as_json();
+		written = writer.written_as_json(*list);
 		if (run.changed < run.planned)
-			check_surplus(definition, statements, *list);
+			check_surplus(definition, *statements, *list);
 	}
 	constraints.wait_again();
 	run.run_id = next_run_id();

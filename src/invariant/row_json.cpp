@@ -68,6 +68,18 @@ bool read_as_text(Oid type)
 
 } // namespace
 
+TupleDesc row_type_of(const std::vector<JsonColumn> &columns)
+{
+	return pg::call([&] {
+		TupleDesc row_type = CreateTemplateTupleDesc(static_cast<int>(columns.size()));
+		AttrNumber number = 0;
+		for (const JsonColumn &column : columns)
+			TupleDescInitEntry(row_type, ++number, column.name.c_str(), column.type, column.typmod,
+							   0);
+		return row_type;
+	});
+}
+
 std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns)
 {
 	std::vector<std::string> values;

@@ -27,6 +27,9 @@ struct JsonColumn {
 	int32 typmod;
 };
 
+/* row_type_of is the row type of a list of such columns. */
+TupleDesc row_type_of(const std::vector<JsonColumn> &columns);
+
 /* row_as_json is a jsonb expression of columns of an alias. */
 std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns);
 

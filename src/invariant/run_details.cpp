@@ -35,8 +35,9 @@ Datum collect_of_run(FunctionCallInfo fcinfo, const char *sql)
 
 RECONCILE_FUNCTION(reconcile_run_rows)
 {
-	return collect_of_run(fcinfo, "SELECT ordinal, row FROM reconcile.run_row WHERE run_id = $1"
-								  " ORDER BY ordinal");
+	return collect_of_run(fcinfo,
+						  "SELECT ordinal, row, was FROM reconcile.run_row WHERE run_id = $1"
+						  " ORDER BY ordinal");
 }
 
 RECONCILE_FUNCTION(reconcile_run_failures)

@@ -1,16 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * statements.hpp
- *	  The SQL of an invariant: audit, findings, missing rows, insert.
+ *	  The SQL of an invariant that can be repaired.
  *
  * One object per invariant and use; it is made and its statements are run
- * under the invariant's owner and search_path.
+ * under the invariant's owner and search_path.  What the kinds have in common
+ * is here; what a repair has to write, and how, is in insertion.hpp and
+ * filling.hpp.
  *
  * Terms.  "e" are the expected rows, "x" the rows of the target that count as
- * present.  An expected row is present when x has an equal key, NULL equal to
- * NULL.
+ * present, one per key.  An expected row is "due" when a repair has to write
+ * it.  A work list holds due rows.
  *
- * Depends on: definition.hpp, query.hpp, row_json.hpp, target.hpp.
+ * Depends on: definition.hpp, query.hpp, row_json.hpp, target.hpp, values.hpp.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,39 +23,87 @@
 #include "invariant/row_json.hpp"
 #include "invariant/target.hpp"
 
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace reconcile::invariant {
 
-/* The name under which a statement reads a work list.  Nobody has a table of
- * this name, so it hides none. */
+/* The names under which a statement reads a work list, and the rows of the
+ * target that were written.  Nobody has a table of these names, so they hide
+ * none. */
 inline constexpr const char *kWorkList = "pg_reconcile work list";
+inline constexpr const char *kWritten = "pg_reconcile written rows";
 
 /* key_json makes a jsonb object of the key columns of an alias. */
 std::string key_json(const std::vector<std::string> &key, const std::string &alias);
 
+/* Write is a statement that writes, and what SPI says when it is done. */
+struct Write {
+	std::string sql;
+	int done;
+};
+
+/* Overlay turns SQL that yields the rows of a table into SQL that yields them
+ * as they will be: what comes before and after it. */
+struct Overlay {
+	std::string before, after;
+};
+
 class Statements : public Comparison {
 public:
-	explicit Statements(const Definition &definition);
-
 	const Target &target() const { return target_; }
 	const ExpectedRows &expected() const { return expected_; }
 
 	std::string audit() const override;
-
 	std::string findings() const override;
 
-	/* missing yields the rows that a repair would insert. */
-	std::string missing() const;
+	/* due yields the rows that a repair would write, still_due those of the
+	 * work list that are due now; work_list_row_type is the type of both. */
+	virtual std::string due() const = 0;
+	virtual std::string still_due() const = 0;
+	virtual TupleDesc work_list_row_type() const = 0;
 
-	/* work_list_row_type is the row type of what missing() yields. */
-	TupleDesc work_list_row_type() const;
+	/* write writes the rows of the work list; write_returning also yields the
+	 * rows of the target that were written. */
+	virtual Write write() const = 0;
+	Write write_returning() const;
 
-	/* insert writes the rows of the work list; insert_returning also yields the
-	 * rows that were written. */
-	std::string insert() const;
-	std::string insert_returning() const { return insert() + " RETURNING *"; }
+	/* writable yields the rows of the work list that nothing but their values
+	 * can keep from being written; nothing when that is all of them. */
+	virtual std::optional<std::string> writable() const = 0;
+
+	/* not_kept yields the rows of the work list that are not as they should be
+	 * after they were written, where triggers can bring that about; nothing
+	 * where they cannot. */
+	virtual std::optional<std::string> not_kept() const = 0;
+
+	/* may_write_twice tells whether a row of the work list is written although
+	 * somebody wrote it meanwhile. */
+	virtual bool may_write_twice() const = 0;
+
+	/* needs_distinct tells whether a work list must not hold a key twice. */
+	virtual bool needs_distinct() const = 0;
+
+	/* needs_rows tells whether what a run did can only be known row by row. */
+	virtual bool needs_rows() const = 0;
+
+	/* recorded_columns are the columns of the target that are recorded row by
+	 * row, filled_columns those of them that a repair overwrites. */
+	virtual std::vector<std::string> recorded_columns() const = 0;
+	virtual std::vector<std::string> filled_columns() const = 0;
+
+	/* recorded yields the written rows for the ledger: row and was, as jsonb. */
+	virtual std::string recorded() const = 0;
+
+	/* to_json yields the rows of the work list as key, row and was, from_json
+	 * the rows again of a work list that holds them so. */
+	virtual std::string to_json() const = 0;
+	virtual std::string from_json() const = 0;
+
+	/* overlay shows the rows of a work list in the target, with placeholders for
+	 * what the table would generate. */
+	virtual Overlay overlay(const std::string &work_list) const = 0;
 
 	/* surplus counts the rows of the work list whose key another of its rows
 	 * has as well, and shows a key that comes with different values. */
@@ -66,31 +116,19 @@ public:
 	 * key: only where no unique index forbids it. */
 	bool key_can_repeat() const;
 
-	/* planned_rows are the rows of a work list of this invariant as rows of the
-	 * target, with placeholders for what the table would generate. */
-	std::string planned_rows(const std::string &work_list) const;
+	/* expected_rows are the rows of the work list as the query yielded them. */
+	std::string expected_rows() const;
 
-	/* rows_of_target are the rows of the target, in the same columns. */
+	/* rows_of_target are the rows of the target, without dropped columns. */
 	std::string rows_of_target() const;
 
-	/* see makes missing() read these rows in place of a table: a dry run shows
-	 * to an invariant what the ones before it would insert. */
+	/* see makes due() read these rows in place of a table: a dry run shows to an
+	 * invariant what the ones before it would write. */
 	void see(Oid table, const std::string &rows);
 
-	/* to_json yields the rows of the work list as key and row, from_json the
-	 * rows again of a work list that holds them so. */
-	std::string to_json() const;
-	std::string from_json() const;
-
-	/* insertable yields the rows of the work list for which the unique index has
-	 * room: rows that do not count as present may take it. */
-	std::string insertable() const;
-
 	/* unexpected counts the rows of the work list whose key the query does not
-	 * yield any more, and shows one; still_missing yields those that are not
-	 * there. */
+	 * yield any more, and shows one. */
 	std::string unexpected() const;
-	std::string still_missing() const;
 
 	/* structure is a text that changes when the target's columns or the
 	 * unique index do. */
@@ -99,22 +137,33 @@ public:
 	/* key_json makes a jsonb object of the key columns of an alias. */
 	std::string key_json(const std::string &alias) const;
 
-private:
+protected:
+	explicit Statements(const Definition &definition);
+
+	/* compared_columns are the columns of present rows, besides the key, that
+	 * are looked at; deviates_in tells that one of them is not as it should be;
+	 * is_missing and is_different judge an expected row beside the present one;
+	 * why_absent says in words that there is none, %s being the target. */
+	virtual std::vector<std::string> compared_columns() const = 0;
+	virtual std::string deviates_in(const std::string &name) const = 0;
+	virtual std::string is_missing() const = 0;
+	virtual std::string is_different() const = 0;
+	virtual std::string why_absent() const = 0;
+
 	const Column &column(const std::string &name) const;
+	std::string given_value(const std::string &name, const std::string &alias = "e") const;
 	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
-	std::vector<JsonColumn> json_columns() const;
-	std::string absent(const std::string &rows) const;
-	std::string expected_key() const;
-	std::string present_rows() const;
-	std::string key_equality() const;
-	std::string differs_in(const std::string &name) const;
-	std::string is_missing() const;
-	std::string is_repeated() const;
-	std::string is_different() const;
-	std::string deviates() const;
 	std::string expected_columns() const;
+	std::vector<JsonColumn> json_columns() const;
+	std::string with() const;
+	std::string counts_as_present() const;
+	std::string present_rows() const;
+	std::string key_equality(const std::string &row = "x") const;
+	std::string is_absent() const;
+	std::string is_repeated() const;
+	std::string differs_in(const std::string &name) const;
+	std::string deviates_in_any(const std::vector<std::string> &columns) const;
 	void check_fits() const;
-	std::string joined_rows() const;
 
 	const Definition &definition_;
 	Target target_;
@@ -123,6 +172,17 @@ private:
 	std::vector<std::string> with_queries_;
 	std::optional<Arbiter> arbiter_;
 	std::optional<std::string> absent_;
+
+private:
+	std::string expected_key() const;
+	std::string deviates() const;
+	std::string joined_rows() const;
 };
+
+/* A condition that never holds. */
+inline constexpr const char *kNever = "false";
+
+/* statements_of makes the statements of an invariant that can be repaired. */
+std::unique_ptr<Statements> statements_of(const Definition &definition);
 
 } // namespace reconcile::invariant

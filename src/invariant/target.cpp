@@ -38,7 +38,8 @@ constexpr const char *kRelation =
 	"  JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
 	"  WHERE t.ftrelid = c.oid"
 	"   AND w.fdwname = 'reconcile_mongo'),"
-	" c.relkind = 'r' AND c.relhassubclass"
+	" c.relkind = 'r' AND c.relhassubclass,"
+	" pg_relation_is_updatable(c.oid, false)::int8"
 	" FROM pg_class c WHERE c.oid = $1";
 
 constexpr const char *kColumns =
@@ -50,7 +51,7 @@ constexpr const char *kColumns =
 	"  JOIN pg_namespace n ON n.oid = c.collnamespace"
 	"  WHERE c.oid = a.attcollation),"
 	" (a.attnotnull OR t.typnotnull) AND NOT a.attisdropped AND NOT a.atthasdef"
-	"  AND t.typdefault IS NULL AND a.attidentity = '',"
+	"  AND t.typdefault IS NULL AND a.attidentity = '', a.attnotnull OR t.typnotnull,"
 	" a.attidentity <> '' OR pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%' OR EXISTS"
 	"  (SELECT FROM pg_depend p WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid"
 	"   AND (p.refclassid = 'pg_proc'::regclass AND p.refobjid IN"
@@ -78,7 +79,8 @@ Column column_of(const pg::Spi &spi, uint64 row)
 	column.default_expression = spi.text(row, 9);
 	column.collation = spi.required_text(row, 10);
 	column.required = spi.truth(row, 11);
-	column.counted = spi.truth(row, 12);
+	column.refuses_null = spi.truth(row, 12);
+	column.counted = spi.truth(row, 13);
 	column.base = column.dropped ? InvalidOid : pg::call([&] {
 		return getBaseTypeAndTypmod(column.type, &column.base_typmod);
 	});
@@ -120,6 +122,7 @@ Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table)
 	writes_more_ = spi.truth(0, 5);
 	observed_ = spi.truth(0, 6);
 	has_children_ = spi.truth(0, 7);
+	commands_ = spi.number(0, 8);
 
 	uint64 rows = spi.run(kColumns, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
 	for (uint64 row = 0; row < rows; row++)
@@ -178,8 +181,10 @@ std::vector<std::string> Target::primary_key() const
 	return columns;
 }
 
-TupleDesc Target::row_type() const
+TupleDesc Target::written_row_type() const
 {
+	if (!observed_)
+		return row_type_of(json_columns());
 	return pg::call([&] {
 		Relation relation = table_open(oid_, AccessShareLock);
 		TupleDesc row_type = CreateTupleDescCopy(RelationGetDescr(relation));

@@ -15,6 +15,10 @@
 #include "invariant/row_json.hpp"
 #include "pg/boundary.hpp"
 
+extern "C" {
+#include "nodes/nodes.h"
+}
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,7 +35,8 @@ struct Column {
 	int32 base_typmod;
 	std::string collation; /* as SQL writes it; empty for a type that has none */
 	bool not_null;
-	bool required; /* NULL is refused, by the column or by its domain, and there is no default */
+	bool refuses_null;							   /* the column or its domain does */
+	bool required;								   /* it does, and there is no default */
 	std::string generated;						   /* 's': computed by the table */
 	std::string identity;						   /* 'a': always by the table, 'd': by default */
 	std::optional<std::string> default_expression; /* of a generated column: its expression */
@@ -75,6 +80,13 @@ public:
 	 * of heap tables do. */
 	bool keeps_xmin() const { return keeps_xmin_; }
 
+	/* has_triggers tells whether triggers or rules see what is written. */
+	bool has_triggers() const { return writes_more_; }
+
+	/* allows tells whether rows can be written by a command: a foreign table may
+	 * take new rows and refuse to change or give up those it has. */
+	bool allows(CmdType command) const { return (commands_ & (1 << command)) != 0; }
+
 	/* xmin_identifies tells whether the rows that carry the transaction of a run
 	 * are those that it inserted: triggers and rules may write others. */
 	bool xmin_identifies() const { return keeps_xmin_ && !writes_more_; }
@@ -85,8 +97,9 @@ public:
 	/* json_columns lists them for row_as_json(). */
 	std::vector<JsonColumn> json_columns() const;
 
-	/* row_type is the table's row type, dropped columns included. */
-	TupleDesc row_type() const;
+	/* written_row_type is the type in which written rows come back: an observer
+	 * sees the dropped columns as well. */
+	TupleDesc written_row_type() const;
 
 	/* check_kind refuses what cannot be a target. */
 	void check_kind() const;
@@ -103,6 +116,7 @@ private:
 	bool writes_more_ = false;
 	bool has_children_ = false;
 	bool observed_ = false;
+	int64 commands_ = 0;
 	std::vector<Column> columns_;
 };
 

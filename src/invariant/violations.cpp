@@ -16,7 +16,7 @@ std::unique_ptr<Comparison> comparison_of(const Definition &definition)
 {
 	if (definition.is_check())
 		return std::make_unique<Violations>(definition);
-	return std::make_unique<Statements>(definition);
+	return statements_of(definition);
 }
 
 Violations::Violations(const Definition &definition)

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * work_list.cpp
- *	  What a repair has to insert, read once.
+ *	  What a repair has to write, read once.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,13 +11,28 @@
 
 namespace reconcile::invariant {
 
-std::unique_ptr<pg::WorkList> missing_rows(Statements &statements, const PlannedRows &planned)
+namespace {
+
+/* keep leaves in a work list what a query on it yields. */
+void keep(const std::string &query, std::unique_ptr<pg::WorkList> &list)
+{
+	auto kept = std::make_unique<pg::WorkList>(list->row_type());
+	pg::Spi spi;
+	spi.expose(kWorkList, *list);
+	pg::ReadOnly read_only;
+	spi.collect(query, SPI_OK_SELECT, *kept);
+	list = std::move(kept);
+}
+
+} // namespace
+
+std::unique_ptr<pg::WorkList> due_rows(Statements &statements, const PlannedRows &planned)
 {
 	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
 	pg::Spi spi;
 	planned.show(statements, spi);
 	pg::ReadOnly read_only;
-	spi.collect(statements.missing(), SPI_OK_SELECT, *list);
+	spi.collect(statements.due(), SPI_OK_SELECT, *list);
 	return list;
 }
 
@@ -36,36 +51,20 @@ int64 check_surplus(const Definition &definition, const Statements &statements, 
 
 void drop_present(const Statements &statements, std::unique_ptr<pg::WorkList> &list)
 {
-	auto kept = std::make_unique<pg::WorkList>(list->row_type());
-	pg::Spi spi;
-	spi.expose(kWorkList, *list);
-	pg::ReadOnly read_only;
-	spi.collect(statements.still_missing(), SPI_OK_SELECT, *kept);
-	list = std::move(kept);
+	keep(statements.still_due(), list);
 }
 
 void drop_surplus(const Definition &definition, const Statements &statements,
 				  std::unique_ptr<pg::WorkList> &list)
 {
-	if (check_surplus(definition, statements, *list) == 0)
-		return;
-	auto kept = std::make_unique<pg::WorkList>(list->row_type());
-	pg::Spi spi;
-	spi.expose(kWorkList, *list);
-	spi.collect(statements.distinct(), SPI_OK_SELECT, *kept);
-	list = std::move(kept);
+	if (check_surplus(definition, statements, *list) > 0)
+		keep(statements.distinct(), list);
 }
 
-void drop_held(const Definition &definition, const Statements &statements,
-			   std::unique_ptr<pg::WorkList> &list)
+void drop_held(const Statements &statements, std::unique_ptr<pg::WorkList> &list)
 {
-	if (!definition.where_absent || statements.target().foreign())
-		return;
-	auto kept = std::make_unique<pg::WorkList>(list->row_type());
-	pg::Spi spi;
-	spi.expose(kWorkList, *list);
-	spi.collect(statements.insertable(), SPI_OK_SELECT, *kept);
-	list = std::move(kept);
+	if (auto const writable = statements.writable())
+		keep(*writable, list);
 }
 
 } // namespace reconcile::invariant

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * work_list.hpp
- *	  What a repair has to insert, read once.
+ *	  What a repair has to write, read once.
  *
  * Depends on: planned.hpp, statements.hpp.
  *
@@ -17,10 +17,10 @@
 
 namespace reconcile::invariant {
 
-/* missing_rows reads the rows that are missing; a dry run passes what it has
- * planned before. */
-std::unique_ptr<pg::WorkList> missing_rows(Statements &statements,
-										   const PlannedRows &planned = PlannedRows());
+/* due_rows reads the rows that are due; a dry run passes what it has planned
+ * before. */
+std::unique_ptr<pg::WorkList> due_rows(Statements &statements,
+									   const PlannedRows &planned = PlannedRows());
 
 /* check_surplus counts the rows of a work list that repeat the key of another
  * one.  Two different rows for one key are an error of the invariant. */
@@ -30,13 +30,11 @@ int64 check_surplus(const Definition &definition, const Statements &statements, 
 void drop_surplus(const Definition &definition, const Statements &statements,
 				  std::unique_ptr<pg::WorkList> &list);
 
-/* drop_present leaves out the rows that are there by now: where no unique index
- * forbids it, a planned row would be inserted beside them. */
+/* drop_present leaves out the rows that are not due any more. */
 void drop_present(const Statements &statements, std::unique_ptr<pg::WorkList> &list);
 
-/* drop_held leaves the rows of a work list for which the target has room: with
- * where_absent, rows that do not count as present may be in the way. */
-void drop_held(const Definition &definition, const Statements &statements,
-			   std::unique_ptr<pg::WorkList> &list);
+/* drop_held leaves the rows of a work list that can be written: rows of the
+ * target that do not count as present may be in the way. */
+void drop_held(const Statements &statements, std::unique_ptr<pg::WorkList> &list);
 
 } // namespace reconcile::invariant

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * writer.cpp
- *	  Inserts a work list and finds out what became of every row.
+ *	  Writes a work list and finds out what became of every row.
  *
  *-------------------------------------------------------------------------
  */
@@ -97,16 +97,19 @@ void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *mes
 
 } // namespace
 
-bool recording(const Target &target, const std::string &record)
+void choose_record(const Statements &statements, const std::string &record, RunRecord &run)
 {
-	if (record == "xmin" && !target.xmin_identifies())
-		pg::fail(
-			ERRCODE_FEATURE_NOT_SUPPORTED,
-			"rows of " + target.name() + " cannot be recorded by xmin",
-			"Only in heap tables without triggers and rules do just the rows of a run carry its "
-			"transaction.",
-			"Use record => 'rows' or 'auto'.");
-	return record == "rows" || !target.xmin_identifies();
+	if (record == "xmin" && statements.needs_rows())
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 "rows of " + statements.target().name() + " cannot be recorded by xmin",
+				 statements.filled_columns().empty()
+					 ? "Only in heap tables without triggers and rules do just the rows of a run "
+					   "carry its transaction."
+					 : "What a fill overwrites is nowhere else.",
+				 "Use record => 'rows' or 'auto'.");
+	run.rows_recorded = record == "rows" || statements.needs_rows();
+	run.columns = statements.recorded_columns();
+	run.filled = statements.filled_columns();
 }
 
 Writer::Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
@@ -115,7 +118,7 @@ Writer::Writer(const Definition &definition, const Statements &statements, bool 
 	  run_(run), refused_(refused)
 {
 	if (run.rows_recorded)
-		written_ = std::make_unique<pg::WorkList>(statements.target().row_type());
+		written_ = std::make_unique<pg::WorkList>(statements.target().written_row_type());
 }
 
 void Writer::write(pg::WorkList &list)
@@ -124,13 +127,13 @@ void Writer::write(pg::WorkList &list)
 		return;
 
 	bool const observed = statements_.target().observed();
-	Inserted inserted;
+	Outcome outcome;
 	pg::WorkList refused(refused_.row_type());
 	auto failure = pg::attempt([&] {
 		if (observed)
-			insert_observed(list, refused);
+			write_observed(list, refused);
 		else
-			inserted = insert(list);
+			outcome = write_list(list);
 	});
 	if (observed) { /* a row that was written stays, also when the statement failed */
 		if (!failure)
@@ -139,9 +142,9 @@ void Writer::write(pg::WorkList &list)
 		run_.failed = refused_.size();
 	}
 	if (!failure) {
-		run_.changed += inserted.rows;
-		if (inserted.rows > 0 && inserted.xid != 0)
-			run_.xids.push_back(inserted.xid);
+		run_.changed += outcome.rows;
+		if (outcome.rows > 0 && outcome.xid != 0)
+			run_.xids.push_back(outcome.xid);
 	} else if (stop_at_bad_row_ || !concerns_a_row(failure->sqlstate())) {
 		failure->raise();
 	} else if (list.size() == 1) {
@@ -151,60 +154,63 @@ void Writer::write(pg::WorkList &list)
 	}
 }
 
-std::unique_ptr<pg::WorkList> Writer::written_as_json() const
+std::unique_ptr<pg::WorkList> Writer::written_as_json(pg::WorkList &list) const
 {
 	if (written_ == nullptr)
 		return nullptr;
 	auto json = std::make_unique<pg::WorkList>(recorded_row_type());
 	pg::Spi spi;
-	spi.expose(kWorkList, *written_);
+	spi.expose(kWritten, *written_);
+	spi.expose(kWorkList, list);
 	pg::PortableText portable;
-	spi.collect("SELECT " + row_as_json("w", statements_.target().json_columns()) + " FROM " +
-					pg::quoted(kWorkList) + " AS w",
-				SPI_OK_SELECT, *json);
+	spi.collect(statements_.recorded(), SPI_OK_SELECT, *json);
+	if (json->size() != written_->size())
+		pg::fail(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION,
+				 "rows written to " + statements_.target().name() + " cannot be recorded",
+				 "A trigger changed the columns by which they are known.");
 	return json;
 }
 
-/* insert writes a list into a table of PostgreSQL. */
-Writer::Inserted Writer::insert(pg::WorkList &list)
+/* write_list writes a list into a table of PostgreSQL. */
+Writer::Outcome Writer::write_list(pg::WorkList &list)
 {
 	pg::Spi spi;
 	spi.expose(kWorkList, list);
-	Inserted inserted;
+	Outcome outcome;
 	if (written_ == nullptr) {
-		inserted.rows = static_cast<int64>(spi.run(statements_.insert(), SPI_OK_INSERT));
+		Write const write = statements_.write();
+		outcome.rows = static_cast<int64>(spi.run(write.sql, write.done));
 	} else {
 		/* rows of a subtransaction that fails must not stay in the list */
-		pg::WorkList rows(statements_.target().row_type());
-		inserted.rows = static_cast<int64>(
-			spi.collect(statements_.insert_returning(), SPI_OK_INSERT_RETURNING, rows));
+		pg::WorkList rows(written_->row_type());
+		Write const write = statements_.write_returning();
+		outcome.rows = static_cast<int64>(spi.collect(write.sql, write.done, rows));
 		written_->append_slice(rows, 0, rows.size());
 	}
-	inserted.xid = current_xid();
-	check_found(spi, list.size(), inserted.rows);
-	return inserted;
+	outcome.xid = current_xid();
+	check_kept(spi, list.size(), outcome.rows);
+	return outcome;
 }
 
-/* check_found refuses a target whose triggers store rows under another key,
- * where no unique index would stop the next repair from inserting them again. */
-void Writer::check_found(pg::Spi &spi, int64 rows, int64 inserted)
+/* check_kept refuses a target whose triggers store other values, so that every
+ * repair would write them again. */
+void Writer::check_kept(pg::Spi &spi, int64 rows, int64 written)
 {
-	if (!statements_.key_can_repeat() || statements_.target().foreign())
+	auto const not_kept = statements_.not_kept();
+	if (!not_kept)
 		return;
-	spi.run("SELECT pg_catalog.count(*) FROM (" + statements_.still_missing() + ") AS missing",
-			SPI_OK_SELECT);
-	if (rows - spi.number(0, 1) < inserted)
+	spi.run("SELECT pg_catalog.count(*) FROM (" + *not_kept + ") AS lost", SPI_OK_SELECT);
+	if (rows - spi.number(0, 1) < written)
 		pg::fail(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION,
-				 "rows inserted into " + statements_.target().name() +
-					 " are not found by their key",
-				 "A trigger stores them with other values, so that every repair would insert them"
+				 "rows written to " + statements_.target().name() + " are not kept as written",
+				 "A trigger stores them with other values, so that every repair would write them"
 				 " again.",
 				 "Let the query yield the values as the trigger stores them.");
 }
 
-/* insert_observed writes a list into a store that accepts and refuses row by
+/* write_observed writes a list into a store that accepts and refuses row by
  * row, and tells. */
-void Writer::insert_observed(pg::WorkList &list, pg::WorkList &refused)
+void Writer::write_observed(pg::WorkList &list, pg::WorkList &refused)
 {
 	Observations seen{definition_.name.c_str(), written_->store(), refused.store(),
 					  refused.row_type(),		run_.planned,	   stop_at_bad_row_};
@@ -213,7 +219,8 @@ void Writer::insert_observed(pg::WorkList &list, pg::WorkList &refused)
 
 	pg::Spi spi;
 	spi.expose(kWorkList, list);
-	spi.run(statements_.insert(), SPI_OK_INSERT);
+	Write const write = statements_.write();
+	spi.run(write.sql, write.done);
 }
 
 void Writer::halve(pg::WorkList &list)
@@ -231,8 +238,8 @@ void Writer::refuse(pg::WorkList &row, const pg::Failure &failure)
 {
 	pg::Spi spi;
 	spi.expose(kWorkList, row);
-	spi.collect("SELECT pg_catalog.row_to_json(w.*)::pg_catalog.text, $1, $2 FROM " +
-					pg::quoted(kWorkList) + " w",
+	spi.collect("SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text, $1, $2 FROM (" +
+					statements_.expected_rows() + ") AS r",
 				SPI_OK_SELECT, refused_, pg::Args().add(failure.code()).add(failure.message()));
 	run_.failed++;
 }

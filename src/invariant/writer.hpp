@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * writer.hpp
- *	  Inserts a work list and finds out what became of every row.
+ *	  Writes a work list and finds out what became of every row.
  *
  * Depends on: ledger.hpp, statements.hpp, pg/write_observer.hpp.
  *
@@ -18,32 +18,32 @@
 
 namespace reconcile::invariant {
 
-/* recording chooses how the rows of a run will be known: false for by xmin,
- * true for one by one.  Asking for xmin where rows have none is an error. */
-bool recording(const Target &target, const std::string &record);
+/* choose_record enters how the rows of a run will be known: by xmin, or one by
+ * one.  Asking for xmin where it does not tell is an error. */
+void choose_record(const Statements &statements, const std::string &record, RunRecord &run);
 
 class Writer {
 public:
 	Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
 		   RunRecord &run, pg::WorkList &refused);
 
-	/* write inserts the rows of a list; counts and transaction ids go into the
+	/* write writes the rows of a list; counts and transaction ids go into the
 	 * run record, refused rows into their list. */
 	void write(pg::WorkList &list);
 
-	/* written_as_json returns the rows that were written, if they are recorded,
-	 * as one jsonb column. */
-	std::unique_ptr<pg::WorkList> written_as_json() const;
+	/* written_as_json returns the rows of a list that were written, if they are
+	 * recorded, as the ledger keeps them. */
+	std::unique_ptr<pg::WorkList> written_as_json(pg::WorkList &list) const;
 
 private:
-	struct Inserted {
+	struct Outcome {
 		int64 rows = 0;
 		uint64 xid = 0;
 	};
 
-	Inserted insert(pg::WorkList &list);
-	void insert_observed(pg::WorkList &list, pg::WorkList &refused);
-	void check_found(pg::Spi &spi, int64 rows, int64 inserted);
+	Outcome write_list(pg::WorkList &list);
+	void write_observed(pg::WorkList &list, pg::WorkList &refused);
+	void check_kept(pg::Spi &spi, int64 rows, int64 written);
 	void halve(pg::WorkList &list);
 	void refuse(pg::WorkList &row, const pg::Failure &failure);
 

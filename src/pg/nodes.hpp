@@ -16,6 +16,8 @@
 extern "C" {
 #include "nodes/nodeFuncs.h"
 #include "nodes/nodes.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_relation.h"
 }
 
 namespace reconcile::pg {
@@ -36,6 +38,19 @@ inline TreeWalker tree_walker(bool (*walker)(Node *, void *))
 template <class T> T *copied_node(const T *node)
 {
 	return static_cast<T *>(copyObjectImpl(node));
+}
+
+/* selected_columns are the columns of a table that a query reads, offset by
+ * FirstLowInvalidHeapAttributeNumber. */
+inline Bitmapset *selected_columns([[maybe_unused]] Query *query, RangeTblEntry *entry)
+{
+#if PG16_GE
+	return entry->perminfoindex == 0
+			   ? nullptr
+			   : getRTEPermissionInfo(query->rteperminfos, entry)->selectedCols;
+#else
+	return entry->selectedCols;
+#endif
 }
 
 } // namespace reconcile::pg

@@ -89,7 +89,7 @@ FROM (SELECT 'SELECT id AS user_id, 1 AS customer_id, ''{}''::json AS doc FROM u
 	 '{user_id}', ', compare => ''{doc}'''),
 	('a compared column twice', '42701', 'compare column "customer_id" is given more than once', NULL,
 	 '{user_id}', ', compare => ''{customer_id,customer_id}'''),
-	('an unknown kind', '22023', 'invalid value for argument "kind": "upsert"', 'Valid values are "insert", "check".',
+	('an unknown kind', '22023', 'invalid value for argument "kind": "upsert"', 'Valid values are "insert", "fill", "check".',
 	 '{user_id}', ', kind => ''upsert'''),
 	('an unknown severity', '22023', 'invalid value for argument "severity": "Error"',
 	 'Valid values are "error", "warning", "notice".', '{user_id}', ', severity => ''Error'''),

@@ -188,6 +188,14 @@ SELECT is(counts('halved', false, record => 'rows'), '(14,4,0,10)', 'recorded be
 SELECT is((SELECT array_agg((row ->> 'id')::integer ORDER BY (row ->> 'id')::integer) FROM reconcile.run_row
 	WHERE run_id = (SELECT max(run_id) FROM reconcile.run)), '{1,2,3,4}', 'without those that were rolled back');
 
+-- Columns that were dropped before and between the others.
+CREATE TABLE shrunk (x text, id integer PRIMARY KEY, y text, kind text DEFAULT 'd', z text);
+ALTER TABLE shrunk DROP x, DROP y, DROP z;
+SELECT reconcile.create_invariant('shrunk', 'shrunk', '{id}', 'SELECT id FROM source WHERE id < 3') \g /dev/null
+SELECT is(counts('shrunk', false, record => 'rows'), '(2,2,0,0)', 'recorded in a table that lost columns');
+SELECT results_eq($$SELECT row FROM reconcile.run_row WHERE run_id = (SELECT max(run_id) FROM reconcile.run) ORDER BY ordinal$$,
+	$$VALUES ('{"id": 1, "kind": "d"}'::jsonb), ('{"id": 2, "kind": "d"}')$$, 'with the columns that are left');
+
 -- ---------------------------------------------------------------- a dry run leaves everything alone
 
 CREATE TABLE looked_at (id integer PRIMARY KEY REFERENCES source, n bigserial, u uuid DEFAULT gen_random_uuid());

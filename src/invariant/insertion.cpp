@@ -1,0 +1,136 @@
+/*-------------------------------------------------------------------------
+ *
+ * insertion.cpp
+ *	  The SQL of an invariant of kind insert: rows that must exist.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/insertion.hpp"
+
+#include "invariant/sqlstates.hpp"
+#include "invariant/values.hpp"
+#include "pg/spi.hpp"
+#include "pg/text.hpp"
+
+#include <algorithm>
+
+namespace reconcile::invariant {
+
+std::string Insertion::is_different() const
+{
+	if (definition_.compare.empty())
+		return kNever;
+	return "NOT (" + is_absent() + ") AND " + deviates_in_any(definition_.compare);
+}
+
+/* absent yields those of some expected rows that are not in the target. */
+std::string Insertion::absent(const std::string &rows) const
+{
+	return "SELECT e.* FROM " + rows + " AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " +
+		   source_ + " t WHERE " + counts_as_present() + ") AS x WHERE " + key_equality() + ")";
+}
+
+std::string Insertion::due() const
+{
+	check_fits();
+	return with() + absent("(" + expected_.text() + ")");
+}
+
+std::string Insertion::still_due() const
+{
+	return absent(pg::quoted(kWorkList));
+}
+
+TupleDesc Insertion::work_list_row_type() const
+{
+	return row_type_of(json_columns());
+}
+
+Write Insertion::write() const
+{
+	std::string sql = "INSERT INTO " + target_.name() + " AS t (" + expected_columns() +
+					  ") SELECT " + expected_columns() + " FROM " + pg::quoted(kWorkList) +
+					  " ON CONFLICT ";
+	if (!target_.foreign()) { /* a foreign table takes no arbiter */
+		if (!arbiter_)
+			pg::fail(kNoUsableIndex, "there is no usable unique index on the key of invariant \"" +
+										 definition_.name + "\"");
+		std::vector<std::string> key;
+		for (const std::string &name : definition_.key)
+			key.push_back(pg::quoted(name));
+		sql += "(" + pg::joined(key, ", ") + ") ";
+		if (arbiter_->predicate)
+			sql += "WHERE " + *arbiter_->predicate + " ";
+	}
+	return {sql + "DO NOTHING", SPI_OK_INSERT};
+}
+
+/* writable: rows that do not count as present may hold the place of others in
+ * the unique index. */
+std::optional<std::string> Insertion::writable() const
+{
+	if (!definition_.where_absent || target_.foreign())
+		return std::nullopt;
+	std::string held = "SELECT * FROM " + target_.name() + " t";
+	if (arbiter_ && arbiter_->predicate)
+		held += " WHERE " + *arbiter_->predicate;
+	return "SELECT e.* FROM " + pg::quoted(kWorkList) + " AS e WHERE NOT EXISTS (SELECT FROM (" +
+		   held + ") AS x WHERE " + key_equality() + ")";
+}
+
+/* not_kept: where no unique index would stop it, a row that a trigger stores
+ * under another key would be inserted by every repair. */
+std::optional<std::string> Insertion::not_kept() const
+{
+	if (!key_can_repeat() || target_.foreign())
+		return std::nullopt;
+	return still_due();
+}
+
+/* No unique index stops the second row of a key that may repeat, and a foreign
+ * store takes rows before PostgreSQL could take them back. */
+bool Insertion::needs_distinct() const
+{
+	return key_can_repeat() || target_.foreign();
+}
+
+std::string Insertion::recorded() const
+{
+	return "SELECT " + row_as_json("t", target_.json_columns()) + ", NULL::pg_catalog.jsonb FROM " +
+		   pg::quoted(kWritten) + " AS t";
+}
+
+std::string Insertion::to_json() const
+{
+	return "SELECT " + key_json("e") + ", " + row_as_json("e", json_columns()) +
+		   ", NULL::pg_catalog.jsonb FROM " + pg::quoted(kWorkList) + " AS e";
+}
+
+std::string Insertion::from_json() const
+{
+	return "SELECT e.* FROM " + pg::quoted(kWorkList) + " AS l, " +
+		   rows_of_json("l.row", json_columns(), "e");
+}
+
+Overlay Insertion::overlay(const std::string &work_list) const
+{
+	const std::vector<Output> &given = expected_.outputs();
+	std::vector<std::string> values, columns; /* generated columns need the others */
+	for (const Column &column : target_.columns()) {
+		if (column.dropped)
+			continue;
+		std::string const name = pg::quoted(column.name);
+		bool const yielded = std::any_of(given.begin(), given.end(), [&](const Output &output) {
+			return output.name == column.name;
+		});
+		if (column.generated.empty())
+			values.push_back((yielded ? expected_value(column.name) : made_value(column)) + " AS " +
+							 name);
+		columns.push_back(column.generated.empty() ? name : made_value(column));
+	}
+	return {"", " UNION ALL SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " +
+					pg::joined(values, ", ") + " FROM " + pg::quoted(work_list) +
+					" AS e) AS planned"};
+}
+
+} // namespace reconcile::invariant
