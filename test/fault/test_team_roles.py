@@ -1005,9 +1005,10 @@ TO_INSTALL = [
     "EXECUTE ON FUNCTION reconcile.install_team_roles(jsonb, boolean)",
     "EXECUTE ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean)",
     "EXECUTE ON FUNCTION reconcile.team_roles_fit_types(jsonb)",
-    "EXECUTE ON FUNCTION reconcile.pack_ensure_columns(regclass, jsonb, boolean)",
-    "EXECUTE ON FUNCTION reconcile.pack_declare(jsonb, text, regclass, text[], text, text, text)",
+    "EXECUTE ON FUNCTION reconcile.pack_ensure_columns(regclass, text[], boolean)",
+    "EXECUTE ON FUNCTION reconcile.pack_declare(text, jsonb, text, text, text[], text, text, text, text, text[], text, boolean)",
     "EXECUTE ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text)",
+    "EXECUTE ON FUNCTION reconcile.pack_drop(text, text[], text[], boolean)",
     "EXECUTE ON FUNCTION reconcile.record_pack(text, jsonb, text[])"]
 
 
