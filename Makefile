@@ -4,6 +4,7 @@
 #   make demo, demo-stop    everything from packages to a repaired example, in a private cluster
 #   make test [PG=17]       all suites on PostgreSQL 15 (or the one named), see test/run
 #   make test-matrix        the suites on 15, 16, 17 and 18
+#   make sanitize            the suites that run in the server, under AddressSanitizer and UBSan, on 15
 #   make bench, make lint
 #
 # Objects and libraries of each major version have a directory of their own, build/pgNN, so builds for several versions
@@ -14,7 +15,7 @@ version   := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).
 REGRESS   = invariants fdw_options
 
 # --- Commands that prepare the machine themselves, so they must work where PGXS is not there yet.
-commands = demo demo-stop test test-matrix bench lint regress-list
+commands = demo demo-stop test test-matrix sanitize bench lint regress-list
 all:
 .PHONY: all $(commands)
 
@@ -23,6 +24,7 @@ demo-stop:   ; @scripts/demo.sh stop
 test:        ; @PG=$(or $(PG),15) test/run
 test-matrix: ; for v in 15 16 17 18; do PG=$$v test/run || failed="$$failed $$v"; done; \
                test -z "$$failed" || { echo "failed on PostgreSQL$$failed"; exit 1; }
+sanitize:    ; @SANITIZE=1 test/run --suites pgtap,fault,python
 bench:       ; @bench/run
 lint:        ; @scripts/lint.sh
 regress-list: ; @echo $(REGRESS)
@@ -37,7 +39,7 @@ plain_source := $(sort $(wildcard src/*.cpp)) $(call room,$(plain_rooms))
 mongo_source := $(call room,$(mongo_rooms))
 both_source  := $(call room,pg)
 
-out     = build/pg$(MAJORVERSION)
+out     = build/pg$(MAJORVERSION)$(if $(SANITIZE),-sanitize)
 exports = src/pg_reconcile.map
 objects = $(patsubst %.cpp,$(out)/%.o,$(1))
 plain   = $(call objects,$(plain_source) $(both_source))
@@ -56,7 +58,7 @@ MODULES     = $(out)/$(EXTENSION) $(out)/$(EXTENSION)_mongo
 DATA        = $(filter-out $(script),$(wildcard sql/$(EXTENSION)--*--*.sql))
 DATA_built  = $(script)
 REGRESS_OPTS = --outputdir=build/regress
-EXTRA_CLEAN = $(wildcard build/pg?? build/test*) build/unit build/regress compile_commands.json
+EXTRA_CLEAN = $(wildcard build/pg?? build/pg??-sanitize build/test*) build/unit build/regress compile_commands.json
 
 # --- Flags. Headers of others are system headers: their warnings are not ours, ours are errors.
 override with_llvm := no
@@ -67,6 +69,10 @@ $(error libmongoc is missing: install Debian's libmongoc-dev, and pkg-config)
 endif
 PG_CPPFLAGS = -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server)
 PG_CXXFLAGS = -std=c++17 -Wall -Wextra -Wshadow -Werror
+
+ifdef SANITIZE
+PG_CXXFLAGS += -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+endif
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)

@@ -18,7 +18,8 @@
 #   18   a chroot of Debian sid, with libmongoc 2.5
 # The chroots see the checkout, and the private directory under its own path, by bind mounts that no other process sees:
 # a suite outside does not notice whether the server runs in one.
-# $PG_CONF is appended to postgresql.conf of a new cluster.
+# $PG_CONF is appended to postgresql.conf of a new cluster. With SANITIZE=1 (on 15) the libraries are built with
+# AddressSanitizer and UBSan, and any report of theirs ends the backend.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
@@ -128,8 +129,20 @@ cluster_make() {
 	CONF
 }
 
+# sanitizers prints the settings under which a stock postgres runs libraries that were built with sanitizers.
+sanitizers() {
+	[ -n "${SANITIZE:-}" ] || return 0
+	gcc -shared -fPIC -o "$home/no_translations.so" "$top/test/sanitize/no_translations.c"
+	echo "LD_PRELOAD=$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so) $home/no_translations.so"
+	# PostgreSQL measures its stack, so the stack must be where it seems to be; what it leaves to exit() is no leak.
+	echo "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0"
+	echo "UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1"
+}
+
 cluster_start() {
-	as_server "$bin/pg_ctl" -D "$home/data" -l "$home/log" -w start >/dev/null ||
+	local settings
+	mapfile -t settings < <(sanitizers)
+	as_server env "${settings[@]}" "$bin/pg_ctl" -D "$home/data" -l "$home/log" -w start >/dev/null ||
 		{ tail -n 5 "$home/log" >&2; die "PostgreSQL $PG did not start, see $dir/log"; }
 }
 
