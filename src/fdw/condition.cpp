@@ -51,6 +51,7 @@ bool comparable(const Column &column)
 	case Kind::kBpchar:
 	case Kind::kBytea:
 	case Kind::kJsonb:
+	case Kind::kArray:
 		return false;
 	case Kind::kUuid: /* text has several forms of one uuid */
 		return column.bson_type != BSON_TYPE_UTF8;

@@ -408,6 +408,8 @@ Fit value_from(const Column &column, const bson_iter_t *value, Datum *datum)
 		return uuid_from(column, value, datum);
 	case Kind::kJsonb:
 		return jsonb_from(value, datum);
+	case Kind::kArray:
+		return array_from(column, value, datum);
 	}
 	return Fit::kWrongType;
 }

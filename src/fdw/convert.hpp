@@ -26,6 +26,8 @@ enum class Fit : uint8_t {
 	kZeroByte,
 	kNotUtf8,
 	kArrayOnTheWay,
+	kWrongElement,
+	kRagged,
 	kCorrupt
 };
 
@@ -36,6 +38,10 @@ Fit value_from(const Column &column, const bson_iter_t *value, Datum *datum);
  * Numbers become numbers; what JSON does not have, relaxed extended JSON. */
 Fit jsonb_from(const bson_iter_t *value, Datum *datum);
 Fit jsonb_from_document(const bson_t *document, Datum *datum);
+
+/* array_from makes an array of PostgreSQL.  Arrays within the array are its
+ * further dimensions, except where the elements are jsonb. */
+Fit array_from(const Column &column, const bson_iter_t *value, Datum *datum);
 
 /* text_in_server returns UTF-8 text in the database's encoding, which may be
  * the same memory, or why it cannot. */

@@ -105,13 +105,29 @@ Fit push_by_text(const bson_iter_t *value, Into &into)
 	return Fit::kFits;
 }
 
+/* push_far_date makes {"$date": {"$numberLong": "..."}}: the driver would write
+ * years of more than four digits, in which nobody reads a date. */
+Fit push_far_date(int64_t milliseconds, Into &into)
+{
+	JsonbValue date = ascii_string("$date"), number = ascii_string("$numberLong");
+	JsonbValue text = ascii_string(psprintf(INT64_FORMAT, milliseconds));
+	pushJsonbValue(into.state, WJB_BEGIN_OBJECT, nullptr);
+	pushJsonbValue(into.state, WJB_KEY, &date);
+	pushJsonbValue(into.state, WJB_BEGIN_OBJECT, nullptr);
+	pushJsonbValue(into.state, WJB_KEY, &number);
+	pushJsonbValue(into.state, WJB_VALUE, &text);
+	pushJsonbValue(into.state, WJB_END_OBJECT, nullptr);
+	into.result = pushJsonbValue(into.state, WJB_END_OBJECT, nullptr);
+	return Fit::kFits;
+}
+
 /* push_date writes "2026-01-31T10:00:00.123Z" for the years that have four
  * digits, like relaxed extended JSON. */
 Fit push_date(const bson_iter_t *value, Into &into)
 {
 	int64_t const milliseconds = bson_iter_date_time(value);
 	if (milliseconds < 0 || milliseconds >= kYear10000)
-		return push_by_text(value, into);
+		return push_far_date(milliseconds, into);
 	int64 timestamp;
 	struct pg_tm tm;
 	fsec_t fraction;

@@ -82,6 +82,13 @@ Explanation explanation_of(Fit fit, bson_type_t type)
 		return {ERRCODE_INVALID_CHARACTER_VALUE_FOR_CAST,
 				"The path leads through an array; name one of its elements by position, as in "
 				"\"a.0.b\"."};
+	case Fit::kWrongElement:
+		return {ERRCODE_INVALID_CHARACTER_VALUE_FOR_CAST,
+				"An element of the array does not fit the type of the column's elements."};
+	case Fit::kRagged:
+		return {ERRCODE_ARRAY_SUBSCRIPT_ERROR,
+				"The arrays in it are not all of one length, are mixed with other values, or are "
+				"nested more than six deep; an array of PostgreSQL has up to six dimensions."};
 	case Fit::kCorrupt:
 		return {ERRCODE_INVALID_BINARY_REPRESENTATION, "The BSON of the document is damaged."};
 	default:

@@ -24,7 +24,6 @@ namespace reconcile::fdw {
 
 namespace {
 
-constexpr int64 kMicrosecondsToEpoch2000 = INT64CONST(946684800000000);
 constexpr int64 kMillisecondsPerDay = INT64CONST(86400000);
 constexpr int64 kDaysToEpoch2000 = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
 
@@ -55,6 +54,7 @@ bson_type_t default_type(Kind kind)
 	case Kind::kDate:
 		return BSON_TYPE_DATE_TIME;
 	case Kind::kJsonb:
+	case Kind::kArray:
 		break;
 	}
 	return kAnyType;
@@ -272,6 +272,9 @@ void append_value(mongo::Document &into, std::string_view name, const Column &co
 		break;
 	case Kind::kJsonb:
 		append_typed_jsonb(into, name, column, value);
+		break;
+	case Kind::kArray:
+		append_array(into, name, column, value);
 		break;
 	}
 }

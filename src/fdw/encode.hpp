@@ -29,6 +29,9 @@ void append_value(mongo::Document &into, std::string_view name, const Column &co
 /* append_jsonb appends a jsonb; extended JSON becomes what it stands for. */
 void append_jsonb(mongo::Document &into, std::string_view name, Datum jsonb);
 
+/* append_array appends an array, of arrays where it has several dimensions. */
+void append_array(mongo::Document &into, std::string_view name, const Column &column, Datum value);
+
 /* utf8_of returns a text Datum's characters, as UTF-8, in memory of the
  * current context or of the Datum itself. */
 std::string_view utf8_of(Datum text);

@@ -347,7 +347,7 @@ Sent sent_null_test(const Column &column, bool is_null)
 		return sent;
 	}
 	/* $ne would exclude arrays that have a null among their elements. */
-	if (column.kind == Kind::kJsonb)
+	if (column.kind == Kind::kJsonb || column.kind == Kind::kArray)
 		words.boolean("$exists", true);
 	else
 		words.null("$ne");

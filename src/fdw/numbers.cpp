@@ -21,7 +21,7 @@ namespace reconcile::fdw {
 
 namespace {
 
-constexpr int64 kMicrosecondsToEpoch2000 = INT64CONST(946684800000000);
+constexpr int64 kMillisecondsToEpoch2000 = INT64CONST(946684800000);
 
 Datum numeric_from_text(const char *text)
 {
@@ -155,8 +155,8 @@ void append_number_of_json(mongo::Document &into, std::string_view name, Datum n
 
 int64_t milliseconds_from(int64 timestamp)
 {
-	int64_t const since_1970 = timestamp + kMicrosecondsToEpoch2000;
-	return since_1970 / 1000 - (since_1970 % 1000 < 0);
+	/* Shifted last: microseconds of the last years would not fit. */
+	return timestamp / 1000 - (timestamp % 1000 < 0) + kMillisecondsToEpoch2000;
 }
 
 } // namespace reconcile::fdw

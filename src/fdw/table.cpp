@@ -12,6 +12,7 @@
 extern "C" {
 #include "access/table.h"
 #include "catalog/pg_attribute.h"
+#include "catalog/pg_type.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
 #include "utils/lsyscache.h"
@@ -61,6 +62,8 @@ const std::vector<KnownKind> &known_kinds()
 	return *kinds;
 }
 
+void set_type(Column &column, Oid type, int32 typmod, const ColumnOptions &options);
+
 /* KnownKind of a column: what its type, below any domain, means. */
 const KnownKind &known_kind(const Column &column)
 {
@@ -90,14 +93,41 @@ bson_type_t asked_type(const Column &column, const char *option, const std::stri
 	return asked;
 }
 
+/* element_of describes the elements of an array; int2vector and its like are
+ * no arrays, and of domains nobody would check the elements.  The options of the column are about its elements. */
+std::shared_ptr<const Column> element_of(const Column &array, const ColumnOptions &options)
+{
+	Oid const element = pg::call([&] {
+		Oid const type = get_element_type(array.base_type);
+		return OidIsValid(type) && get_array_type(type) == array.base_type &&
+					   get_typtype(type) != TYPTYPE_DOMAIN
+				   ? type
+				   : InvalidOid;
+	});
+	if (!OidIsValid(element))
+		return nullptr;
+	auto column = std::make_shared<Column>();
+	column->number = array.number;
+	column->name = array.name;
+	column->path = array.path;
+	column->parts = array.parts;
+	column->collation = array.collation;
+	set_type(*column, element, array.typmod, options);
+	return column;
+}
+
 /* set_type finds out what the column's type means, and which BSON types it is
  * read from and written as. */
-void set_type(Column &column, Form_pg_attribute attribute, const ColumnOptions &options)
+void set_type(Column &column, Oid type, int32 typmod, const ColumnOptions &options)
 {
-	column.type = attribute->atttypid;
-	column.typmod = column.declared_typmod = attribute->atttypmod;
-	column.collation = attribute->attcollation;
+	column.type = type;
+	column.typmod = column.declared_typmod = typmod;
 	column.base_type = pg::call([&] { return getBaseTypeAndTypmod(column.type, &column.typmod); });
+	column.element = element_of(column, options);
+	if (column.element != nullptr) {
+		column.kind = Kind::kArray;
+		return;
+	}
 	column.kind = known_kind(column).kind;
 	if (!options.bson_type.empty())
 		column.bson_type = column.written_type = asked_type(column, "bson_type", options.bson_type);
@@ -114,7 +144,8 @@ Column column_of(Oid relation, Form_pg_attribute attribute)
 	column.path = options.path.value_or(column.name);
 	column.parts = path_parts(column.path);
 	column.generated = attribute->attgenerated != '\0';
-	set_type(column, attribute, options);
+	column.collation = attribute->attcollation;
+	set_type(column, attribute->atttypid, attribute->atttypmod, options);
 	if (column.whole_document() && column.kind != Kind::kJsonb)
 		pg::fail(ERRCODE_FDW_INVALID_DATA_TYPE,
 				 "column \"" + column.name + "\" must be of type jsonb",

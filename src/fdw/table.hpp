@@ -21,6 +21,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,8 @@ enum class Kind : uint8_t {
 	kTimestamp,
 	kDate,
 	kUuid,
-	kJsonb
+	kJsonb,
+	kArray
 };
 
 /* No type of BSON has this number. */
@@ -61,6 +63,7 @@ struct Column {
 	bson_type_t bson_type = kAnyType;	 /* the only one that is read */
 	bson_type_t written_type = kAnyType; /* what a value is written as */
 	bool generated = false;
+	std::shared_ptr<const Column> element; /* what the elements of an array are */
 
 	bool domain() const { return type != base_type; }
 	bool whole_document() const { return parts.empty(); }

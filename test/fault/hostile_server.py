@@ -32,11 +32,31 @@ def message(kind, rest, length=None):
     return lambda request: struct.pack("<iiii", 16 + len(rest) if length is None else length, 1, request, kind) + rest
 
 
+def sections(body):
+    """The documents of a message as raw BSON: the command, and what is sent along with it (rows of an insert)."""
+    at, found = 4, []
+    while at < len(body):
+        kind, size = body[at], struct.unpack_from("<i", body, at + 1)[0]
+        if kind == 0:
+            found.insert(0, body[at + 1:at + 1 + size])
+        else:
+            inner = body.index(b"\0", at + 5) + 1
+            while inner < at + 1 + size:
+                length, = struct.unpack_from("<i", body, inner)
+                found.append(body[inner:inner + length])
+                inner += length
+        at += 1 + size
+    return found
+
+
 class HostileServer:
-    """answers maps a command to a dict, to raw BSON or to a message; hello is added to the greeting."""
+    """answers maps a command to a dict, to raw BSON or to a message; hello is added to the greeting.
+
+    received has the sections of every command but greetings."""
 
     def __init__(self, answers, hello=None):
         self.answers, self.hello = answers, {**HELLO, **(hello or {})}
+        self.received = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.host = f"127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -66,8 +86,10 @@ class HostileServer:
     def _answer(self, kind, body):
         if kind == OP_QUERY:
             return message(OP_REPLY, struct.pack("<iqii", 0, 0, 0, 1) + bson.encode(self.hello))
-        size, = struct.unpack_from("<i", body, 5)
-        command = next(iter(bson.decode(body[5:5 + size])))
+        parts = sections(body)
+        command = next(iter(bson.decode(parts[0])))
+        if command.lower() not in ("hello", "ismaster"):
+            self.received.append(parts)
         answer = self.hello if command.lower() in ("hello", "ismaster") else self.answers.get(command, {"ok": 1.0})
         answer = answer() if callable(answer) and answer.__code__.co_argcount == 0 else answer
         if callable(answer):
