@@ -4,12 +4,15 @@
 CREATE TABLE reconcile.pack (
 	name        text PRIMARY KEY,
 	description text NOT NULL,
-	options     jsonb NOT NULL CHECK (jsonb_typeof(options) = 'object')
+	options     jsonb NOT NULL CHECK (jsonb_typeof(options) = 'object'),
+	settle      text
 );
 COMMENT ON TABLE reconcile.pack IS 'packs that come with the extension; read view reconcile.packs';
 COMMENT ON COLUMN reconcile.pack.name IS 'name of the pack';
 COMMENT ON COLUMN reconcile.pack.description IS 'what it is for';
 COMMENT ON COLUMN reconcile.pack.options IS 'its options with their defaults; null stands for a text that is required';
+COMMENT ON COLUMN reconcile.pack.settle IS
+	'function of schema reconcile that takes the options and returns them with what the database itself decides, if there is one';
 
 -- What a pack consists of, as data.  Texts are templates, see reconcile.pack_sql:
 -- they name tables and columns as the pack's documentation does.
@@ -27,7 +30,7 @@ COMMENT ON COLUMN reconcile.pack_layout.pack IS 'the pack';
 COMMENT ON COLUMN reconcile.pack_layout.table_name IS 'usual name of the table';
 COMMENT ON COLUMN reconcile.pack_layout.position IS 'tables are made in this order';
 COMMENT ON COLUMN reconcile.pack_layout.columns IS
-	'name, type and what follows the type in CREATE TABLE; the type @table.column@ is the type which that column has here';
+	'name, type and what follows the type in CREATE TABLE; the type @table.column@ is the type which that column has here; with OPTIONAL before what follows a column is not added to a table that is there, with OPTIONAL alone never made';
 COMMENT ON COLUMN reconcile.pack_layout.constraints IS 'templates of its constraints and, beginning with INDEX or UNIQUE INDEX, indexes';
 
 CREATE TABLE reconcile.pack_object (
@@ -38,6 +41,7 @@ CREATE TABLE reconcile.pack_object (
 	on_table    text CHECK ((on_table IS NOT NULL) = (type = 'trigger')),
 	definition  text NOT NULL,
 	description text NOT NULL,
+	is_guard    boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (pack, name)
 );
 COMMENT ON TABLE reconcile.pack_object IS 'functions, views and triggers that packs make over the tables of a user';
@@ -49,6 +53,7 @@ COMMENT ON COLUMN reconcile.pack_object.on_table IS 'usual name of the table of 
 COMMENT ON COLUMN reconcile.pack_object.definition IS
 	'template of what follows its name in CREATE: (arguments) RETURNS ..., AS SELECT ..., AFTER INSERT ON @table@ ...';
 COMMENT ON COLUMN reconcile.pack_object.description IS 'what it is for';
+COMMENT ON COLUMN reconcile.pack_object.is_guard IS 'whether it is made only where the option guards is not "none"';
 
 CREATE TABLE reconcile.pack_rule (
 	pack         text REFERENCES reconcile.pack,
@@ -244,9 +249,9 @@ CREATE FUNCTION reconcile.pack_sql(options jsonb, template text, this_table text
 			THEN reconcile.pack_column(options, coalesce(nullif(split_part(hole.name, '.', 1), ''), this_table),
 			                           split_part(hole.name, '.', 2))
 			ELSE reconcile.pack_table(options, hole.name) END, ''), '' ORDER BY piece.n)
-		FROM regexp_split_to_table(template, '@[''a-z0-9_.]+@') WITH ORDINALITY AS piece(text, n)
+		FROM regexp_split_to_table(template, '@[''A-Za-z0-9_.]+@') WITH ORDINALITY AS piece(text, n)
 		LEFT JOIN (SELECT found[1] AS name, n
-		           FROM regexp_matches(template, '@([''a-z0-9_.]+)@', 'g') WITH ORDINALITY AS m(found, n)) AS hole
+		           FROM regexp_matches(template, '@([''A-Za-z0-9_.]+)@', 'g') WITH ORDINALITY AS m(found, n)) AS hole
 		  USING (n);
 	END;
 COMMENT ON FUNCTION reconcile.pack_sql(jsonb, text, text) IS
@@ -415,8 +420,8 @@ CREATE FUNCTION reconcile.pack_create_table(pack text, options jsonb, wanted tex
 AS $$
 BEGIN
 	EXECUTE (SELECT format('CREATE TABLE %s (%s)', reconcile.pack_table(options, wanted), string_agg(concat_ws(' ',
-		reconcile.pack_column(options, wanted, c.name), c.type, c.rest), ', ' ORDER BY c.position))
-		FROM reconcile.pack_columns(pack, options) c WHERE c.table_name = wanted);
+		reconcile.pack_column(options, wanted, c.name), c.type, regexp_replace(c.rest, '^OPTIONAL ', '')), ', ' ORDER BY c.position))
+		FROM reconcile.pack_columns(pack, options) c WHERE c.table_name = wanted AND c.rest IS DISTINCT FROM 'OPTIONAL');
 END $$;
 REVOKE ALL ON FUNCTION reconcile.pack_create_table(text, jsonb, text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pack_create_table(text, jsonb, text) IS
@@ -464,6 +469,11 @@ BEGIN
 			IF wish.table_name <> ALL (fresh) THEN
 				RETURN NEXT;
 			END IF;
+		ELSIF EXISTS (SELECT FROM reconcile.pack_columns(pack, options) o
+		              WHERE o.table_name = wish.table_name AND o.name = ANY (wish.columns) AND o.rest LIKE 'OPTIONAL%'
+		                AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(wish.target) AND NOT a.attisdropped
+		                                AND quote_ident(a.attname) = reconcile.pack_column(options, o.table_name, o.name))) THEN
+			CONTINUE;  -- it is about a column that the table does without
 		ELSE
 			action := 'differs';
 			detail := text || ' ' || reconcile.pack_constraint_difference(to_regclass(wish.target), wish.kind,
@@ -490,11 +500,12 @@ DECLARE
 BEGIN
 	FOR wanted IN
 		SELECT l.table_name, array_agg(ARRAY[coalesce(options -> 'columns' -> l.table_name ->> c.name, c.name), c.type, c.rest]
-		                               ORDER BY c.position) AS columns,
-		       array_agg(c.name ORDER BY c.position) AS names
+		                               ORDER BY c.position) FILTER (WHERE coalesce(c.rest, '') NOT LIKE 'OPTIONAL%') AS columns,
+		       array_agg(c.name ORDER BY c.position) FILTER (WHERE coalesce(c.rest, '') NOT LIKE 'OPTIONAL%') AS names
 		FROM reconcile.pack_layout l
 		JOIN reconcile.pack_columns(pack_ensure_tables.pack, pack_ensure_tables.options) c USING (table_name)
-		WHERE l.pack = pack_ensure_tables.pack GROUP BY l.table_name, l.position ORDER BY l.position
+		WHERE l.pack = pack_ensure_tables.pack AND c.rest IS DISTINCT FROM 'OPTIONAL'
+		GROUP BY l.table_name, l.position ORDER BY l.position
 	LOOP
 		object := reconcile.pack_table(options, wanted.table_name);
 		detail := NULL;
@@ -520,6 +531,56 @@ END $$;
 REVOKE ALL ON FUNCTION reconcile.pack_ensure_tables(text, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pack_ensure_tables(text, jsonb, boolean) IS
 	'used by packs: makes the tables and columns that are missing, reports what differs; changes the schema unless dry_run';
+
+-- A unique index that a pack cannot do without, or that the system should have
+-- had, on a table that was there before.  NULL counts as a value.  Where rows
+-- share a key it cannot be made: then it is reported with those rows, or, for
+-- an index that the invariants need, refused with them.
+CREATE FUNCTION reconcile.pack_ensure_unique(options jsonb, table_name text, columns text[], needed boolean, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	target   constant text := reconcile.pack_table(options, table_name);
+	names    constant text[] := ARRAY(SELECT reconcile.pack_column(options, table_name, c)
+	                                  FROM unnest(columns) WITH ORDINALITY AS u(c, n) ORDER BY n);
+	list     constant text := array_to_string(names, ', ');
+	nullable constant boolean := EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(target)
+	                                     AND quote_ident(a.attname) = ANY (names) AND NOT a.attnotnull);
+	twice    record;
+BEGIN
+	IF to_regclass(target) IS NULL OR EXISTS (
+		SELECT FROM pg_index i
+		WHERE i.indrelid = to_regclass(target) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+		  AND (i.indnullsnotdistinct OR NOT nullable) AND i.indnkeyatts = cardinality(names)
+		  AND names <@ (SELECT array_agg(quote_ident(a.attname)) FROM pg_attribute a
+		                WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey))) THEN
+		RETURN;
+	END IF;
+	object := target;
+	detail := format('UNIQUE%s (%s)', CASE WHEN nullable THEN ' NULLS NOT DISTINCT' ELSE '' END, list);
+	EXECUTE format('SELECT count(*) AS rows, jsonb_build_array(%s)::text AS key FROM %s GROUP BY %s HAVING count(*) > 1 ORDER BY 2 LIMIT 1',
+		list, target, list) INTO twice;
+	IF twice.key IS NOT NULL AND needed THEN
+		RAISE unique_violation USING
+			MESSAGE = format('%s rows of %s have the same (%s)', twice.rows, target, list),
+			DETAIL = format('They are %s. The pack needs a unique index there.', twice.key),
+			HINT = format('Find all: SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1; then change all but one of each.', list, target, list);
+	ELSIF twice.key IS NOT NULL THEN
+		action := 'differs';
+		detail := format('%s is missing, and cannot be made: %s rows have %s', detail, twice.rows, twice.key);
+	ELSE
+		action := 'add constraint';
+		IF NOT dry_run THEN
+			EXECUTE format('CREATE UNIQUE INDEX ON %s (%s)%s', target, list, CASE WHEN nullable THEN ' NULLS NOT DISTINCT' ELSE '' END);
+		END IF;
+	END IF;
+	RETURN NEXT;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_unique(jsonb, text, text[], boolean, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_unique(jsonb, text, text[], boolean, boolean) IS
+	'used by packs: makes a unique index on a table that was there before, or says which rows are in its way; changes the schema unless dry_run';
 
 -- What a pack made is known by its comment, which goes wherever the object
 -- goes, and which only an owner can write.
@@ -551,7 +612,7 @@ DECLARE
 	comment text;
 BEGIN
 	FOR wanted IN SELECT o.*, reconcile.pack_table(options, o.on_table) AS target FROM reconcile.pack_object o
-		WHERE o.pack = pack_ensure_objects.pack ORDER BY o.position
+		WHERE o.pack = pack_ensure_objects.pack AND NOT (o.is_guard AND options ->> 'guards' = 'none') ORDER BY o.position
 	LOOP
 		identity := CASE wanted.type WHEN 'trigger' THEN quote_ident(wanted.name)
 		                             ELSE reconcile.pack_table(options, wanted.name) END;
@@ -851,6 +912,7 @@ CREATE FUNCTION reconcile.install_pack(pack text, options jsonb DEFAULT '{}', dr
 AS $$
 DECLARE
 	settled    jsonb := reconcile.pack_options(pack, options);
+	settle     constant text := (SELECT p.settle FROM reconcile.pack p WHERE p.name = pack);
 	invariants text[] := '{}';
 	objects    text[] := '{}';
 BEGIN
@@ -859,6 +921,9 @@ BEGIN
 	END IF;
 	IF NOT dry_run THEN
 		PERFORM pg_advisory_xact_lock(1919247726, hashtext('pack ' || pack));
+	END IF;
+	IF settle IS NOT NULL THEN
+		EXECUTE format('SELECT reconcile.%I($1)', settle) INTO settled USING settled;
 	END IF;
 	FOR action, object, detail IN
 		EXECUTE format('SELECT * FROM reconcile.%I($1, $2)', 'install_' || pack) USING settled, dry_run
