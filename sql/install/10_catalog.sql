@@ -49,6 +49,7 @@ CREATE TABLE reconcile.run (
 	plan              bigint,
 	record            text NOT NULL CHECK (record IN ('xmin', 'rows')),
 	columns           text[],
+	key               text[] NOT NULL,
 	filled            text[] CHECK (record = 'rows' OR filled IS NULL),
 	xids              xid8[] NOT NULL,
 	system_identifier bigint NOT NULL,
@@ -79,6 +80,7 @@ COMMENT ON COLUMN reconcile.run.target IS 'the table that was written';
 COMMENT ON COLUMN reconcile.run.plan IS 'the plan that it applies, NULL when it took what was missing';
 COMMENT ON COLUMN reconcile.run.record IS 'how its rows are known: by xmin, or recorded in reconcile.run_row';
 COMMENT ON COLUMN reconcile.run.columns IS 'the columns of its recorded rows';
+COMMENT ON COLUMN reconcile.run.key IS 'the columns by which its rows were found; a recorded row of a table without primary key is known by them';
 COMMENT ON COLUMN reconcile.run.filled IS 'the columns that a fill may have written, NULL when the run inserted rows';
 COMMENT ON COLUMN reconcile.run.xids IS 'transaction ids that the rows of the run carry as xmin';
 COMMENT ON COLUMN reconcile.run.system_identifier IS 'the cluster in which xids mean something';

@@ -172,6 +172,22 @@ Write Filling::write() const
 			SPI_OK_UPDATE};
 }
 
+/* read_back: a document store changes many documents at once and says how many
+ * it did.  Those that are as they should be now, and were not before, are ours;
+ * one that somebody else made so meanwhile cannot be told from them. */
+std::optional<std::string> Filling::read_back() const
+{
+	if (!target_.observed())
+		return std::nullopt;
+	std::vector<std::string> columns;
+	for (const Column &c : target_.columns())
+		if (!c.dropped)
+			columns.push_back("x." + pg::quoted(c.name));
+	return "SELECT " + pg::joined(columns, ", ") + " FROM " + target_.name() + " AS x JOIN " +
+		   pg::quoted(kWorkList) + " AS e ON " + key_equality() + " WHERE NOT " +
+		   deviates_in_any(filled_);
+}
+
 /* not_kept: what a trigger stores otherwise would be written by every repair. */
 std::optional<std::string> Filling::not_kept() const
 {

@@ -34,6 +34,8 @@ public:
 	std::string still_due() const override;
 	TupleDesc work_list_row_type() const override;
 	Write write() const override;
+	bool is_observed() const override { return false; }
+	std::optional<std::string> read_back() const override;
 	std::optional<std::string> writable() const override { return std::nullopt; }
 	std::optional<std::string> not_kept() const override;
 	bool may_write_twice() const override { return false; }

@@ -94,6 +94,15 @@ bool Insertion::needs_distinct() const
 	return key_can_repeat() || target_.foreign();
 }
 
+std::vector<std::string> Insertion::recorded_columns() const
+{
+	std::vector<std::string> columns;
+	for (const Column &column : target_.columns())
+		if (!column.dropped && !column.whole_document)
+			columns.push_back(column.name);
+	return columns;
+}
+
 std::string Insertion::recorded() const
 {
 	return "SELECT " + row_as_json("t", target_.json_columns()) + ", NULL::pg_catalog.jsonb FROM " +

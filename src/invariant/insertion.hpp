@@ -23,12 +23,14 @@ public:
 	std::string still_due() const override;
 	TupleDesc work_list_row_type() const override;
 	Write write() const override;
+	bool is_observed() const override { return target_.observed(); }
+	std::optional<std::string> read_back() const override { return std::nullopt; }
 	std::optional<std::string> writable() const override;
 	std::optional<std::string> not_kept() const override;
 	bool may_write_twice() const override { return key_can_repeat(); }
 	bool needs_distinct() const override;
 	bool needs_rows() const override { return !target_.xmin_identifies(); }
-	std::vector<std::string> recorded_columns() const override { return target_.column_names(); }
+	std::vector<std::string> recorded_columns() const override;
 	std::vector<std::string> filled_columns() const override { return {}; }
 	std::string recorded() const override;
 	std::string to_json() const override;

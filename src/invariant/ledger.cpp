@@ -40,36 +40,38 @@ Datum xid8_array(const std::vector<uint64> &xids)
 void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 			   const std::string &state, const std::string &run_by)
 {
-	spi.run("INSERT INTO reconcile.run (run_id, invariant, pack, state, planned, changed,"
-			" already_present, failed, started_at, finished_at, run_by, target, record, xids,"
-			" system_identifier, database, definition, owner, search_path, plan, columns, filled)"
-			" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9,"
-			"  CASE WHEN $4 <> 'running' THEN clock_timestamp() END, $10, $11, $12,"
-			"  $13, s.system_identifier, d.oid, md5($14), $15, $16, $17,"
-			"  CASE $12 WHEN 'rows' THEN $18 END, nullif($19, '{}')"
-			" FROM pg_control_system() s, pg_database d"
-			" WHERE d.datname = current_database()",
-			SPI_OK_INSERT,
-			pg::Args()
-				.add(run.run_id)
-				.add(definition.name)
-				.add(definition.pack)
-				.add(state)
-				.add(run.planned)
-				.add(run.changed)
-				.add(state == "running" ? int64(0) : run.already_present())
-				.add(run.failed)
-				.add(TIMESTAMPTZOID, TimestampTzGetDatum(run.started_at))
-				.add(run_by)
-				.add(REGCLASSOID, ObjectIdGetDatum(definition.target))
-				.add(std::string(run.rows_recorded ? "rows" : "xmin"))
-				.add(XID8ARRAYOID, xid8_array(run.xids))
-				.add(fingerprint(definition))
-				.add(REGROLEOID, ObjectIdGetDatum(definition.owner))
-				.add(definition.search_path)
-				.add(run.plan)
-				.add(run.columns)
-				.add(run.filled));
+	spi.run(
+		"INSERT INTO reconcile.run (run_id, invariant, pack, state, planned, changed,"
+		" already_present, failed, started_at, finished_at, run_by, target, record, xids,"
+		" system_identifier, database, definition, owner, search_path, plan, columns, filled, key)"
+		" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9,"
+		"  CASE WHEN $4 <> 'running' THEN clock_timestamp() END, $10, $11, $12,"
+		"  $13, s.system_identifier, d.oid, md5($14), $15, $16, $17,"
+		"  CASE $12 WHEN 'rows' THEN $18 END, nullif($19, '{}'), $20"
+		" FROM pg_control_system() s, pg_database d"
+		" WHERE d.datname = current_database()",
+		SPI_OK_INSERT,
+		pg::Args()
+			.add(run.run_id)
+			.add(definition.name)
+			.add(definition.pack)
+			.add(state)
+			.add(run.planned)
+			.add(run.changed)
+			.add(state == "running" ? int64(0) : run.already_present())
+			.add(run.failed)
+			.add(TIMESTAMPTZOID, TimestampTzGetDatum(run.started_at))
+			.add(run_by)
+			.add(REGCLASSOID, ObjectIdGetDatum(definition.target))
+			.add(std::string(run.rows_recorded ? "rows" : "xmin"))
+			.add(XID8ARRAYOID, xid8_array(run.xids))
+			.add(fingerprint(definition))
+			.add(REGROLEOID, ObjectIdGetDatum(definition.owner))
+			.add(definition.search_path)
+			.add(run.plan)
+			.add(run.columns)
+			.add(run.filled)
+			.add(definition.key));
 }
 
 void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
@@ -151,14 +153,14 @@ PastRun past_run(int64 run_id, bool lock)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	uint64 const found =
-		spi.run(std::string("SELECT r.invariant, r.changed, r.target::oid,"
-							" r.owner::oid, r.search_path,"
-							" r.record = 'rows',"
-							" r.xids::text[], reconcile.undo_refusal(r),"
-							" r.columns, r.filled FROM reconcile.run r WHERE r.run_id = $1") +
-					(lock ? " FOR UPDATE" : ""),
-				SPI_OK_SELECT, pg::Args().add(run_id));
+	uint64 const found = spi.run(
+		std::string("SELECT r.invariant, r.changed, r.target::oid,"
+					" r.owner::oid, r.search_path,"
+					" r.record = 'rows',"
+					" r.xids::text[], reconcile.undo_refusal(r),"
+					" r.columns, r.filled, r.key FROM reconcile.run r WHERE r.run_id = $1") +
+			(lock ? " FOR UPDATE" : ""),
+		SPI_OK_SELECT, pg::Args().add(run_id));
 	if (found == 0)
 		no_such_run(run_id);
 	PastRun run;
@@ -174,6 +176,7 @@ PastRun past_run(int64 run_id, bool lock)
 	run.undo_refusal = spi.text(0, 8);
 	run.columns = spi.texts(0, 9);
 	run.filled = spi.texts(0, 10);
+	run.key = spi.texts(0, 11);
 	return run;
 }
 

@@ -89,8 +89,9 @@ struct PastRun {
 	std::string search_path;
 	bool rows_recorded = false;
 	std::vector<std::string> columns; /* of the recorded rows */
-	std::vector<std::string> filled;  /* columns whose values it wrote, if it inserted no rows */
-	std::vector<TransactionId> xids;  /* as rows carry them: 32 bits */
+	std::vector<std::string> key;
+	std::vector<std::string> filled; /* columns whose values it wrote, if it inserted no rows */
+	std::vector<TransactionId> xids; /* as rows carry them: 32 bits */
 	std::optional<std::string> undo_refusal;
 };
 

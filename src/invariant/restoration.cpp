@@ -9,6 +9,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/sqlstates.hpp"
 #include "invariant/undoing.hpp"
 #include "pg/text.hpp"
 
@@ -85,8 +86,13 @@ Undone Restoration::work(pg::Spi &spi, bool dry_run)
 				rows,
 			SPI_OK_SELECT);
 	Undone undone;
+	int64 const there = spi.number(0, 1);
+	if (there > run_.changed)
+		pg::fail(kUndoRefused, "run " + std::to_string(run_.run_id) + " cannot be undone",
+				 std::to_string(there) + " rows are as it left them but it wrote " +
+					 std::to_string(run_.changed) + ".");
 	undone.restored = spi.number(0, 2);
-	undone.kept_referenced = spi.number(0, 1) - undone.restored;
+	undone.kept_referenced = there - undone.restored;
 	undone.already_gone = gone(spi);
 	if (!dry_run) {
 		std::vector<std::string> changes;

@@ -69,6 +69,12 @@ public:
 	virtual Write write() const = 0;
 	Write write_returning() const;
 
+	/* is_observed tells whether the store tells of each row that write() does.
+	 * Where it neither does nor can return them, read_back yields the rows of the
+	 * target that are as the work list wants them. */
+	virtual bool is_observed() const = 0;
+	virtual std::optional<std::string> read_back() const = 0;
+
 	/* writable yields the rows of the work list that nothing but their values
 	 * can keep from being written; nothing when that is all of them. */
 	virtual std::optional<std::string> writable() const = 0;

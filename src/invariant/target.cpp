@@ -57,7 +57,8 @@ constexpr const char *kColumns =
 	"   AND (p.refclassid = 'pg_proc'::regclass AND p.refobjid IN"
 	"         (SELECT f.oid FROM pg_proc f WHERE f.provolatile = 'v')"
 	"        OR p.refclassid = 'pg_class'::regclass AND p.refobjid IN"
-	"         (SELECT s.oid FROM pg_class s WHERE s.relkind = 'S')))"
+	"         (SELECT s.oid FROM pg_class s WHERE s.relkind = 'S'))),"
+	" 'path=' = ANY (a.attfdwoptions)"
 	" FROM pg_attribute a LEFT JOIN pg_attrdef d"
 	"  ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
 	" LEFT JOIN pg_type t ON t.oid = a.atttypid"
@@ -81,6 +82,8 @@ Column column_of(const pg::Spi &spi, uint64 row)
 	column.required = spi.truth(row, 11);
 	column.refuses_null = spi.truth(row, 12);
 	column.counted = spi.truth(row, 13);
+	column.whole_document = spi.truth(row, 14);
+	column.milliseconds = false;
 	column.base = column.dropped ? InvalidOid : pg::call([&] {
 		return getBaseTypeAndTypmod(column.type, &column.base_typmod);
 	});
@@ -125,8 +128,12 @@ Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table)
 	commands_ = spi.number(0, 8);
 
 	uint64 rows = spi.run(kColumns, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
-	for (uint64 row = 0; row < rows; row++)
+	for (uint64 row = 0; row < rows; row++) {
 		columns_.push_back(column_of(spi, row));
+		Oid const base = columns_.back().base;
+		columns_.back().milliseconds =
+			observed_ && (base == TIMESTAMPOID || base == TIMESTAMPTZOID);
+	}
 }
 
 const Column *Target::column(const std::string &name) const
@@ -181,10 +188,8 @@ std::vector<std::string> Target::primary_key() const
 	return columns;
 }
 
-TupleDesc Target::written_row_type() const
+TupleDesc Target::row_type() const
 {
-	if (!observed_)
-		return row_type_of(json_columns());
 	return pg::call([&] {
 		Relation relation = table_open(oid_, AccessShareLock);
 		TupleDesc row_type = CreateTupleDescCopy(RelationGetDescr(relation));

@@ -40,7 +40,9 @@ struct Column {
 	std::string generated;						   /* 's': computed by the table */
 	std::string identity;						   /* 'a': always by the table, 'd': by default */
 	std::optional<std::string> default_expression; /* of a generated column: its expression */
-	bool counted; /* the default takes a number from a sequence, or may do so */
+	bool whole_document;						   /* shows what the other columns write */
+	bool milliseconds; /* a time in a store that keeps no microseconds */
+	bool counted;	   /* the default takes a number from a sequence, or may do so */
 };
 
 struct Arbiter {
@@ -97,9 +99,8 @@ public:
 	/* json_columns lists them for row_as_json(). */
 	std::vector<JsonColumn> json_columns() const;
 
-	/* written_row_type is the type in which written rows come back: an observer
-	 * sees the dropped columns as well. */
-	TupleDesc written_row_type() const;
+	/* row_type is the table's row type, dropped columns included. */
+	TupleDesc row_type() const;
 
 	/* check_kind refuses what cannot be a target. */
 	void check_kind() const;

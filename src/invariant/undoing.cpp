@@ -42,11 +42,6 @@ constexpr const char *kForeignKeys =
 	" AND f.conparentid = 0"
 	" GROUP BY f.oid, f.conrelid ORDER BY f.oid";
 
-bool contains(const std::vector<std::string> &names, const std::string &name)
-{
-	return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 } // namespace
 
 std::vector<Reference> references_to(Oid table)
@@ -102,16 +97,11 @@ std::string Undoing::recorded() const
 	return pg::quoted(kRecorded) + " l, " + rows_of_json("l.row", columns, "p");
 }
 
-/* identity are the columns that say which row of the target is meant: its
- * primary key, or what a fill found it by; none when there is neither. */
+/* identity are the columns that say which row of the target is meant. */
 std::vector<std::string> Undoing::identity() const
 {
-	std::vector<std::string> columns = target_.primary_key();
-	if (columns.empty() && !run_.filled.empty())
-		for (const std::string &column : run_.columns)
-			if (!contains(run_.filled, column))
-				columns.push_back(column);
-	return columns;
+	std::vector<std::string> const columns = target_.primary_key();
+	return columns.empty() ? run_.key : columns;
 }
 
 /* same_row is the condition on t and p to be the same row. */
@@ -121,14 +111,15 @@ std::string Undoing::same_row() const
 	for (const std::string &name : identity())
 		parts.push_back(
 			equality(*target_.column(name), "t." + pg::quoted(name), "p." + pg::quoted(name)));
-	return parts.empty() ? "true" : pg::joined(parts, " AND ");
+	return pg::joined(parts, " AND ");
 }
 
 /* same_value is the condition on t and p to be equal in a recorded column; a
  * type without equality is compared as it prints. */
 std::string Undoing::same_value(const std::string &column) const
 {
-	std::string const name = pg::quoted(column), t = "t." + name, p = "p." + name;
+	std::string const name = pg::quoted(column), t = "t." + name,
+					  p = as_kept(*target_.column(column), "p." + name);
 	Oid const equal = equality_operator(target_.column(column)->type);
 	return "(" +
 		   (OidIsValid(equal) ? t + " " + pg::operator_name(equal) + " " + p
@@ -141,7 +132,7 @@ std::string Undoing::same_value(const std::string &column) const
 /* gone counts the recorded rows of which nothing is left. */
 int64 Undoing::gone(pg::Spi &spi) const
 {
-	if (!run_.rows_recorded || identity().empty())
+	if (!run_.rows_recorded)
 		return 0;
 	spi.run("SELECT pg_catalog.count(*) FROM " + recorded() + " WHERE NOT EXISTS (SELECT FROM " +
 				target_.name() + " t WHERE " + same_row() + ")",

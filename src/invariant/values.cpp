@@ -129,6 +129,11 @@ std::string distinctness(const Column &column, const std::string &value, const s
 		   nullness(column.base, given) + "))";
 }
 
+std::string as_kept(const Column &column, const std::string &value)
+{
+	return column.milliseconds ? "pg_catalog.date_trunc('milliseconds', " + value + ")" : value;
+}
+
 std::string as_stored(const Column &column, Oid from, const std::string &value)
 {
 	std::string stored;
@@ -149,7 +154,7 @@ std::string as_stored(const Column &column, Oid from, const std::string &value)
 	case TIMESTAMPOID:
 	case TIMESTAMPTZOID:
 	case INTERVALOID:
-		stored = value + "::" + pg::type_name(column.base, column.base_typmod);
+		stored = as_kept(column, value + "::" + pg::type_name(column.base, column.base_typmod));
 		break;
 	default:
 		stored = value + "::" + pg::type_name(column.base);

@@ -33,6 +33,9 @@ std::string nullness(Oid type, const std::string &value);
  * domain equals none, and the target refuses it when it is written. */
 std::string as_stored(const Column &column, Oid from, const std::string &value);
 
+/* as_kept returns a value of a column as it is when it is read again. */
+std::string as_kept(const Column &column, const std::string &value);
+
 /* made_value stands for a value that the table would make itself. */
 std::string made_value(const Column &column);
 

@@ -118,7 +118,9 @@ Writer::Writer(const Definition &definition, const Statements &statements, bool 
 	  run_(run), refused_(refused)
 {
 	if (run.rows_recorded)
-		written_ = std::make_unique<pg::WorkList>(statements.target().written_row_type());
+		written_ = std::make_unique<pg::WorkList>(
+			statements.is_observed() ? statements.target().row_type()
+									 : row_type_of(statements.target().json_columns()));
 }
 
 void Writer::write(pg::WorkList &list)
@@ -126,7 +128,7 @@ void Writer::write(pg::WorkList &list)
 	if (list.size() == 0)
 		return;
 
-	bool const observed = statements_.target().observed();
+	bool const observed = statements_.is_observed();
 	Outcome outcome;
 	pg::WorkList refused(refused_.row_type());
 	auto failure = pg::attempt([&] {
@@ -171,20 +173,23 @@ std::unique_ptr<pg::WorkList> Writer::written_as_json(pg::WorkList &list) const
 	return json;
 }
 
-/* write_list writes a list into a table of PostgreSQL. */
+/* write_list writes a list by one statement. */
 Writer::Outcome Writer::write_list(pg::WorkList &list)
 {
 	pg::Spi spi;
 	spi.expose(kWorkList, list);
 	Outcome outcome;
-	if (written_ == nullptr) {
+	auto const read_back = statements_.read_back();
+	if (written_ == nullptr || read_back) {
 		Write const write = statements_.write();
 		outcome.rows = static_cast<int64>(spi.run(write.sql, write.done));
-	} else {
+	}
+	if (written_ != nullptr) {
 		/* rows of a subtransaction that fails must not stay in the list */
 		pg::WorkList rows(written_->row_type());
-		Write const write = statements_.write_returning();
-		outcome.rows = static_cast<int64>(spi.collect(write.sql, write.done, rows));
+		Write const look =
+			read_back ? Write{*read_back, SPI_OK_SELECT} : statements_.write_returning();
+		outcome.rows = static_cast<int64>(spi.collect(look.sql, look.done, rows));
 		written_->append_slice(rows, 0, rows.size());
 	}
 	outcome.xid = current_xid();
