@@ -119,6 +119,7 @@ def real_names(page):
         ("database 'app'", f"database '{name}'"),
         ("\"app.", f"\"{name}."),
         (": app.", f": {name}."),
+        ("FOREIGN SCHEMA app ", f"FOREIGN SCHEMA {name} "),
     ]
 
 

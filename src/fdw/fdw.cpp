@@ -3,12 +3,13 @@
  * fdw.cpp
  *	  The foreign data wrapper reconcile_mongo: what PostgreSQL calls.
  *
- * Importing schemas and ANALYZE are not offered; PostgreSQL itself says so.
+ * ANALYZE is not offered; PostgreSQL itself says so.
  *
  *-------------------------------------------------------------------------
  */
 #include "fdw/change.hpp"
 #include "fdw/identity.hpp"
+#include "fdw/import.hpp"
 #include "fdw/modify.hpp"
 #include "fdw/scan.hpp"
 
@@ -45,6 +46,8 @@ RECONCILE_FUNCTION(reconcile_mongo_handler)
 	routine->ExecForeignUpdate = pg::entry<fdw::update>;
 	routine->ExecForeignDelete = pg::entry<fdw::remove>;
 	routine->ExplainForeignModify = pg::entry<fdw::explain_modify>;
+
+	routine->ImportForeignSchema = pg::entry<fdw::import_schema>;
 
 	return PointerGetDatum(routine);
 }

@@ -80,19 +80,21 @@ Options options_of(List *list)
 	return options;
 }
 
-[[noreturn]] void invalid_option(const std::string &name, const std::vector<std::string> &valid,
-								 const char *where, const std::string &hint = {})
-{
-	pg::fail(ERRCODE_FDW_INVALID_OPTION_NAME, "invalid option \"" + name + "\"",
-			 std::string("Valid options of ") + where + " are: " + pg::joined(valid, ", ") + ".",
-			 hint.empty() ? pg::did_you_mean(name, valid) : hint);
-}
-
 [[noreturn]] void invalid_value(const std::string &name, const std::string &value,
 								const std::string &hint)
 {
 	pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
 			 "invalid value for option \"" + name + "\": \"" + value + "\"", {}, hint);
+}
+
+} // namespace
+
+void invalid_option(const std::string &name, const std::vector<std::string> &valid,
+					const char *where, const std::string &hint)
+{
+	pg::fail(ERRCODE_FDW_INVALID_OPTION_NAME, "invalid option \"" + name + "\"",
+			 std::string("Valid options of ") + where + " are: " + pg::joined(valid, ", ") + ".",
+			 hint.empty() ? pg::did_you_mean(name, valid) : hint);
 }
 
 bool truth_from(const std::string &name, const std::string &value)
@@ -102,6 +104,17 @@ bool truth_from(const std::string &name, const std::string &value)
 		invalid_value(name, value, "Write true or false.");
 	return truth;
 }
+
+int64_t sample_size_from(const std::string &name, const std::string &value)
+{
+	bool const digits = !value.empty() && value.size() <= 15 &&
+						value.find_first_not_of("0123456789") == std::string::npos;
+	if (!digits)
+		invalid_value(name, value, "Write a whole number, or 0 for all documents.");
+	return std::stoll(value);
+}
+
+namespace {
 
 /* number_from reads a whole number from 1 to the largest batch. */
 int32_t batch_size_from(const std::string &name, const std::string &value)

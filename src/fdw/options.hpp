@@ -70,6 +70,15 @@ std::vector<std::string> path_parts(const std::string &path);
 /* is_position tells whether a name in a path is one of an array's element. */
 bool is_position(const std::string &name);
 
+/* Values of options: a word for true or false, and a number of documents that
+ * may be 0.  Raise 22023 for another value. */
+bool truth_from(const std::string &name, const std::string &value);
+int64_t sample_size_from(const std::string &name, const std::string &value);
+
+/* invalid_option raises HV00D with the valid names of a place. */
+[[noreturn]] void invalid_option(const std::string &name, const std::vector<std::string> &valid,
+								 const char *where, const std::string &hint = {});
+
 /* sqlstate_number packs an SQLSTATE of five characters. */
 int sqlstate_number(const char *sqlstate);
 

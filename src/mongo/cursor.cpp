@@ -30,6 +30,21 @@ static Document options_of(const Query &query)
 	return options;
 }
 
+/* sampled asks for documents at random. */
+static mongoc_cursor_t *sampled(mongoc_collection_t *collection, const Query &query)
+{
+	Document size, stage, stages, pipeline, options;
+	size.int64("size", query.sample);
+	stage.document("$sample", size.get());
+	stages.document("0", stage.get());
+	pipeline.array("pipeline", stages.get());
+	options.int32("batchSize", query.batch_size);
+	if (query.max_time_ms > 0)
+		options.int64("maxTimeMS", query.max_time_ms);
+	return mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, pipeline.get(),
+									   options.get(), nullptr);
+}
+
 Cursor::Cursor(Client &client, const Query &query)
 	: connection_(client.connection()), name_(query.database + "." + query.collection)
 {
@@ -39,9 +54,11 @@ Cursor::Cursor(Client &client, const Query &query)
 	Document const everything, options = options_of(query);
 	mongoc_collection_t *collection = mongoc_client_get_collection(
 		connection_->client, query.database.c_str(), query.collection.c_str());
-	cursor_ = mongoc_collection_find_with_opts(
-		collection, query.filter != nullptr ? query.filter : everything.get(), options.get(),
-		nullptr);
+	cursor_ = query.sample > 0
+				  ? sampled(collection, query)
+				  : mongoc_collection_find_with_opts(
+						collection, query.filter != nullptr ? query.filter : everything.get(),
+						options.get(), nullptr);
 	mongoc_collection_destroy(collection);
 }
 

@@ -26,6 +26,7 @@ struct Query {
 	const bson_t *projection = nullptr;
 	const bson_t *sort = nullptr;
 	int64_t limit = 0;
+	int64_t sample = 0;		   /* that many documents at random, and nothing else of this */
 	int32_t batch_size = 1000; /* documents per answer of the server */
 	int64_t max_time_ms = 0;   /* after which the server gives up itself */
 };
