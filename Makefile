@@ -24,7 +24,7 @@ demo-stop:   ; @scripts/demo.sh stop
 test:        ; @PG=$(or $(PG),15) test/run
 test-matrix: ; for v in 15 16 17 18; do PG=$$v test/run || failed="$$failed $$v"; done; \
                test -z "$$failed" || { echo "failed on PostgreSQL$$failed"; exit 1; }
-sanitize:    ; @SANITIZE=1 test/run --suites pgtap,fault,python
+sanitize:    ; @SANITIZE=1 test/run --suites pgtap,fault
 bench:       ; @bench/run
 lint:        ; @scripts/lint.sh
 regress-list: ; @echo $(REGRESS)
