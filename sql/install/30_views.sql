@@ -76,17 +76,29 @@ COMMENT ON COLUMN reconcile.runs.undoable IS 'whether undo() can take its rows b
 COMMENT ON COLUMN reconcile.runs.undo_refused_because IS 'why it cannot, NULL when it can';
 
 CREATE VIEW reconcile.failures AS
-	SELECT f.invariant, f.run_id, f.key, f.source, f.sqlstate, f.message, f.role, f.attempts,
-	       f.first_failed_at, f.last_failed_at
-	FROM reconcile.failure f;
-COMMENT ON VIEW reconcile.failures IS 'rows that could not be written and wait for the next repair';
+	SELECT f.invariant, max(f.run_id) AS run_id, f.key,
+	       (array_agg(f.source ORDER BY f.last_failed_at DESC))[1] AS source,
+	       (array_agg(f.sqlstate ORDER BY f.last_failed_at DESC))[1] AS sqlstate,
+	       (array_agg(f.message ORDER BY f.last_failed_at DESC))[1] AS message,
+	       (array_agg(f.role ORDER BY f.last_failed_at DESC))[1] AS role,
+	       sum(f.attempts)::bigint AS attempts, min(f.first_failed_at) AS first_failed_at,
+	       max(f.last_failed_at) AS last_failed_at
+	FROM (
+		SELECT r.invariant, r.run_id, r.key, r.source, r.sqlstate, r.message, r.role, r.attempts,
+		       r.first_failed_at, r.last_failed_at
+		FROM reconcile.failure r
+		UNION ALL
+		SELECT g.invariant, NULL, g.key, g.source, g.sqlstate, g.message, g.role, 1, g.failed_at, g.failed_at
+		FROM reconcile.guard_failure g) f
+	GROUP BY f.invariant, f.key, CASE WHEN f.key IS NULL THEN f.source END;
+COMMENT ON VIEW reconcile.failures IS 'rows that repairs and guards could not write, and that wait for the next repair';
 COMMENT ON COLUMN reconcile.failures.invariant IS 'the invariant whose row was refused';
-COMMENT ON COLUMN reconcile.failures.run_id IS 'the last run that tried it';
-COMMENT ON COLUMN reconcile.failures.key IS 'key columns of the refused row';
-COMMENT ON COLUMN reconcile.failures.source IS 'the whole refused row';
+COMMENT ON COLUMN reconcile.failures.run_id IS 'the last run that tried it, NULL when only a guard has';
+COMMENT ON COLUMN reconcile.failures.key IS 'key columns of the refused row, NULL when they could not be computed';
+COMMENT ON COLUMN reconcile.failures.source IS 'the whole refused row; the row that was written when the key could not be computed';
 COMMENT ON COLUMN reconcile.failures.sqlstate IS 'SQLSTATE of the refusal';
 COMMENT ON COLUMN reconcile.failures.message IS 'text of the refusal';
-COMMENT ON COLUMN reconcile.failures.role IS 'the role that ran the repair';
-COMMENT ON COLUMN reconcile.failures.attempts IS 'how many runs tried it';
+COMMENT ON COLUMN reconcile.failures.role IS 'the role that ran the repair, or wrote what the guard watches';
+COMMENT ON COLUMN reconcile.failures.attempts IS 'how often it was tried';
 COMMENT ON COLUMN reconcile.failures.first_failed_at IS 'when it was refused first';
 COMMENT ON COLUMN reconcile.failures.last_failed_at IS 'when it was refused last';

@@ -106,6 +106,8 @@ RECONCILE_FUNCTION(reconcile_begin_batches)
 
 	RunRecord run;
 	run.started_at = GetCurrentTimestamp();
+	run.run_id = next_run_id();
+	claim_failures(definition.name, run.run_id);
 	MadePlan const plan = make_plan(definition);
 	run.plan = plan.plan_id;
 	run.planned = plan.planned;
@@ -113,7 +115,6 @@ RECONCILE_FUNCTION(reconcile_begin_batches)
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		choose_record(*statements_of(definition), "auto", run);
 	}
-	run.run_id = next_run_id();
 	open_run(definition, run);
 	mark_applied(plan.plan_id, run.run_id);
 	return Int64GetDatum(run.run_id);

@@ -10,6 +10,7 @@
  *-------------------------------------------------------------------------
  */
 #include "invariant/definition.hpp"
+#include "invariant/guard_install.hpp"
 #include "invariant/lock.hpp"
 #include "invariant/sqlstates.hpp"
 #include "invariant/statements.hpp"
@@ -362,6 +363,7 @@ RECONCILE_FUNCTION(reconcile_alter_invariant)
 
 	check_as_owner(d);
 	replace(d);
+	reinstall(d);
 	PG_RETURN_VOID();
 }
 
@@ -372,6 +374,7 @@ RECONCILE_FUNCTION(reconcile_drop_invariant)
 	Definition const definition = definition_named(arguments.text(0, "name"));
 	if (pg::role_exists(definition.owner) || !pg::call([] { return superuser(); }))
 		require_role(definition);
+	uninstall(definition.name);
 	forget(definition.name);
 	PG_RETURN_VOID();
 }

@@ -193,6 +193,8 @@ void forget(const std::string &name)
 	pg::Spi spi;
 	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1", SPI_OK_DELETE,
 			pg::Args().add(name));
+	spi.run("DELETE FROM reconcile.guard_failure WHERE invariant = $1", SPI_OK_DELETE,
+			pg::Args().add(name));
 	spi.run("DELETE FROM reconcile.saved_plan WHERE invariant = $1", SPI_OK_DELETE,
 			pg::Args().add(name));
 	spi.run("DELETE FROM reconcile.invariant WHERE name = $1", SPI_OK_DELETE, pg::Args().add(name));

@@ -110,12 +110,21 @@ void enter_failures(pg::Spi &spi, const Definition &definition, int64 run_id,
 			pg::Args().add(definition.name).add(run_id).add(run_by).add(definition.key));
 }
 
-/* clear_failures forgets those of earlier runs: what still fails has failed in
- * this one again. */
+/* clear_failures forgets those of earlier runs and those of guards that the run
+ * has claimed: what still fails has failed in this one again. */
 void clear_failures(pg::Spi &spi, const Definition &definition, int64 run_id)
 {
+	pg::Args const args = pg::Args().add(definition.name).add(run_id);
 	spi.run("DELETE FROM reconcile.failure WHERE invariant = $1 AND run_id <> $2", SPI_OK_DELETE,
-			pg::Args().add(definition.name).add(run_id));
+			args);
+	spi.run("UPDATE reconcile.failure f SET attempts = f.attempts + g.attempts,"
+			" first_failed_at = least(f.first_failed_at, g.first_failed_at)"
+			" FROM (SELECT key, count(*) AS attempts, min(failed_at) AS first_failed_at"
+			"  FROM reconcile.guard_failure WHERE invariant = $1 AND run_id = $2 GROUP BY key) g"
+			" WHERE f.invariant = $1 AND f.key = g.key",
+			SPI_OK_UPDATE, args);
+	spi.run("DELETE FROM reconcile.guard_failure WHERE invariant = $1 AND run_id = $2",
+			SPI_OK_DELETE, args);
 }
 
 const char *final_state(int64 failed)
@@ -137,6 +146,14 @@ int64 next_run_id()
 	pg::Spi spi;
 	spi.run("SELECT nextval('reconcile.run_run_id_seq'::regclass)", SPI_OK_SELECT);
 	return spi.number(0, 1);
+}
+
+void claim_failures(const std::string &invariant, int64 run_id)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	spi.run("UPDATE reconcile.guard_failure SET run_id = $2 WHERE invariant = $1", SPI_OK_UPDATE,
+			pg::Args().add(invariant).add(run_id));
 }
 
 TupleDesc refusal_row_type()

@@ -39,6 +39,10 @@ struct RunRecord {
 /* next_run_id reserves the number of a run. */
 int64 next_run_id();
 
+/* claim_failures marks what guards have recorded up to now as dealt with by a
+ * run, which then reads what is missing; what they record later stays. */
+void claim_failures(const std::string &invariant, int64 run_id);
+
 /* refusal_row_type is the row type of a list of refused rows: the row as JSON,
  * SQLSTATE, message. */
 TupleDesc refusal_row_type();

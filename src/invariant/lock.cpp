@@ -27,6 +27,12 @@ std::string keys()
 	return std::string(kLockClass) + ", hashtext($1)";
 }
 
+void take(pg::Spi &spi, const std::string &invariant)
+{
+	spi.run("SELECT pg_advisory_xact_lock(" + keys() + ")", SPI_OK_SELECT,
+			pg::Args().add(invariant));
+}
+
 void tell_who_holds(pg::Spi &spi, const std::string &invariant)
 {
 	uint64 holders = spi.run(std::string("SELECT l.pid::text, coalesce(a.usename::text, '?')"
@@ -49,6 +55,13 @@ void tell_who_holds(pg::Spi &spi, const std::string &invariant)
 
 } // namespace
 
+void lock_for_guard(const std::string &invariant)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	take(spi, invariant);
+}
+
 void lock_for_repair(const std::string &invariant)
 {
 	pg::PinnedPath path;
@@ -58,8 +71,7 @@ void lock_for_repair(const std::string &invariant)
 	if (spi.truth(0, 1))
 		return;
 	tell_who_holds(spi, invariant);
-	spi.run("SELECT pg_advisory_xact_lock(" + keys() + ")", SPI_OK_SELECT,
-			pg::Args().add(invariant));
+	take(spi, invariant);
 }
 
 } // namespace reconcile::invariant

@@ -17,4 +17,8 @@ namespace reconcile::invariant {
  * somebody else holds it, a NOTICE says who, and the call waits. */
 void lock_for_repair(const std::string &invariant);
 
+/* lock_for_guard takes the same lock without a word, for a client that knows
+ * nothing of repairs. */
+void lock_for_guard(const std::string &invariant);
+
 } // namespace reconcile::invariant

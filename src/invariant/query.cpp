@@ -31,6 +31,14 @@ extern "C" {
 
 namespace reconcile::invariant {
 
+Query *view_query(Oid view)
+{
+	Relation relation = table_open(view, AccessShareLock);
+	Query *query = pg::copied_node(get_view_query(relation));
+	table_close(relation, NoLock);
+	return query;
+}
+
 namespace {
 
 /* show_position makes an error in the user's text point into that text and
@@ -122,15 +130,6 @@ Query *analyse(const char *text)
 struct Tables {
 	List *oids;
 };
-
-/* view_query returns a copy of the query of a view. */
-Query *view_query(Oid view)
-{
-	Relation relation = table_open(view, AccessShareLock);
-	Query *query = pg::copied_node(get_view_query(relation));
-	table_close(relation, NoLock);
-	return query;
-}
 
 /* collect_tables gathers the tables that a query reads, and the views with the
  * tables behind them. */

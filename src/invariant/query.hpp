@@ -50,6 +50,9 @@ public:
 	 * wherever in it. */
 	bool reads_column(Oid table, const std::vector<AttrNumber> &columns) const;
 
+	/* tree is the analysed query itself. */
+	const Query *tree() const { return query_; }
+
 	/* read_from makes the query read a WITH query of that name in place of a
 	 * table; whoever uses text() must put the WITH query before it. */
 	void read_from(Oid table, const std::string &with_query);
@@ -61,6 +64,10 @@ private:
 	Query *query_;
 	std::vector<Output> outputs_;
 };
+
+/* view_query returns a copy of the query of a view; C in the sense of
+ * boundary.hpp. */
+Query *view_query(Oid view);
 
 /* condition_text analyses a condition on the rows of a table and returns it as
  * PostgreSQL writes it, with every column qualified by the alias. */

@@ -84,6 +84,9 @@ RunRecord live_run(const std::string &invariant, const Options &options)
 	RunRecord run;
 	run.started_at = GetCurrentTimestamp();
 	Definition const definition = locked_definition(invariant);
+	run.run_id = next_run_id();
+	if (!options.plan)
+		claim_failures(definition.name, run.run_id);
 	Constraints const constraints(definition.target);
 	constraints.check_at_once();
 
@@ -108,7 +111,6 @@ RunRecord live_run(const std::string &invariant, const Options &options)
 			check_surplus(definition, *statements, *list);
 	}
 	constraints.wait_again();
-	run.run_id = next_run_id();
 	if (options.plan)
 		run.plan = options.plan->plan_id;
 	enter(definition, run, written.get(), refused);

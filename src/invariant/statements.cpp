@@ -255,6 +255,15 @@ std::string Statements::with() const
 	return with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
 }
 
+std::string Statements::due_among(const std::string &rows) const
+{
+	std::vector<std::string> key;
+	for (const std::string &name : definition_.key)
+		key.push_back("r." + pg::quoted(name));
+	return "SELECT e.* FROM (" + due() + ") AS e, (SELECT DISTINCT " + pg::joined(key, ", ") +
+		   " FROM " + rows + " AS r) AS x WHERE " + key_equality();
+}
+
 Write Statements::write_returning() const
 {
 	Write const plain = write();

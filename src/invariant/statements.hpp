@@ -35,6 +35,9 @@ namespace reconcile::invariant {
 inline constexpr const char *kWorkList = "pg_reconcile work list";
 inline constexpr const char *kWritten = "pg_reconcile written rows";
 
+/* The name under which a statement of a guard reads new rows. */
+inline constexpr const char *kNewRows = "pg_reconcile new rows";
+
 /* key_json makes a jsonb object of the key columns of an alias. */
 std::string key_json(const std::vector<std::string> &key, const std::string &alias);
 
@@ -131,6 +134,14 @@ public:
 	/* see makes due() read these rows in place of a table: a dry run shows to an
 	 * invariant what the ones before it would write. */
 	void see(Oid table, const std::string &rows);
+
+	/* see_new_rows makes due() read kNewRows in place of a table: a guard asks what
+	 * new rows of it make due. */
+	void see_new_rows(Oid table) { expected_.read_from(table, kNewRows); }
+
+	/* due_among yields the due rows whose key is among the keys of some rows, in
+	 * the types of the target. */
+	std::string due_among(const std::string &rows) const;
 
 	/* unexpected counts the rows of the work list whose key the query does not
 	 * yield any more, and shows one. */

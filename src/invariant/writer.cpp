@@ -19,27 +19,6 @@ namespace reconcile::invariant {
 
 namespace {
 
-/* concerns_a_row tells errors that the values of one row can cause, so that
- * leaving it out lets the others pass: bad data, a constraint, a condition of
- * a view or policy, a size, and whatever a trigger raises, with a SQLSTATE of
- * its own or not.  What concerns the statement is listed. */
-bool concerns_a_row(int sqlstate)
-{
-	switch (ERRCODE_TO_CATEGORY(sqlstate)) {
-	case ERRCODE_CONNECTION_EXCEPTION:
-	case ERRCODE_FEATURE_NOT_SUPPORTED:
-	case ERRCODE_INVALID_TRANSACTION_STATE:
-	case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
-	case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
-	case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
-	case ERRCODE_FDW_ERROR:
-	case MAKE_SQLSTATE('R', 'C', '0', '0', '0'):
-		return false;
-	default:
-		return true;
-	}
-}
-
 uint64 current_xid()
 {
 	return pg::call([] { return U64FromFullTransactionId(GetCurrentFullTransactionIdIfAny()); });
@@ -96,6 +75,23 @@ void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *mes
 }
 
 } // namespace
+
+bool concerns_a_row(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate)) {
+	case ERRCODE_CONNECTION_EXCEPTION:
+	case ERRCODE_FEATURE_NOT_SUPPORTED:
+	case ERRCODE_INVALID_TRANSACTION_STATE:
+	case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
+	case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+	case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+	case ERRCODE_FDW_ERROR:
+	case MAKE_SQLSTATE('R', 'C', '0', '0', '0'):
+		return false;
+	default:
+		return true;
+	}
+}
 
 void choose_record(const Statements &statements, const std::string &record, RunRecord &run)
 {

@@ -22,6 +22,12 @@ namespace reconcile::invariant {
  * one.  Asking for xmin where it does not tell is an error. */
 void choose_record(const Statements &statements, const std::string &record, RunRecord &run);
 
+/* concerns_a_row tells errors that the values of one row can cause, so that
+ * leaving it out lets the others pass: bad data, a constraint, a condition of
+ * a view or policy, a size, and whatever a trigger raises, with a SQLSTATE of
+ * its own or not.  What concerns the statement is listed. */
+bool concerns_a_row(int sqlstate);
+
 class Writer {
 public:
 	Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,

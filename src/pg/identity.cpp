@@ -70,10 +70,11 @@ Settings::~Settings()
 
 /* A change of user is undone by the end of the (sub)transaction, too, but
  * what runs before that while an error unwinds must not run as the other. */
-ActingAs::ActingAs(Oid role, int restriction) : user_(InvalidOid), context_(0)
+ActingAs::ActingAs(Oid role, int restriction, int lifted) : user_(InvalidOid), context_(0)
 {
 	GetUserIdAndSecContext(&user_, &context_);
-	SetUserIdAndSecContext(role, context_ | SECURITY_LOCAL_USERID_CHANGE | restriction);
+	SetUserIdAndSecContext(role,
+						   (context_ & ~lifted) | SECURITY_LOCAL_USERID_CHANGE | restriction);
 }
 
 ActingAs::~ActingAs()
@@ -81,7 +82,11 @@ ActingAs::~ActingAs()
 	SetUserIdAndSecContext(user_, context_);
 }
 
-AsExtensionOwner::AsExtensionOwner() : owner_(call([] { return extension_owner(); })) {}
+AsExtensionOwner::AsExtensionOwner(Purpose purpose)
+	: owner_(call([] { return extension_owner(); }), 0,
+			 purpose == for_later ? SECURITY_RESTRICTED_OPERATION : 0)
+{
+}
 
 AsOwner::AsOwner(Oid owner, const std::string &search_path)
 	: settings_({{"search_path", search_path.c_str()}, {"row_security", "off"}}),

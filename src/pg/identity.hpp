@@ -75,7 +75,7 @@ struct PortableText : Settings {
 /* ActingAs is another current user for a scope. */
 class ActingAs {
 public:
-	explicit ActingAs(Oid role, int restriction = 0);
+	explicit ActingAs(Oid role, int restriction = 0, int lifted = 0);
 	~ActingAs();
 	ActingAs(const ActingAs &) = delete;
 	ActingAs &operator=(const ActingAs &) = delete;
@@ -88,7 +88,10 @@ private:
 /* AsExtensionOwner runs the engine's own statements, under the pinned path. */
 class AsExtensionOwner {
 public:
-	AsExtensionOwner();
+	/* for_later lifts the restriction of the context: a row of the engine's own may
+	 * set off a trigger of the engine's own at the end of the transaction. */
+	enum Purpose { for_now, for_later };
+	explicit AsExtensionOwner(Purpose purpose = for_now);
 
 private:
 	PinnedPath path_;

@@ -103,19 +103,26 @@ void WorkList::append_slice(WorkList &from, int64 first, int64 count)
 
 namespace {
 
-/* relation_of describes a work list to PostgreSQL, as a trigger describes its
- * transition table. */
-EphemeralNamedRelation relation_of(const char *name, const WorkList &list)
+/* relation_of describes rows to PostgreSQL, as a trigger describes its transition
+ * table: with a row type, or with the table that has it. */
+EphemeralNamedRelation relation_of(const char *name, Tuplestorestate *rows, TupleDesc row_type,
+								   Oid table)
 {
 	auto *relation =
 		static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
 	relation->md.name = pstrdup(name);
-	relation->md.reliddesc = InvalidOid;
-	relation->md.tupdesc = list.row_type();
+	relation->md.reliddesc = table;
+	relation->md.tupdesc = row_type;
 	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation->md.enrtuples = static_cast<double>(list.size());
-	relation->reldata = list.store();
+	relation->md.enrtuples = static_cast<double>(tuplestore_tuple_count(rows));
+	relation->reldata = rows;
 	return relation;
+}
+
+void register_relation(EphemeralNamedRelation relation)
+{
+	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register relation \"%s\"", relation->md.name);
 }
 
 } // namespace
@@ -141,6 +148,27 @@ uint64 Spi::run(const std::string &sql, int expect, Args args)
 										 args.nulls(), false, 0);
 		if (code != expect)
 			elog(ERROR, "SPI_execute_with_args returned %s", SPI_result_code_string(code));
+		return SPI_processed;
+	});
+}
+
+std::unique_ptr<Plan> Spi::prepare(const std::string &sql, std::vector<Oid> types)
+{
+	return std::make_unique<Plan>(call([&] {
+		SPIPlanPtr plan = SPI_prepare(sql.c_str(), static_cast<int>(types.size()), types.data());
+		if (plan == nullptr)
+			elog(ERROR, "SPI_prepare returned %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		return plan;
+	}));
+}
+
+uint64 Spi::run(const Plan &plan, int expect, Args args)
+{
+	return call([&]() -> uint64 {
+		int code = SPI_execute_plan(plan.get(), args.values(), args.nulls(), false, 0);
+		if (code != expect)
+			elog(ERROR, "SPI_execute_plan returned %s", SPI_result_code_string(code));
 		return SPI_processed;
 	});
 }
@@ -176,9 +204,13 @@ uint64 Spi::collect(const std::string &sql, int expect, WorkList &into, Args arg
 void Spi::expose(const std::string &name, WorkList &list)
 {
 	call([&] {
-		if (SPI_register_relation(relation_of(name.c_str(), list)) != SPI_OK_REL_REGISTER)
-			elog(ERROR, "could not register relation \"%s\"", name.c_str());
+		register_relation(relation_of(name.c_str(), list.store(), list.row_type(), InvalidOid));
 	});
+}
+
+void Spi::expose(const std::string &name, Tuplestorestate *rows, Oid table)
+{
+	call([&] { register_relation(relation_of(name.c_str(), rows, nullptr, table)); });
 }
 
 Datum Spi::cell(uint64 row, int column, bool *null) const

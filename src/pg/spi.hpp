@@ -24,6 +24,7 @@ extern "C" {
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -76,6 +77,21 @@ private:
 	int unwinding_ = std::uncaught_exceptions();
 };
 
+/* Plan is a prepared statement that outlives its connection.  PostgreSQL makes
+ * it anew when a table, a function or the role's row security changes. */
+class Plan {
+public:
+	explicit Plan(SPIPlanPtr plan) : plan_(plan) {}
+	~Plan() { SPI_freeplan(plan_); }
+	Plan(const Plan &) = delete;
+	Plan &operator=(const Plan &) = delete;
+
+	SPIPlanPtr get() const { return plan_; }
+
+private:
+	SPIPlanPtr plan_;
+};
+
 /* Spi is one SPI connection.  It is finished on the way out of success only:
  * after an error the end of the (sub)transaction does it, as for a C caller. */
 class Spi {
@@ -89,13 +105,20 @@ public:
 	 * returns the number of rows it read or wrote. */
 	uint64 run(const std::string &sql, int expect, Args args = {});
 
+	/* prepare keeps a statement, which may read what is exposed here; run executes
+	 * it in any connection that exposes the same. */
+	std::unique_ptr<Plan> prepare(const std::string &sql, std::vector<Oid> types = {});
+	uint64 run(const Plan &plan, int expect, Args args = {});
+
 	/* collect does the same and puts the rows that come back into a tuplestore. */
 	uint64 collect(const std::string &sql, int expect, Tuplestorestate *into, MemoryContext context,
 				   Args args = {});
 	uint64 collect(const std::string &sql, int expect, WorkList &into, Args args = {});
 
-	/* expose makes a work list readable under a name in this connection. */
+	/* expose makes rows readable under a name in this connection: a work list, or
+	 * rows of a table that a trigger was given. */
 	void expose(const std::string &name, WorkList &list);
+	void expose(const std::string &name, Tuplestorestate *rows, Oid table);
 
 	/* The cells of the last run, as text; a NULL is no string. */
 	std::optional<std::string> text(uint64 row, int column) const;

@@ -26,8 +26,10 @@ struct Surroundings {
 /* concerns_more_than_the_attempt tells errors that nobody may swallow: the
  * user's cancel, the server's shutdown, a server out of memory or disk, and
  * conflicts that only a new transaction can solve. */
-bool concerns_more_than_the_attempt(int sqlstate)
+bool concerns_more_than_the_attempt(int sqlstate, Deadlock deadlock)
 {
+	if (sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED && deadlock == Deadlock::is_survived)
+		return false;
 	switch (ERRCODE_TO_CATEGORY(sqlstate)) {
 	case ERRCODE_OPERATOR_INTERVENTION:
 	case ERRCODE_INSUFFICIENT_RESOURCES:
@@ -93,7 +95,7 @@ void Failure::raise() const
 	throw origin_->pg;
 }
 
-std::optional<Failure> attempt(const std::function<void()> &f)
+std::optional<Failure> attempt(const std::function<void()> &f, Deadlock deadlock)
 {
 	Surroundings const before;
 
@@ -106,12 +108,13 @@ std::optional<Failure> attempt(const std::function<void()> &f)
 		return std::nullopt;
 	} catch (const PgError &error) {
 		roll_back(before);
-		if (error.data == nullptr || concerns_more_than_the_attempt(error.data->sqlerrcode))
+		if (error.data == nullptr ||
+			concerns_more_than_the_attempt(error.data->sqlerrcode, deadlock))
 			throw;
 		return Failure(error);
 	} catch (const Error &error) {
 		roll_back(before);
-		if (concerns_more_than_the_attempt(error.sqlstate))
+		if (concerns_more_than_the_attempt(error.sqlstate, deadlock))
 			throw;
 		return Failure(error);
 	} catch (...) {

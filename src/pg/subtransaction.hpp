@@ -47,10 +47,15 @@ private:
 	std::shared_ptr<Origin> origin_;
 };
 
+/* What to do with a deadlock.  Rolling back to where the attempt began ends it;
+ * whoever holds no lock that matters from before may go on. */
+enum class Deadlock { is_thrown, is_survived };
+
 /* attempt runs f in a subtransaction.  It returns nothing when f succeeded,
  * with the subtransaction committed, or the failure, with the subtransaction
  * rolled back.  An error that concerns more than the attempt (a cancel, a
  * shutdown, memory, a serialization conflict) is not survived but thrown on. */
-std::optional<Failure> attempt(const std::function<void()> &f);
+std::optional<Failure> attempt(const std::function<void()> &f,
+							   Deadlock deadlock = Deadlock::is_thrown);
 
 } // namespace reconcile::pg

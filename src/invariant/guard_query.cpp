@@ -1,0 +1,381 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard_query.cpp
+ *	  Whether new rows of a table alone tell what an invariant expects of them.
+ *
+ * All of it is C in the sense of boundary.hpp: one walk through the query,
+ * which knows at each table the first clause on the way that forbids it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/guard_query.hpp"
+
+#include "invariant/sqlstates.hpp"
+#include "pg/nodes.hpp"
+
+extern "C" {
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "nodes/bitmapset.h"
+#include "nodes/makefuncs.h"
+#include "nodes/value.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+/* Reading is one table that the walk has met. */
+struct Reading {
+	Oid table;
+	Bitmapset *columns;
+};
+
+/* Search is what the walk is about, and what it has found. */
+struct Search {
+	const char *invariant;
+	Oid target;
+	List *key;
+	bool values_count; /* also what an expected row says besides its key */
+	List *readings;
+};
+
+/* Level is a query on the way from the outermost to the one at hand. */
+struct Level {
+	Query *query;
+	const Level *outer;
+};
+
+/* Place is where in the query the walk is: under a clause that forbids to guard
+ * the tables below it, or under none. */
+struct Place {
+	const char *clause;
+	const char *instead;
+};
+
+void visit_query(Search *search, Query *query, const Level *outer, Place place, bool top);
+
+Place under(Place place, const char *clause, const char *instead)
+{
+	return place.clause != nullptr ? place : Place{clause, instead};
+}
+
+char *table_name(Oid table)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
+									  get_rel_name(table));
+}
+
+[[noreturn]] void refuse(const Search *search, const char *detail, const char *hint)
+{
+	ereport(ERROR, (errcode(kCannotBeGuarded),
+					errmsg("the query of invariant \"%s\" cannot be guarded", search->invariant),
+					errdetail("%s", detail), errhint("%s", hint)));
+	pg_unreachable();
+}
+
+/* check_kind refuses relations on which no statement trigger sees new rows. */
+void check_kind(const Search *search, Oid table)
+{
+	const char *const instead = "reconcile.schedule() repairs it at regular times.";
+	char const kind = get_rel_relkind(table);
+	if (table < FirstNormalObjectId)
+		refuse(search, psprintf("It reads %s, a system catalog.", table_name(table)), instead);
+	if (kind == RELKIND_FOREIGN_TABLE)
+		refuse(search,
+			   psprintf("It reads %s, a foreign table, whose changes no trigger of this database"
+						" sees.",
+						table_name(table)),
+			   instead);
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		refuse(search, psprintf("It reads %s, which is not a table.", table_name(table)), instead);
+}
+
+void visit_table(Search *search, Query *query, RangeTblEntry *entry, Place place)
+{
+	Oid const table = entry->relid;
+	if (place.clause != nullptr)
+		refuse(search,
+			   psprintf("It reads %s %s, where new rows alone do not tell what is expected.",
+						table_name(table), place.clause),
+			   table == search->target
+				   ? "Leave it out: a row that is there is never inserted again."
+				   : place.instead);
+	check_kind(search, table);
+	ListCell *cell;
+	foreach (cell, search->readings)
+		if (static_cast<Reading *>(lfirst(cell))->table == table)
+			refuse(search, psprintf("It reads %s more than once.", table_name(table)),
+				   "Join the table once, or declare an invariant for each part.");
+	auto *reading = static_cast<Reading *>(palloc(sizeof(Reading)));
+	*reading = {table, bms_copy(pg::selected_columns(query, entry))};
+	search->readings = lappend(search->readings, reading);
+}
+
+/* visit_with visits a WITH query where it is read. */
+void visit_with(Search *search, RangeTblEntry *entry, const Level *level, Place place)
+{
+	for (Index up = 0; up < entry->ctelevelsup; up++)
+		level = level->outer;
+	ListCell *cell;
+	foreach (cell, level->query->cteList) {
+		auto *with = static_cast<CommonTableExpr *>(lfirst(cell));
+		if (strcmp(with->ctename, entry->ctename) == 0 && !entry->self_reference)
+			visit_query(search, castNode(Query, with->ctequery), level,
+						with->cterecursive
+							? under(place, "in WITH RECURSIVE",
+									"Store what the recursion yields in a table of its own.")
+							: place,
+						false);
+	}
+}
+
+/* SubqueryVisit is the context of visit_subqueries(). */
+struct SubqueryVisit {
+	Search *search;
+	const Level *level;
+	Place place;
+};
+
+/* visit_subqueries visits the subqueries of an expression whose values count. */
+bool visit_subqueries(Node *node, void *context)
+{
+	auto *visit = static_cast<SubqueryVisit *>(context);
+	if (node == nullptr)
+		return false;
+	if (IsA(node, SubLink))
+		visit_query(visit->search,
+					castNode(Query, reinterpret_cast<SubLink *>(node)->subselect), visit->level,
+					visit->place, false);
+	return expression_tree_walker(node, pg::tree_walker(visit_subqueries), context);
+}
+
+void visit_values(Search *search, Node *node, const Level *level, Place place, const char *clause)
+{
+	SubqueryVisit visit{
+		search, level,
+		under(place, clause, "Join the table instead, or write the condition as EXISTS or IN.")};
+	visit_subqueries(node, &visit);
+}
+
+/* visit_condition visits a condition, which more rows may make true as long as
+ * nothing denies them: EXISTS and IN under AND and OR. */
+void visit_condition(Search *search, Node *node, const Level *level, Place place)
+{
+	if (node == nullptr)
+		return;
+	if (IsA(node, BoolExpr)) {
+		auto *expression = reinterpret_cast<BoolExpr *>(node);
+		if (expression->boolop == NOT_EXPR)
+			place = under(place, "under NOT, as in NOT EXISTS or NOT IN",
+						  "Say what must be there, for example by a column of the row itself, and"
+						  " leave what must not be to a repair.");
+		ListCell *cell;
+		foreach (cell, expression->args)
+			visit_condition(search, static_cast<Node *>(lfirst(cell)), level, place);
+		return;
+	}
+	if (IsA(node, SubLink)) {
+		auto *link = reinterpret_cast<SubLink *>(node);
+		if (link->subLinkType == EXISTS_SUBLINK || link->subLinkType == ANY_SUBLINK) {
+			visit_values(search, link->testexpr, level, place, "in a value of a condition");
+			visit_query(search, castNode(Query, link->subselect), level, place, false);
+			return;
+		}
+	}
+	visit_values(search, node, level, place, "in a subquery whose value a condition uses");
+}
+
+void visit_entry(Search *search, int number, const Level *level, Place place)
+{
+	auto *entry = rt_fetch(number, level->query->rtable);
+	if (entry->tablesample != nullptr)
+		place = under(place, "through TABLESAMPLE", "An invariant expects the same rows always.");
+	switch (entry->rtekind) {
+	case RTE_RELATION:
+		if (entry->relkind == RELKIND_VIEW)
+			visit_query(search, view_query(entry->relid), nullptr, place, false);
+		else
+			visit_table(search, level->query, entry, place);
+		break;
+	case RTE_SUBQUERY:
+		visit_query(search, entry->subquery, level, place, false);
+		break;
+	case RTE_CTE:
+		visit_with(search, entry, level, place);
+		break;
+	default:
+		visit_values(search, reinterpret_cast<Node *>(entry->functions), level, place,
+					 "in an argument of a function in FROM");
+		visit_values(search, reinterpret_cast<Node *>(entry->values_lists), level, place,
+					 "in a subquery in VALUES");
+	}
+}
+
+void visit_from(Search *search, Node *node, const Level *level, Place place)
+{
+	if (IsA(node, RangeTblRef)) {
+		visit_entry(search, reinterpret_cast<RangeTblRef *>(node)->rtindex, level, place);
+	} else if (IsA(node, FromExpr)) {
+		auto *from = reinterpret_cast<FromExpr *>(node);
+		ListCell *cell;
+		foreach (cell, from->fromlist)
+			visit_from(search, static_cast<Node *>(lfirst(cell)), level, place);
+		visit_condition(search, from->quals, level, place);
+	} else {
+		auto *join = castNode(JoinExpr, node);
+		bool const outer = join->jointype != JOIN_INNER;
+		Place const nullable =
+			under(place, "on the nullable side of an outer join",
+				  "Use an inner join, or read the value by a subquery in the select list.");
+		visit_from(search, join->larg, level,
+				   outer && join->jointype != JOIN_LEFT ? nullable : place);
+		visit_from(search, join->rarg, level,
+				   outer && join->jointype != JOIN_RIGHT ? nullable : place);
+		visit_condition(search, join->quals, level, outer ? nullable : place);
+	}
+}
+
+bool is_key(const Search *search, const TargetEntry *column)
+{
+	return column->resname != nullptr &&
+		   list_member(search->key, makeString(pstrdup(column->resname)));
+}
+
+/* visit_outputs visits the select list.  A value that the outermost query looks
+ * up for a column outside of the key adds no expected row. */
+void visit_outputs(Search *search, const Level *level, Place place, bool top)
+{
+	ListCell *cell;
+	foreach (cell, level->query->targetList) {
+		auto *column = static_cast<TargetEntry *>(lfirst(cell));
+		if (top && !search->values_count && !is_key(search, column))
+			continue;
+		visit_values(search, reinterpret_cast<Node *>(column->expr), level, place,
+					 "in a subquery in the select list");
+	}
+}
+
+/* distinct_by_key tells whether DISTINCT ON keeps a row of every key. */
+bool distinct_by_key(const Search *search, Query *query)
+{
+	List *kept = NIL;
+	ListCell *cell;
+	foreach (cell, query->targetList) {
+		auto *column = static_cast<TargetEntry *>(lfirst(cell));
+		ListCell *by;
+		foreach (by, query->distinctClause)
+			if (column->ressortgroupref != 0 && column->resname != nullptr &&
+				static_cast<SortGroupClause *>(lfirst(by))->tleSortGroupRef ==
+					column->ressortgroupref)
+				kept = lappend(kept, makeString(column->resname));
+	}
+	return list_difference(search->key, kept) == NIL;
+}
+
+/* place_within adds the first clause of a query that forbids to guard it. */
+Place place_within(const Search *search, Query *query, Place place, bool top)
+{
+	if (query->setOperations != nullptr)
+		return under(place, "in a set operation",
+					 "Declare an invariant for each part of the UNION.");
+	if (query->hasAggs || query->havingQual != nullptr)
+		return under(place, "under an aggregate", "Leave it to a repair, or count in a column.");
+	if (query->groupClause != NIL || query->groupingSets != NIL)
+		return under(place, "under GROUP BY", "Use SELECT DISTINCT.");
+	if (query->hasWindowFuncs)
+		return under(place, "under a window function", "Use DISTINCT ON with the key.");
+	if (query->limitCount != nullptr || query->limitOffset != nullptr)
+		return under(place, "under LIMIT or OFFSET", "Use DISTINCT ON with the key.");
+	if (query->hasDistinctOn && !(top && distinct_by_key(search, query)))
+		return under(place, "under DISTINCT ON other columns than the key",
+					 "Use DISTINCT ON with the columns of the key.");
+	return place;
+}
+
+void visit_query(Search *search, Query *query, const Level *outer, Place place, bool top)
+{
+	Level const level{query, outer};
+	Place const within = place_within(search, query, place, top);
+	if (query->setOperations != nullptr) { /* its branches are in no FROM */
+		for (int number = 1; number <= list_length(query->rtable); number++)
+			visit_entry(search, number, &level, within);
+		return;
+	}
+	visit_from(search, reinterpret_cast<Node *>(query->jointree), &level, within);
+	visit_outputs(search, &level, within, top);
+}
+
+/* check_columns refuses what new rows do not have: they have not been stored. */
+void check_columns(const Search *search, const Reading *reading)
+{
+	for (int column = FirstLowInvalidHeapAttributeNumber + 1; column < 0; column++)
+		if (bms_is_member(column - FirstLowInvalidHeapAttributeNumber, reading->columns))
+			refuse(search,
+				   psprintf("It reads a system column of %s.", table_name(reading->table)),
+				   "Use a column of the table.");
+}
+
+/* names_read lists the columns of a reading; the whole row means all of them. */
+List *names_read(const Reading *reading)
+{
+	int const offset = FirstLowInvalidHeapAttributeNumber;
+	bool const whole = bms_is_member(InvalidAttrNumber - offset, reading->columns);
+	List *names = NIL;
+	Relation relation = table_open(reading->table, AccessShareLock);
+	for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++) {
+		auto *column = TupleDescAttr(RelationGetDescr(relation), i);
+		if (!column->attisdropped &&
+			(whole || bms_is_member(column->attnum - offset, reading->columns)))
+			names = lappend(names, pstrdup(NameStr(column->attname)));
+	}
+	table_close(relation, NoLock);
+	return names;
+}
+
+std::vector<std::string> columns_of(const Reading &reading)
+{
+	std::vector<std::string> columns;
+	ListCell *cell;
+	List *const names = pg::call([&] { return names_read(&reading); });
+	foreach (cell, names)
+		columns.emplace_back(static_cast<char *>(lfirst(cell)));
+	return columns;
+}
+
+} // namespace
+
+WatchedTables watched_tables(const Definition &definition, const ExpectedRows &expected)
+{
+	Search search{definition.name.c_str(), definition.target, NIL, definition.is_fill(), NIL};
+	pg::call([&] {
+		for (const std::string &name : definition.key)
+			search.key = lappend(search.key, makeString(pstrdup(name.c_str())));
+		visit_query(&search, pg::copied_node(expected.tree()), nullptr, {nullptr, nullptr}, true);
+		if (search.readings == NIL)
+			refuse(&search, "It reads no table.",
+				   "There is nothing to watch; one repair is enough.");
+		ListCell *cell;
+		foreach (cell, search.readings)
+			check_columns(&search, static_cast<Reading *>(lfirst(cell)));
+	});
+	WatchedTables watched;
+	ListCell *cell;
+	foreach (cell, search.readings) {
+		auto *reading = static_cast<Reading *>(lfirst(cell));
+		watched.read.push_back({reading->table, columns_of(*reading)});
+	}
+	if (definition.is_fill()) {
+		watched.filled = Watched{definition.target, {}};
+		for (const Output &output : expected.outputs()) /* the key, and what is filled */
+			watched.filled->columns.push_back(output.name);
+	}
+	return watched;
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard_task.cpp
+ *	  What a trigger of a guard has to do, worked out once.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/guard_task.hpp"
+
+#include "invariant/guard_query.hpp"
+#include "pg/identity.hpp"
+#include "pg/relation_changes.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "catalog/pg_type_d.h"
+#include "utils/lsyscache.h"
+}
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace reconcile::invariant {
+
+namespace {
+
+/* The tasks of this backend, by trigger and, for what waits for a commit, by
+ * invariant. */
+std::map<std::pair<Oid, std::string>, std::shared_ptr<Task>> tasks;
+
+bool contains(const std::vector<Oid> &tables, Oid table)
+{
+	return std::find(tables.begin(), tables.end(), table) != tables.end();
+}
+
+/* mark_stale takes note that a table was altered. */
+void mark_stale(Oid table) noexcept
+{
+	for (auto &entry : tasks)
+		if (!OidIsValid(table) || contains(entry.second->tables, table))
+			entry.second->stale = true;
+}
+
+/* known returns a task from memory, if it is there and still holds. */
+std::shared_ptr<Task> known(const std::pair<Oid, std::string> &key)
+{
+	static bool const listening = (pg::on_relation_change(mark_stale), true);
+	(void) listening;
+	auto const found = tasks.find(key);
+	if (found != tasks.end() && !found->second->stale)
+		return found->second;
+	for (auto old = tasks.begin(); old != tasks.end();) /* triggers may be gone for good */
+		old = old->second->stale ? tasks.erase(old) : std::next(old);
+	return nullptr;
+}
+
+/* family lists a table and those of which it is a partition or child. */
+std::vector<Oid> family(Oid table)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	uint64 const rows =
+		spi.run("WITH RECURSIVE up (table_id) AS (SELECT $1::oid UNION"
+				" SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.table_id)"
+				" SELECT table_id FROM up",
+				SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
+	std::vector<Oid> tables;
+	for (uint64 row = 0; row < rows; row++)
+		tables.push_back(spi.oid(row, 1));
+	return tables;
+}
+
+/* define looks up the definition, and returns the tables that its query reads. */
+WatchedTables define(Task &task)
+{
+	task.definition = definition_named(task.guard.invariant);
+	if (!pg::role_exists(task.definition.owner))
+		pg::fail(ERRCODE_UNDEFINED_OBJECT, "the owner of invariant \"" + task.guard.invariant +
+											   "\" does not exist any more");
+	task.tables.push_back(task.definition.target);
+	pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+	auto tables = watched_tables(task.definition, ExpectedRows(task.definition.expects));
+	for (const Watched &watched : tables.read)
+		task.tables.push_back(watched.table);
+	return tables;
+}
+
+/* columns_of counts columns as a table does, which may be a partition. */
+std::vector<AttrNumber> columns_of(Oid table, const std::vector<std::string> &names)
+{
+	std::vector<AttrNumber> columns;
+	for (const std::string &name : names)
+		columns.push_back(pg::call([&] { return get_attnum(table, name.c_str()); }));
+	return columns;
+}
+
+/* find_scopes adds the scopes of a statement on a table. */
+void find_scopes(Task &task, const WatchedTables &tables, const pg::Firing &firing)
+{
+	std::vector<Oid> const relatives = family(firing.table());
+	auto add = [&](Scope scope, const std::vector<std::string> &columns) {
+		task.parts.push_back({scope, columns_of(firing.table(), columns), nullptr});
+	};
+	if (firing.event() != pg::Event::remove)
+		for (const Watched &watched : tables.read)
+			if (contains(relatives, watched.table))
+				add({Scope::new_rows, watched.table}, watched.columns);
+	bool const deleted = firing.event() == pg::Event::remove;
+	if (contains(relatives, task.definition.target) && (deleted || tables.filled))
+		add({Scope::target_rows, task.definition.target},
+			deleted ? std::vector<std::string>() : tables.filled->columns);
+}
+
+/* make_statements makes what the scopes need. */
+void make_statements(Task &task)
+{
+	if (!pg::call([&] { return get_rel_name(task.definition.target) != nullptr; }))
+		pg::fail(ERRCODE_UNDEFINED_TABLE,
+				 "the target of invariant \"" + task.guard.invariant + "\" does not exist any more");
+	task.constraints.emplace(task.definition.target);
+	pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+	for (Part &part : task.parts)
+		part.work = std::make_unique<GuardWork>(task.definition, part.scope);
+	task.ready = true;
+}
+
+} // namespace
+
+std::shared_ptr<Task> task_of(const pg::Firing &firing)
+{
+	std::pair<Oid, std::string> const key{firing.trigger(), {}};
+	if (auto task = known(key))
+		return task;
+	auto task = std::make_shared<Task>();
+	task->tables.push_back(firing.table());
+	task->guard = guard_of_trigger(firing);
+	return tasks[key] = task;
+}
+
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant)
+{
+	std::pair<Oid, std::string> const key{trigger, invariant};
+	if (auto task = known(key))
+		return task;
+	auto const guard = guard_of(invariant);
+	if (!guard)
+		return nullptr;
+	auto task = std::make_shared<Task>();
+	task->guard = *guard;
+	return tasks[key] = task;
+}
+
+void work_out(Task &task, const pg::Firing &firing)
+{
+	task.parts.clear();
+	find_scopes(task, define(task), firing);
+	if (task.parts.empty())
+		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+				 "invariant \"" + task.guard.invariant + "\" has nothing to do with " +
+					 pg::qualified_name(firing.table()) + " any more",
+				 {}, "Call reconcile.guard() again.");
+	make_statements(task);
+}
+
+void work_out(Task &task)
+{
+	task.parts.clear();
+	task.parts.push_back({{Scope::keys}, {}, nullptr});
+	define(task);
+	make_statements(task);
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard_task.hpp
+ *	  What a trigger of a guard has to do, worked out once.
+ *
+ * It is worked out when the trigger fires first in a backend, and again when a
+ * table that it has to do with was altered.  From then on a firing costs what
+ * its statement costs.
+ *
+ * Depends on: guard_catalog.hpp, guard_work.hpp, constraints.hpp.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "invariant/constraints.hpp"
+#include "invariant/definition.hpp"
+#include "invariant/guard_catalog.hpp"
+#include "invariant/guard_work.hpp"
+#include "pg/trigger.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+/* Part is what a trigger does in one scope. */
+struct Part {
+	Scope scope;
+	std::vector<AttrNumber> columns; /* that an UPDATE must change to matter */
+	std::unique_ptr<GuardWork> work;
+};
+
+struct Task {
+	Guard guard;
+	Definition definition;
+	std::vector<Part> parts;
+	std::optional<Constraints> constraints; /* of the target */
+	std::vector<Oid> tables;				/* an alteration of which makes it stale */
+	bool ready = false, stale = false;
+};
+
+/* task_of returns the task of a trigger, not yet worked out when it is new. */
+std::shared_ptr<Task> task_of(const pg::Firing &firing);
+
+/* settling_task returns the task of working off what waits for a commit. */
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant);
+
+/* work_out makes a task ready.  When it fails, the scopes may be known already. */
+void work_out(Task &task, const pg::Firing &firing);
+void work_out(Task &task);
+
+} // namespace reconcile::invariant

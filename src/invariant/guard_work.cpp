@@ -1,0 +1,197 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard_work.cpp
+ *	  What a guard does about rows that were written or deleted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "invariant/guard_work.hpp"
+
+#include "invariant/lock.hpp"
+#include "pg/identity.hpp"
+#include "pg/text.hpp"
+
+extern "C" {
+#include "catalog/pg_type_d.h"
+#include "utils/array.h"
+}
+
+namespace reconcile::invariant {
+
+namespace {
+
+/* magnitude is the number of the plan for so many rows. */
+size_t magnitude(int64 rows)
+{
+	return rows < 100 ? 0 : rows < 10000 ? 1 : 2;
+}
+
+/* with_list puts the rows of a query where a statement reads the work list. */
+std::string with_list(const std::string &rows, const std::string &statement)
+{
+	return "WITH " + pg::quoted(kWorkList) + " AS (" + rows + ") " + statement;
+}
+
+/* key_rows yields the keys of $1 in the types of the target. */
+std::string key_rows(const Definition &definition, const Target &target)
+{
+	std::vector<JsonColumn> columns;
+	for (const std::string &name : definition.key)
+		if (const Column *column = target.column(name))
+			columns.push_back({name, column->type, column->typmod});
+	return "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
+		   rows_of_json("l.key", columns, "k") + ")";
+}
+
+/* distinct_due yields what is due, a key that several rows expect only once where
+ * the statement that writes needs it so. */
+std::string distinct_due(const Statements &statements, const std::string &due)
+{
+	return statements.needs_distinct() ? with_list(due, statements.distinct()) : due;
+}
+
+/* unprotected_statement counts the due rows that the unique index would let two
+ * sessions write at once: with NULL in the key, or outside of a partial index. */
+std::string unprotected_statement(const Definition &definition, const Statements &statements,
+								  const std::string &due)
+{
+	std::vector<std::string> conditions;
+	auto const arbiter = statements.target().arbiter(definition.key);
+	if (arbiter && !arbiter->nulls_are_equal)
+		for (const std::string &name : definition.key)
+			if (!statements.target().column(name)->not_null)
+				conditions.push_back("t." + pg::quoted(name) + " IS NULL");
+	if (arbiter && arbiter->predicate)
+		conditions.push_back("(" + *arbiter->predicate + ") IS NOT TRUE");
+	if (conditions.empty())
+		return {};
+	Overlay const overlay = statements.overlay(kWorkList);
+	return with_list(due, "SELECT pg_catalog.count(*) FROM (" + overlay.before +
+							  statements.rows_of_target() + " WHERE false" + overlay.after +
+							  ") AS t WHERE " + pg::joined(conditions, " OR "));
+}
+
+} // namespace
+
+/* ------------------------------------------------------------------ Rows */
+
+void Rows::expose(pg::Spi &spi) const
+{
+	if (store != nullptr)
+		spi.expose(kNewRows, store, table);
+}
+
+pg::Args Rows::args() const
+{
+	return store != nullptr ? pg::Args() : pg::Args().add(JSONBARRAYOID, keys);
+}
+
+int64 Rows::size() const
+{
+	return pg::call([this]() -> int64 {
+		if (store != nullptr)
+			return tuplestore_tuple_count(store);
+		ArrayType *array = DatumGetArrayTypeP(keys);
+		return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	});
+}
+
+/* ------------------------------------------------------------ statements */
+
+void confine(Statements &statements, const Scope &scope)
+{
+	if (scope.kind == Scope::new_rows)
+		statements.see_new_rows(scope.watched);
+}
+
+std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope)
+{
+	switch (scope.kind) {
+	case Scope::new_rows:
+		return statements.due();
+	case Scope::target_rows:
+		return statements.due_among(pg::quoted(kNewRows));
+	default:
+		return statements.due_among(key_rows(definition, statements.target()));
+	}
+}
+
+std::string expected_in(const Definition &definition, const Scope &scope)
+{
+	switch (scope.kind) {
+	case Scope::new_rows: {
+		ExpectedRows expected(definition.expects);
+		expected.read_from(scope.watched, kNewRows);
+		return "SELECT " + key_json(definition.key, "e") + ", pg_catalog.to_jsonb(e.*) FROM (" +
+			   expected.text() + ") AS e";
+	}
+	case Scope::target_rows:
+		return "SELECT " + key_json(definition.key, "d") + ", pg_catalog.to_jsonb(d.*) FROM " +
+			   pg::quoted(kNewRows) + " AS d";
+	default:
+		return "SELECT k, NULL::pg_catalog.jsonb FROM pg_catalog.unnest($1) AS k";
+	}
+}
+
+uint64 KeptStatement::run(pg::Spi &spi, int expect, const Rows &rows)
+{
+	std::unique_ptr<pg::Plan> &plan = plans_[magnitude(rows.size())];
+	pg::Args args = rows.args();
+	if (plan == nullptr)
+		plan = spi.prepare(sql_, std::vector<Oid>(args.types(), args.types() + args.count()));
+	return spi.run(*plan, expect, std::move(args));
+}
+
+/* ------------------------------------------------------------- GuardWork */
+
+GuardWork::GuardWork(const Definition &definition, const Scope &scope)
+	: invariant_(definition.name), scope_(scope)
+{
+	auto const statements = statements_of(definition);
+	confine(*statements, scope);
+	std::string const due = due_in(*statements, definition, scope);
+	Write const write = statements->write();
+	done_ = write.done;
+	write_ = KeptStatement(with_list(distinct_due(*statements, due), write.sql));
+	keys_ = KeptStatement("SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") +
+						  ") FROM (" + due + ") AS d");
+	if (statements->may_write_twice())
+		unprotected_ = KeptStatement(unprotected_statement(definition, *statements, due));
+}
+
+void GuardWork::write(const Rows &rows)
+{
+	pg::Spi spi;
+	rows.expose(spi);
+	if (!unprotected_.sql().empty()) {
+		unprotected_.run(spi, SPI_OK_SELECT, rows);
+		if (spi.number(0, 1) > 0)
+			lock_for_guard(invariant_);
+	}
+	write_.run(spi, done_, rows);
+}
+
+std::optional<Datum> GuardWork::due_keys(const Rows &rows)
+{
+	pg::PortableText portable;
+	pg::Spi spi;
+	rows.expose(spi);
+	keys_.run(spi, SPI_OK_SELECT, rows);
+	return spi.kept(0, 1);
+}
+
+void GuardWork::check() const
+{
+	Rows none;
+	if (scope_.kind != Scope::keys) {
+		none.store = pg::call([] { return tuplestore_begin_heap(false, false, work_mem); });
+		none.table = scope_.watched;
+	}
+	pg::Spi spi;
+	none.expose(spi);
+	for (const KeptStatement *statement : {&write_, &unprotected_, &keys_})
+		if (!statement->sql().empty())
+			spi.run("EXPLAIN " + statement->sql(), SPI_OK_UTILITY, none.args());
+}
+
+} // namespace reconcile::invariant

@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard_work.hpp
+ *	  What a guard does about rows that were written or deleted.
+ *
+ * The statements are those of a repair, confined to what the rows concern.
+ * They are planned once in a backend and kept.
+ *
+ * Depends on: statements.hpp, pg/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "invariant/statements.hpp"
+#include "pg/spi.hpp"
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace reconcile::invariant {
+
+/* Scope says what a guard looks at. */
+struct Scope {
+	enum Kind {
+		new_rows,	 /* what rows make expected that are new in a table */
+		target_rows, /* what is expected in place of rows of the target */
+		keys		 /* what is expected with given keys */
+	} kind;
+	Oid watched = InvalidOid; /* the table with the new rows, as the query reads it */
+};
+
+/* Rows are those that a guard looks at. */
+struct Rows {
+	Tuplestorestate *store = nullptr;
+	Oid table = InvalidOid; /* whose rows they are: the watched one, or a partition of it */
+	Datum keys = Datum(0);	/* a jsonb[] instead */
+
+	/* expose makes them readable by statements, which take them as args. */
+	void expose(pg::Spi &spi) const;
+	pg::Args args() const;
+	int64 size() const;
+};
+
+/* confine makes a statement see new rows alone, if that is the scope. */
+void confine(Statements &statements, const Scope &scope);
+
+/* due_in yields the rows that are due in a scope. */
+std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope);
+
+/* expected_in yields the key and the row of what is expected in a scope, as far
+ * as it can be told without looking at the target. */
+std::string expected_in(const Definition &definition, const Scope &scope);
+
+/* KeptStatement is planned when it is needed first.  What suits one row does
+ * not suit a hundred thousand, so there is a plan for each magnitude. */
+class KeptStatement {
+public:
+	explicit KeptStatement(std::string sql = {}) : sql_(std::move(sql)) {}
+
+	const std::string &sql() const { return sql_; }
+
+	/* run executes it on rows, which are exposed already. */
+	uint64 run(pg::Spi &spi, int expect, const Rows &rows);
+
+private:
+	std::string sql_;
+	std::array<std::unique_ptr<pg::Plan>, 3> plans_;
+};
+
+class GuardWork {
+public:
+	/* Made, and all of it run, under the owner and search_path of the definition. */
+	GuardWork(const Definition &definition, const Scope &scope);
+
+	const Scope &scope() const { return scope_; }
+
+	/* write writes what is due. */
+	void write(const Rows &rows);
+
+	/* due_keys are the keys of what is due, as a jsonb[], if anything is. */
+	std::optional<Datum> due_keys(const Rows &rows);
+
+	/* check lets PostgreSQL plan the statements and check the privileges. */
+	void check() const;
+
+private:
+	std::string const invariant_;
+	Scope const scope_;
+	int done_; /* what executing write_ returns */
+	KeptStatement write_, unprotected_, keys_;
+};
+
+} // namespace reconcile::invariant

@@ -1,0 +1,135 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.cpp
+ *	  What a statement trigger is given.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "pg/trigger.hpp"
+
+extern "C" {
+#include "utils/datum.h"
+#include "utils/rel.h"
+}
+
+namespace reconcile::pg {
+
+namespace {
+
+/* Reader reads a transition table from its beginning, beside other readers. */
+struct Reader {
+	Tuplestorestate *rows;
+	int pointer;
+	TupleTableSlot *slot;
+
+	Reader(Tuplestorestate *from, TupleDesc row_type)
+		: rows(from), pointer(tuplestore_alloc_read_pointer(from, EXEC_FLAG_REWIND)),
+		  slot(MakeSingleTupleTableSlot(row_type, &TTSOpsMinimalTuple))
+	{
+		tuplestore_select_read_pointer(rows, pointer);
+		tuplestore_rescan(rows);
+	}
+
+	bool next()
+	{
+		tuplestore_select_read_pointer(rows, pointer);
+		return tuplestore_gettupleslot(rows, true, false, slot);
+	}
+};
+
+bool same(TupleTableSlot *one, TupleTableSlot *other, AttrNumber column)
+{
+	bool null = false, other_null = false;
+	Datum const value = slot_getattr(one, column, &null);
+	Datum const other_value = slot_getattr(other, column, &other_null);
+	if (null || other_null)
+		return null == other_null;
+	auto *attribute = TupleDescAttr(one->tts_tupleDescriptor, column - 1);
+	return datum_image_eq(value, other_value, attribute->attbyval, attribute->attlen);
+}
+
+/* copy_changed puts the new rows that differ from their old row into a store.
+ * PostgreSQL fills both tables row by row; when their sizes differ, because a
+ * trigger stopped a row on its way to another partition, nobody knows which
+ * row was which, and all count as changed. */
+void copy_changed(const TriggerData *data, const AttrNumber *columns, size_t count,
+				  Tuplestorestate *changed)
+{
+	Reader now(data->tg_newtable, RelationGetDescr(data->tg_relation));
+	Reader before(data->tg_oldtable, RelationGetDescr(data->tg_relation));
+	bool const paired = tuplestore_tuple_count(data->tg_newtable) ==
+						tuplestore_tuple_count(data->tg_oldtable);
+	while (now.next()) {
+		CHECK_FOR_INTERRUPTS();
+		bool differs = !paired;
+		if (paired && before.next())
+			for (size_t i = 0; i < count && !differs; i++)
+				differs = !same(now.slot, before.slot, columns[i]);
+		if (differs)
+			tuplestore_puttupleslot(changed, now.slot);
+	}
+	ExecDropSingleTupleTableSlot(now.slot);
+	ExecDropSingleTupleTableSlot(before.slot);
+}
+
+} // namespace
+
+namespace {
+
+[[noreturn]] void called_wrongly()
+{
+	fail(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+		 "this function is called by the triggers of guards only", {},
+		 "reconcile.guard() makes them.");
+}
+
+} // namespace
+
+Firing::Firing(FunctionCallInfo fcinfo) : data_(reinterpret_cast<TriggerData *>(fcinfo->context))
+{
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data_->tg_event) ||
+		!TRIGGER_FIRED_FOR_STATEMENT(data_->tg_event) || rows() == nullptr ||
+		(event() == Event::update && data_->tg_oldtable == nullptr))
+		called_wrongly();
+}
+
+Event Firing::event() const
+{
+	if (TRIGGER_FIRED_BY_INSERT(data_->tg_event))
+		return Event::insert;
+	return TRIGGER_FIRED_BY_UPDATE(data_->tg_event) ? Event::update : Event::remove;
+}
+
+Tuplestorestate *Firing::rows() const
+{
+	return event() == Event::remove ? data_->tg_oldtable : data_->tg_newtable;
+}
+
+std::unique_ptr<WorkList> Firing::changed(const std::vector<AttrNumber> &columns) const
+{
+	auto list = std::make_unique<WorkList>(RelationGetDescr(data_->tg_relation));
+	call([&] { copy_changed(data_, columns.data(), columns.size(), list->store()); });
+	return list;
+}
+
+RowFiring::RowFiring(FunctionCallInfo fcinfo)
+	: data_(reinterpret_cast<TriggerData *>(fcinfo->context))
+{
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data_->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(data_->tg_event) || !TRIGGER_FIRED_BY_INSERT(data_->tg_event))
+		called_wrongly();
+}
+
+Datum RowFiring::column(AttrNumber number) const
+{
+	return call([&] {
+		bool null = false;
+		Datum const value = heap_getattr(data_->tg_trigtuple, number,
+										 RelationGetDescr(data_->tg_relation), &null);
+		if (null)
+			elog(ERROR, "column %d is null", number);
+		return value;
+	});
+}
+
+} // namespace reconcile::pg

@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.hpp
+ *	  What a statement trigger is given.
+ *
+ * Terms.  The "rows" of a statement are its transition table: the rows that it
+ * wrote, as they are now, or the rows that it deleted, as they were.
+ *
+ * Depends on: boundary.hpp, spi.hpp.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "pg/spi.hpp"
+
+extern "C" {
+#include "commands/trigger.h"
+}
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace reconcile::pg {
+
+enum class Event { insert, update, remove };
+
+/* Firing is one call of a statement trigger that has transition tables. */
+class Firing {
+public:
+	/* Being called in any other way is an error. */
+	explicit Firing(FunctionCallInfo fcinfo);
+
+	Event event() const;
+	Oid table() const { return RelationGetRelid(data_->tg_relation); }
+	Oid trigger() const { return data_->tg_trigger->tgoid; }
+	const char *trigger_name() const { return data_->tg_trigger->tgname; }
+
+	/* rows is where the rows of the statement are, size how many there are. */
+	Tuplestorestate *rows() const;
+	int64 size() const { return call([this] { return tuplestore_tuple_count(rows()); }); }
+
+	/* changed are the rows of an UPDATE in which one of some columns is not what
+	 * it was, by the image of its value: no SQL is needed to find out that a
+	 * statement changed nothing that matters. */
+	std::unique_ptr<WorkList> changed(const std::vector<AttrNumber> &columns) const;
+
+private:
+	TriggerData *data_;
+};
+
+/* RowFiring is one call of an AFTER INSERT trigger for a row. */
+class RowFiring {
+public:
+	/* Being called in any other way is an error. */
+	explicit RowFiring(FunctionCallInfo fcinfo);
+
+	Oid trigger() const { return data_->tg_trigger->tgoid; }
+
+	/* column is a value of the row, which must not be NULL. */
+	Datum column(AttrNumber number) const;
+
+private:
+	TriggerData *data_;
+};
+
+} // namespace reconcile::pg
