@@ -146,7 +146,8 @@ std::vector<Oid> children(Oid table)
 void Installation::watch(const Watched &watched)
 {
 	if (pg::call([&] { return get_rel_relkind(watched.table); }) == RELKIND_FOREIGN_TABLE)
-		pg::fail(kCannotBeGuarded,
+		pg::fail(
+			kCannotBeGuarded,
 				 "the query of invariant \"" + guard_.invariant + "\" cannot be guarded",
 				 "It reads " + pg::qualified_name(watched.table) +
 					 ", a foreign table, whose changes no trigger of this database sees.",
@@ -201,6 +202,23 @@ void check_evaluates(const Definition &definition, const WatchedTables &tables)
 	}
 }
 
+/* check_foreign refuses what cannot be done for a target elsewhere. */
+void check_foreign(const Definition &definition, const Guard &guard)
+{
+	if (!guard.queues())
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 "a guard of invariant \"" + definition.name + "\" cannot write " +
+					 pg::qualified_name(definition.target),
+				 "It is a foreign table: a network call would keep the writer's transaction"
+				 " waiting, and could not be undone with it.",
+				 "Use on_failure => 'queue', and let reconcile.schedule() or a repair work off the"
+				 " queue.");
+	if (guard.recreates())
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 "no trigger sees what is deleted from " + pg::qualified_name(definition.target),
+				 "It is a foreign table.", "Leave out the argument on_delete.");
+}
+
 pg::Row result_row(const MadeTrigger &made)
 {
 	pg::Row row;
@@ -219,6 +237,10 @@ pg::Row result_row(const MadeTrigger &made)
 
 std::vector<MadeTrigger> install(const Definition &definition, const Guard &guard)
 {
+	bool const foreign =
+		pg::call([&] { return get_rel_relkind(definition.target); }) == RELKIND_FOREIGN_TABLE;
+	if (foreign)
+		check_foreign(definition, guard);
 	if (guard.recreates() && definition.is_fill())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
 				 "invariant \"" + definition.name + "\" fills rows, and inserts none again", {},
@@ -227,12 +249,13 @@ std::vector<MadeTrigger> install(const Definition &definition, const Guard &guar
 	{
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		tables = watched_tables(definition, ExpectedRows(definition.expects));
-		check_evaluates(definition, tables);
+		if (!foreign)
+			check_evaluates(definition, tables);
 	}
 	Installation installation(guard);
 	for (const Watched &watched : tables.read)
 		installation.watch(watched);
-	if (tables.filled)
+	if (tables.filled && !foreign)
 		installation.watch(*tables.filled);
 	if (guard.recreates())
 		installation.watch_deletes(definition.target);

@@ -13,6 +13,7 @@
 #include "pg/text.hpp"
 
 extern "C" {
+#include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
 #include "utils/lsyscache.h"
 }
@@ -118,10 +119,14 @@ void make_statements(Task &task)
 	if (!pg::call([&] { return get_rel_name(task.definition.target) != nullptr; }))
 		pg::fail(ERRCODE_UNDEFINED_TABLE,
 				 "the target of invariant \"" + task.guard.invariant + "\" does not exist any more");
-	task.constraints.emplace(task.definition.target);
-	pg::AsOwner owner(task.definition.owner, task.definition.search_path);
-	for (Part &part : task.parts)
-		part.work = std::make_unique<GuardWork>(task.definition, part.scope);
+	task.queue_only =
+		pg::call([&] { return get_rel_relkind(task.definition.target); }) == RELKIND_FOREIGN_TABLE;
+	if (!task.queue_only) {
+		task.constraints.emplace(task.definition.target);
+		pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+		for (Part &part : task.parts)
+			part.work = std::make_unique<GuardWork>(task.definition, part.scope);
+	}
 	task.ready = true;
 }
 

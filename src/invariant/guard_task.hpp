@@ -40,6 +40,7 @@ struct Task {
 	std::optional<Constraints> constraints; /* of the target */
 	std::vector<Oid> tables;				/* an alteration of which makes it stale */
 	bool ready = false, stale = false;
+	bool queue_only = false; /* the target is a foreign table */
 };
 
 /* task_of returns the task of a trigger, not yet worked out when it is new. */

@@ -30,6 +30,10 @@ namespace {
 /* How deep guards may set off each other: more than any chain of tables has. */
 constexpr int kMostLevels = 32;
 
+/* Why what a foreign table is expected to have waits for a repair. */
+const Reason kForeign = {"0A000", "a foreign table is written by repairs only: a network call"
+								  " would keep the transaction waiting, and could not be undone"};
+
 /* Depth counts the guards that are at work within each other. */
 class Depth {
 public:
@@ -143,7 +147,9 @@ void fire(Task &task, const pg::Firing &firing)
 		}
 		survived(task, &part, rows, [&] {
 			Depth const depth(task.guard.invariant);
-			if (task.guard.waits())
+			if (task.queue_only)
+				enqueue_expected(task.definition, part.scope, rows, kForeign);
+			else if (task.guard.waits())
 				postpone(task, part, rows);
 			else
 				write(task, part, rows);

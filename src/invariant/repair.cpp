@@ -84,9 +84,10 @@ RunRecord live_run(const std::string &invariant, const Options &options)
 	RunRecord run;
 	run.started_at = GetCurrentTimestamp();
 	Definition const definition = locked_definition(invariant);
-	run.run_id = next_run_id();
-	if (!options.plan)
+	if (!options.plan) { /* a plan tries its own rows only */
+		run.run_id = next_run_id();
 		claim_failures(definition.name, run.run_id);
+	}
 	Constraints const constraints(definition.target);
 	constraints.check_at_once();
 
@@ -111,8 +112,10 @@ RunRecord live_run(const std::string &invariant, const Options &options)
 			check_surplus(definition, *statements, *list);
 	}
 	constraints.wait_again();
-	if (options.plan)
+	if (options.plan) {
+		run.run_id = next_run_id();
 		run.plan = options.plan->plan_id;
+	}
 	enter(definition, run, written.get(), refused);
 	if (options.plan)
 		mark_applied(options.plan->plan_id, run.run_id);

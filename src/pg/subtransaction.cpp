@@ -28,8 +28,12 @@ struct Surroundings {
  * conflicts that only a new transaction can solve. */
 bool concerns_more_than_the_attempt(int sqlstate, Deadlock deadlock)
 {
-	if (sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED && deadlock == Deadlock::is_survived)
-		return false;
+	switch (sqlstate) {
+	case ERRCODE_T_R_DEADLOCK_DETECTED:
+		return deadlock == Deadlock::is_thrown;
+	default:
+		break;
+	}
 	switch (ERRCODE_TO_CATEGORY(sqlstate)) {
 	case ERRCODE_OPERATOR_INTERVENTION:
 	case ERRCODE_INSUFFICIENT_RESOURCES:
