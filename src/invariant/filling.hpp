@@ -33,6 +33,7 @@ public:
 	std::string due() const override;
 	std::string still_due() const override;
 	TupleDesc work_list_row_type() const override;
+	std::optional<std::string> contradiction() const override;
 	Write write() const override;
 	bool is_observed() const override { return false; }
 	std::optional<std::string> read_back() const override;

@@ -22,6 +22,7 @@ public:
 	std::string due() const override;
 	std::string still_due() const override;
 	TupleDesc work_list_row_type() const override;
+	std::optional<std::string> contradiction() const override { return std::nullopt; }
 	Write write() const override;
 	bool is_observed() const override { return target_.observed(); }
 	std::optional<std::string> read_back() const override { return std::nullopt; }

@@ -139,7 +139,7 @@ MadePlan make_plan(const Definition &definition)
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		auto const statements = statements_of(definition);
 		structure = statements->structure();
-		auto list = due_rows(*statements);
+		auto list = due_rows(definition, *statements);
 		drop_surplus(definition, *statements, list);
 		pg::Spi spi;
 		spi.expose(kWorkList, *list);

@@ -50,7 +50,7 @@ std::unique_ptr<pg::WorkList> rows_to_write(const Definition &definition, const 
 											Statements &statements)
 {
 	if (!options.plan)
-		return due_rows(statements);
+		return due_rows(definition, statements);
 	auto list = planned_rows(options.plan->plan_id, statements, 1, kAllRows);
 	/* looked up again: another session may have applied it before it let us */
 	check_applicable(saved_plan(options.plan->plan_id), definition, statements, *list);
@@ -70,7 +70,7 @@ RunRecord dry_run(const Definition &definition, const Options &options, PlannedR
 		run.changed = list->size();
 		return run;
 	}
-	auto list = due_rows(*statements, planned);
+	auto list = due_rows(definition, *statements, planned);
 	run.planned = list->size();
 	drop_surplus(definition, *statements, list);
 	drop_held(*statements, list);

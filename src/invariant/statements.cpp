@@ -147,6 +147,19 @@ std::string Statements::key_equality(const std::string &row) const
 	return pg::joined(parts, " AND ");
 }
 
+/* same_expected_key compares the keys of e and another expected row, which may
+ * have a NULL that the target would refuse. */
+std::string Statements::same_expected_key(const std::string &other) const
+{
+	std::vector<std::string> parts;
+	for (const std::string &name : definition_.key) {
+		Column expected = column(name);
+		expected.not_null = false;
+		parts.push_back(equality(expected, expected_value(name, other), expected_value(name)));
+	}
+	return pg::joined(parts, " AND ");
+}
+
 /* differs_in tells that a present row has another value in a column. */
 std::string Statements::differs_in(const std::string &name) const
 {
@@ -273,13 +286,10 @@ Write Statements::write_returning() const
 
 std::string Statements::unexpected() const
 {
-	std::vector<std::string> same;
-	for (const std::string &name : definition_.key)
-		same.push_back(equality(column(name), expected_value(name, "x"), expected_value(name)));
 	return "SELECT pg_catalog.count(*), pg_catalog.min(" + key_json("e") +
 		   "::pg_catalog.text) FROM " + pg::quoted(kWorkList) +
 		   " AS e WHERE NOT EXISTS (SELECT FROM (" + expected_.text() + ") AS x WHERE " +
-		   pg::joined(same, " AND ") + ")";
+		   same_expected_key("x") + ")";
 }
 
 std::vector<JsonColumn> Statements::json_columns() const

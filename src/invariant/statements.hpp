@@ -67,6 +67,11 @@ public:
 	virtual std::string still_due() const = 0;
 	virtual TupleDesc work_list_row_type() const = 0;
 
+	/* contradiction yields a key of the work list for which the query has
+	 * different rows, where only one of them is due; nothing where the others
+	 * do no harm. */
+	virtual std::optional<std::string> contradiction() const = 0;
+
 	/* write writes the rows of the work list; write_returning also yields the
 	 * rows of the target that were written. */
 	virtual Write write() const = 0;
@@ -170,12 +175,14 @@ protected:
 	const Column &column(const std::string &name) const;
 	std::string given_value(const std::string &name, const std::string &alias = "e") const;
 	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
+	std::string expected_key() const;
 	std::string expected_columns() const;
 	std::vector<JsonColumn> json_columns() const;
 	std::string with() const;
 	std::string counts_as_present() const;
 	std::string present_rows() const;
 	std::string key_equality(const std::string &row = "x") const;
+	std::string same_expected_key(const std::string &other) const;
 	std::string is_absent() const;
 	std::string is_repeated() const;
 	std::string differs_in(const std::string &name) const;
@@ -191,7 +198,6 @@ protected:
 	std::optional<std::string> absent_;
 
 private:
-	std::string expected_key() const;
 	std::string deviates() const;
 	std::string joined_rows() const;
 };

@@ -24,15 +24,32 @@ void keep(const std::string &query, std::unique_ptr<pg::WorkList> &list)
 	list = std::move(kept);
 }
 
+/* torn raises the error of an invariant that contradicts itself. */
+[[noreturn]] void torn(const Definition &definition, const std::string &key)
+{
+	pg::fail(ERRCODE_CARDINALITY_VIOLATION,
+			 "invariant \"" + definition.name + "\" expects different rows with the same key",
+			 "Key: " + key + ".",
+			 "Make its query yield one row per key, for example with DISTINCT ON.");
+}
+
 } // namespace
 
-std::unique_ptr<pg::WorkList> due_rows(Statements &statements, const PlannedRows &planned)
+std::unique_ptr<pg::WorkList> due_rows(const Definition &definition, Statements &statements,
+									   const PlannedRows &planned)
 {
 	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
 	pg::Spi spi;
 	planned.show(statements, spi);
 	pg::ReadOnly read_only;
 	spi.collect(statements.due(), SPI_OK_SELECT, *list);
+	auto const contradiction = statements.contradiction();
+	if (contradiction && list->size() > 0) {
+		spi.expose(kWorkList, *list);
+		spi.run(*contradiction, SPI_OK_SELECT);
+		if (auto const key = spi.text(0, 1))
+			torn(definition, *key);
+	}
 	return list;
 }
 
@@ -42,10 +59,7 @@ int64 check_surplus(const Definition &definition, const Statements &statements, 
 	spi.expose(kWorkList, list);
 	spi.run(statements.surplus(), SPI_OK_SELECT);
 	if (auto key = spi.text(0, 2))
-		pg::fail(ERRCODE_CARDINALITY_VIOLATION,
-				 "invariant \"" + definition.name + "\" expects different rows with the same key",
-				 "Key: " + *key + ".",
-				 "Make its query yield one row per key, for example with DISTINCT ON.");
+		torn(definition, *key);
 	return spi.number(0, 1);
 }
 

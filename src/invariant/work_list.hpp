@@ -19,7 +19,7 @@ namespace reconcile::invariant {
 
 /* due_rows reads the rows that are due; a dry run passes what it has planned
  * before. */
-std::unique_ptr<pg::WorkList> due_rows(Statements &statements,
+std::unique_ptr<pg::WorkList> due_rows(const Definition &definition, Statements &statements,
 									   const PlannedRows &planned = PlannedRows());
 
 /* check_surplus counts the rows of a work list that repeat the key of another

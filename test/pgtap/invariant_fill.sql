@@ -140,6 +140,10 @@ SELECT reconcile.drop_invariant('strict') \g /dev/null
 SELECT reconcile.create_invariant('torn', 'team', '{id}', $$SELECT 1 AS id, v AS name FROM (VALUES ('a'), ('b')) AS t(v)$$, kind => 'fill', compare => '{name}') \g /dev/null
 SELECT raised(CASE WHEN dry_run THEN 'dry run: ' ELSE 'live: ' END || 'two values for one row', format('SELECT reconcile.repair(''torn'', dry_run => %L)', dry_run), '21000',
 	'invariant "torn" expects different rows with the same key', NULL, 'Key: {"id": 1}.') FROM unnest('{true,false}'::boolean[]) AS dry_run;
+SELECT reconcile.alter_invariant('torn', expects => $$SELECT 1 AS id, v AS name FROM (VALUES ('other'), ('one')) AS t(v)$$) \g /dev/null
+SELECT is((SELECT name FROM team WHERE id = 1), 'one', 'where one of the two values is there');
+SELECT raised(format('dry run %s: the other one', dry_run), format('SELECT reconcile.repair(''torn'', dry_run => %L)', dry_run), '21000',
+	'invariant "torn" expects different rows with the same key', NULL, 'Key: {"id": 1}.') FROM unnest('{true,false}'::boolean[]) AS dry_run;
 SELECT reconcile.alter_invariant('torn', expects => $$SELECT 1 AS id, 'a' AS name FROM (VALUES (1), (2)) AS t$$) \g /dev/null
 SELECT is(counts('torn', true), '(2,1,1,0)', 'the same value twice: dry run');
 SELECT is(counts('torn', false), '(2,1,1,0)', 'is written once');

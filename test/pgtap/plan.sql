@@ -277,5 +277,13 @@ SELECT isnt((SELECT fingerprint FROM reconcile.plans WHERE plan_id = :b), (SELEC
 SELECT throws_ok(format('SELECT * FROM reconcile.compare_plans(%s, %s)', a, b), '42704', NULL, 'comparing with an unknown plan')
 FROM (VALUES (:a::bigint, 100000::bigint), (100000, :a)) AS t(a, b);
 
+-- A planned row with NULL for a column that refuses it is still expected; it fails when it is written, not as stale.
+CREATE TABLE must (id integer PRIMARY KEY, v text);
+SELECT reconcile.create_invariant('must', 'must', '{id}', 'SELECT nullif(n, 2) AS id, ''v'' AS v FROM generate_series(1, 3) AS n') \g /dev/null
+SELECT reconcile.plan('must') AS must \gset
+SELECT is((SELECT (planned, changed, failed) FROM reconcile.repair(plan => :must, dry_run => false)), (3::bigint, 2::bigint, 1::bigint),
+	'NULL in a key that the target refuses does not make a plan stale');
+SELECT reconcile.drop_invariant('must') \g /dev/null
+
 SELECT * FROM finish();
 ROLLBACK;
