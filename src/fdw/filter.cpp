@@ -23,6 +23,7 @@ extern "C" {
 #include "utils/uuid.h"
 }
 
+#include <cctype>
 #include <cmath>
 #include <limits>
 
@@ -30,7 +31,7 @@ namespace reconcile::fdw {
 
 namespace {
 
-constexpr int kLongestList = 10000; /* beyond that, an IN is not sent */
+constexpr size_t kLongestPrefix = 1000;
 constexpr int64 kMillisecondsPerDay = INT64CONST(86400000);
 constexpr int64 kDaysToEpoch2000 = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
 
@@ -82,6 +83,8 @@ const char *operator_of(int strategy)
 		return "$gte";
 	case BTGreaterStrategyNumber:
 		return "$gt";
+	case kNotEqual:
+		return "$ne";
 	default:
 		return "$eq";
 	}
@@ -91,6 +94,13 @@ const char *operator_of(int strategy)
 const char *inclusive(int strategy)
 {
 	return is_upper(strategy) ? "$lte" : "$gte";
+}
+
+/* passes_infinity tells whether what is finite passes a comparison with
+ * infinity, or minus infinity. */
+bool passes_infinity(int strategy, bool plus)
+{
+	return !is_equality(strategy) && is_upper(strategy) == plus;
 }
 
 /* either says {"$or": [a, b]}. */
@@ -185,35 +195,45 @@ Sent sent_number(const Column &column, int strategy, Kind kind, Datum value)
 	return either(sent.words, nan);
 }
 
+/* sent_any_date lets all dates pass, which are all finite. */
+Sent sent_any_date(const Column &column)
+{
+	mongo::Document type;
+	type.string("$type", "date");
+	return field(column, type);
+}
+
 Sent sent_date(const Column &column, int strategy, Datum value)
 {
 	DateADT const date = DatumGetDateADT(value);
 	if (DATE_NOT_FINITE(date))
-		return is_equality(strategy) ? none() : all();
+		return passes_infinity(strategy, DATE_IS_NOEND(date)) ? sent_any_date(column) : none();
 	int64_t const start = (date + kDaysToEpoch2000) * kMillisecondsPerDay;
+	int64_t const end = start + kMillisecondsPerDay;
 	mongo::Document range;
 	if (!is_upper(strategy))
-		range.date("$gte", start);
+		range.date("$gte", strategy == BTGreaterStrategyNumber ? end : start);
 	if (is_upper(strategy) || is_equality(strategy))
-		range.date("$lt", start + kMillisecondsPerDay);
+		range.date("$lt", strategy == BTLessStrategyNumber ? start : end);
 	return field(column, range);
 }
 
+/* sent_timestamp compares with whole milliseconds, of which those that are
+ * below a fraction of one are below the next. */
 Sent sent_timestamp(const Column &column, int strategy, Datum value)
 {
 	Timestamp const timestamp = DatumGetTimestamp(value);
+	if (strategy == kNotEqual && (TIMESTAMP_NOT_FINITE(timestamp) || timestamp % 1000 != 0))
+		return all();
 	if (TIMESTAMP_NOT_FINITE(timestamp))
-		return is_equality(strategy) ? none() : all();
-	int64_t const down = milliseconds_from(timestamp);
+		return passes_infinity(strategy, TIMESTAMP_IS_NOEND(timestamp)) ? sent_any_date(column)
+																		: none();
 	bool const whole = timestamp % 1000 == 0;
+	if (is_equality(strategy) && !whole)
+		return none();
 	mongo::Document words;
-	if (is_equality(strategy)) {
-		if (!whole)
-			return none();
-		words.date("$eq", down);
-	} else {
-		words.date(inclusive(strategy), is_upper(strategy) && !whole ? down + 1 : down);
-	}
+	words.date(whole ? operator_of(strategy) : is_upper(strategy) ? "$lte" : "$gt",
+			   milliseconds_from(timestamp));
 	return field(column, words);
 }
 
@@ -230,7 +250,8 @@ Sent sent_text(const Column &column, int strategy, Datum value)
 	return either(sent.words, field(column, type).words);
 }
 
-Sent sent_integer(const Column &column, int strategy, Kind kind, Datum value)
+/* sent_plain compares with a value as it is. */
+Sent sent_plain(const Column &column, int strategy, Kind kind, Datum value)
 {
 	mongo::Document range;
 	Column plain = column;
@@ -295,12 +316,49 @@ Sent sent_comparison(const Column &column, int strategy, const Value &value)
 		return sent_list(column, list);
 	}
 	return column.kind == Kind::kText ? sent_text(column, strategy, value.datum)
-									  : sent_integer(column, strategy, kind, value.datum);
+									  : sent_plain(column, strategy, kind, value.datum);
 }
 
-/* sent_in asks for a list of values.  Times between two milliseconds are in no
- * document, and NaN is compared as PostgreSQL does only here. */
-Sent sent_in(const Column &column, const Value &value)
+/* prefix_of returns what all text that is LIKE a pattern begins with. */
+std::string prefix_of(std::string_view pattern)
+{
+	std::string prefix;
+	for (size_t i = 0; i < pattern.size() && pattern[i] != '%' && pattern[i] != '_'; i++) {
+		if (pattern[i] == '\\' && ++i == pattern.size())
+			break; /* which PostgreSQL complains about */
+		prefix += pattern[i];
+	}
+	return prefix;
+}
+
+/* sent_like asks for a prefix by a regular expression, in which every sign
+ * that could mean something else is quoted. */
+Sent sent_like(const Column &column, const Value &value)
+{
+	if (value.null)
+		return none();
+	std::string const prefix = prefix_of(utf8_of(value.datum));
+	if (prefix.empty() || prefix.size() > kLongestPrefix)
+		return all();
+	std::string expression = "^";
+	for (char c : prefix) {
+		if (static_cast<unsigned char>(c) < 128 && !std::isalnum(static_cast<unsigned char>(c)))
+			expression += '\\';
+		expression += c;
+	}
+	mongo::Document words, type;
+	words.string("$regex", expression);
+	Sent sent = field(column, words);
+	if (column.bson_type == BSON_TYPE_UTF8)
+		return sent;
+	type.string("$type", "objectId");
+	return either(sent.words, field(column, type).words);
+}
+
+/* sent_in asks for a list of values, or for all others.  Times between two
+ * milliseconds are in no document, and NaN is compared as PostgreSQL does only
+ * here. */
+Sent sent_in(const Column &column, const Value &value, bool in)
 {
 	if (value.null)
 		return none();
@@ -324,6 +382,8 @@ Sent sent_in(const Column &column, const Value &value)
 	mongo::Document list;
 	mongo::ArrayKeys keys;
 	for (int i = 0; i < count; i++) {
+		if (nulls[i] && !in) /* from NULL, nothing is known to differ */
+			return none();
 		if (nulls[i])
 			continue;
 		if (time && (TIMESTAMP_NOT_FINITE(DatumGetTimestamp(elements[i])) ||
@@ -334,7 +394,11 @@ Sent sent_in(const Column &column, const Value &value)
 			return all();
 		append_equal(list, keys, column, kind, elements[i]);
 	}
-	return sent_list(column, list);
+	if (in)
+		return sent_list(column, list);
+	mongo::Document out;
+	out.array("$nin", list.get());
+	return field(column, out);
 }
 
 /* sent_null_test counts missing fields as NULL, as reading does. */
@@ -360,6 +424,22 @@ Sent sent_placeholder(const Column &column, const char *op, int place)
 	mongo::Document words;
 	words.string(op, "$" + std::to_string(place + 1));
 	return field(column, words);
+}
+
+/* no_array says {"$nor": [{"path": {"$type": "array"}}, ...]}. */
+mongo::Document no_array(const std::vector<const Column *> &columns)
+{
+	mongo::Document type, list, words;
+	mongo::ArrayKeys keys;
+	type.string("$type", "array");
+	for (const Column *column : columns)
+		for (const std::string &path : fields_of(*column)) {
+			mongo::Document one;
+			one.document(path, type.get());
+			list.document(keys.next(), one.get());
+		}
+	words.array("$nor", list.get());
+	return words;
 }
 
 int number_at(List *condition, int i)
@@ -401,15 +481,28 @@ Sent sent(const Table &table, List *condition, const Values &values)
 		return value ? sent_comparison(column, strategy, *value)
 					 : sent_placeholder(column, operator_of(strategy), place);
 	}
-	case ConditionKind::kIn: {
+	case ConditionKind::kIn:
+	case ConditionKind::kNotIn: {
+		int const place = number_at(condition, 2);
+		bool const in = kind == ConditionKind::kIn;
+		std::optional<Value> const value = values(place);
+		return value ? sent_in(column, *value, in)
+					 : sent_placeholder(column, in ? "$in" : "$nin", place);
+	}
+	case ConditionKind::kLike: {
 		int const place = number_at(condition, 2);
 		std::optional<Value> const value = values(place);
-		return value ? sent_in(column, *value) : sent_placeholder(column, "$in", place);
+		return value ? sent_like(column, *value) : sent_placeholder(column, "$regex", place);
 	}
 	case ConditionKind::kTruth: {
 		Sent truth{Passes::kSome, {}};
 		truth.words.boolean(column.path, number_at(condition, 2) != 0);
 		return truth;
+	}
+	case ConditionKind::kNotTruth: {
+		mongo::Document untruth;
+		untruth.boolean("$ne", number_at(condition, 2) != 0);
+		return field(column, untruth);
 	}
 	default:
 		return sent_null_test(column, kind == ConditionKind::kIsNull);
@@ -438,7 +531,7 @@ bool known_as(const Column &column, Oid type)
 }
 
 void append_conditions(mongo::Document &filter, const Table &table, List *conditions,
-					   const Values &values)
+					   const Values &values, bool without_arrays)
 {
 	std::vector<mongo::Document> parts;
 	if (!table.options.filter.empty())
@@ -454,6 +547,8 @@ void append_conditions(mongo::Document &filter, const Table &table, List *condit
 		if (part.passes != Passes::kAll)
 			parts.push_back(std::move(part.words));
 	}
+	if (without_arrays && conditions != NIL)
+		parts.push_back(no_array(columns_in(table, conditions)));
 	if (parts.size() == 1) {
 		filter = std::move(parts.front());
 		return;
