@@ -8,6 +8,7 @@
  *-------------------------------------------------------------------------
  */
 #include "fdw/change.hpp"
+#include "fdw/count.hpp"
 #include "fdw/identity.hpp"
 #include "fdw/import.hpp"
 #include "fdw/modify.hpp"
@@ -27,6 +28,7 @@ RECONCILE_FUNCTION(reconcile_mongo_handler)
 
 	routine->GetForeignRelSize = pg::entry<fdw::get_rel_size>;
 	routine->GetForeignPaths = pg::entry<fdw::get_paths>;
+	routine->GetForeignUpperPaths = pg::entry<fdw::get_upper_paths>;
 	routine->GetForeignPlan = pg::entry<fdw::get_plan>;
 	routine->BeginForeignScan = pg::entry<fdw::begin_scan>;
 	routine->IterateForeignScan = pg::entry<fdw::iterate_scan>;

@@ -232,7 +232,9 @@ Sent sent_timestamp(const Column &column, int strategy, Datum value)
 	if (is_equality(strategy) && !whole)
 		return none();
 	mongo::Document words;
-	words.date(whole ? operator_of(strategy) : is_upper(strategy) ? "$lte" : "$gt",
+	words.date(whole				? operator_of(strategy)
+			   : is_upper(strategy) ? "$lte"
+									: "$gt",
 			   milliseconds_from(timestamp));
 	return field(column, words);
 }

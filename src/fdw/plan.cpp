@@ -9,7 +9,7 @@
  *-------------------------------------------------------------------------
  */
 #include "fdw/plan.hpp"
-#include "fdw/condition.hpp"
+#include "fdw/count.hpp"
 #include "fdw/identity.hpp"
 #include "fdw/scan.hpp"
 
@@ -19,9 +19,11 @@ extern "C" {
 #include "optimizer/optimizer.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/typcache.h"
 }
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace reconcile::fdw {
 
@@ -72,18 +74,86 @@ bool is_constant(Node *number)
 	return number == nullptr || IsA(number, Const);
 }
 
-/* limit_of returns how many documents are enough, when every document becomes
- * one row of the result and no order is asked for; else 0. */
-int64_t limit_of(PlannerInfo *root, RelOptInfo *rel, const Table &table)
+/* limit_of returns how many rows of a scan are enough, when that is known and
+ * the rows are those of the result; else 0. */
+int64_t limit_of(PlannerInfo *root, RelOptInfo *rel)
 {
 	if (root->limit_tuples < 1 || root->limit_tuples > PG_INT32_MAX ||
-		rel->reloptkind != RELOPT_BASEREL || rel->baserestrictinfo != NIL ||
+		root->parse->limitOption == LIMIT_OPTION_WITH_TIES || rel->reloptkind != RELOPT_BASEREL ||
 		!is_constant(root->parse->limitCount) || !is_constant(root->parse->limitOffset) ||
-		root->parse->sortClause != NIL || root->parse->rowMarks != NIL ||
-		pg::call([&] { return bms_membership(root->all_baserels); }) != BMS_SINGLETON ||
-		table.options.on_mismatch == OnMismatch::kSkip)
+		root->parse->rowMarks != NIL ||
+		pg::call([&] { return bms_membership(root->all_baserels); }) != BMS_SINGLETON)
 		return 0;
 	return static_cast<int64_t>(root->limit_tuples);
+}
+
+/* shows_all tells whether each document that passes in MongoDB is a row, or an
+ * error. */
+bool shows_all(const Table &table, const Planner &planner)
+{
+	switch (table.options.on_mismatch) {
+	case OnMismatch::kError:
+		return planner.exact() >= Exact::kIfItFits;
+	case OnMismatch::kNull:
+		return planner.exact() == Exact::kUnlessArray;
+	default:
+		return false;
+	}
+}
+
+/* sort_column returns the number of the column that a sort key is, negative to
+ * descend, or 0 when MongoDB would sort in another way.  It has NULLs first
+ * when it ascends, and last when it descends. */
+int sort_column(RelOptInfo *rel, const Planner &planner, PathKey *key)
+{
+	ListCell *cell;
+	foreach (cell, key->pk_eclass->ec_members) {
+		auto *member = static_cast<EquivalenceMember *>(lfirst(cell));
+		const Column *column = pg::call([&] { return bms_equal(member->em_relids, rel->relids); })
+								   ? planner.column_of(member->em_expr)
+								   : nullptr;
+		if (column == nullptr)
+			continue;
+		bool const descends = pg::descends(key);
+		bool const nulls_alike = key->pk_nulls_first != descends;
+		Oid const usual = pg::call([&] {
+			return lookup_type_cache(column->base_type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+		});
+		if (key->pk_opfamily == usual && sorts_alike(*column, key->pk_eclass->ec_collation) &&
+			(nulls_alike || column->not_null || planner.excludes_null(*column)))
+			return descends ? -column->number : column->number;
+	}
+	return 0;
+}
+
+/* sort_of returns the columns by which MongoDB can sort a result of which only
+ * the first rows are wanted, or NIL.  It does not sort all of a collection: that
+ * it may refuse, for want of memory. */
+List *sort_of(PlannerInfo *root, RelOptInfo *rel, const Table &table)
+{
+	Planner planner(table, rel);
+	planner.add_all();
+	if (table.options.on_mismatch != OnMismatch::kError || !shows_all(table, planner))
+		return NIL;
+	List *columns = NIL;
+	ListCell *cell;
+	foreach (cell, root->sort_pathkeys) {
+		int const column = sort_column(rel, planner, static_cast<PathKey *>(lfirst(cell)));
+		if (column == 0)
+			return NIL;
+		columns = pg::call([&] { return lappend_int(columns, column); });
+	}
+	return columns;
+}
+
+/* sorts_text tells whether text is among the columns of a sort. */
+bool sorts_text(const Table &table, List *sort)
+{
+	ListCell *cell;
+	foreach (cell, sort)
+		if (table.column(static_cast<AttrNumber>(std::abs(lfirst_int(cell))))->kind == Kind::kText)
+			return true;
+	return false;
 }
 
 } // namespace
@@ -105,20 +175,37 @@ void get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid)
 	});
 }
 
-void get_paths(PlannerInfo *root, RelOptInfo *rel, Oid)
+/* add_scan adds a path that yields so many rows. */
+static void add_scan(PlannerInfo *root, RelOptInfo *rel, double rows, List *order, List *sort)
 {
 	pg::call([&] {
 		Cost const startup = kStartupCost + rel->baserestrictcost.startup;
 		Cost const run =
-			rel->rows * (kCostOfDocument + cpu_tuple_cost + rel->baserestrictcost.per_tuple);
-		ForeignPath *path = pg::foreign_scan_path(root, rel, rel->rows, startup, startup + run);
+			rows * (kCostOfDocument + cpu_tuple_cost + rel->baserestrictcost.per_tuple);
+		ForeignPath *path =
+			pg::foreign_scan_path(root, rel, rows, startup, startup + run, order, sort);
 		add_path(rel, reinterpret_cast<Path *>(path));
 	});
 }
 
-ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignPath *,
+void get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relation)
+{
+	add_scan(root, rel, rel->rows, NIL, NIL);
+	int64_t const limit = limit_of(root, rel);
+	if (limit == 0 || root->sort_pathkeys == NIL)
+		return;
+	List *sort = sort_of(root, rel, opened_table_of(relation));
+	if (sort != NIL)
+		add_scan(root, rel, std::min(rel->rows, static_cast<double>(limit)), root->sort_pathkeys,
+				 sort);
+}
+
+/* get_plan plans a scan of one table.  What counts is planned with its path. */
+ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignPath *path,
 					  List *target_list, List *clauses, Plan *outer_plan)
 {
+	if (rel->reloptkind == RELOPT_UPPER_REL)
+		return count_plan(path, target_list, outer_plan);
 	Table const table = opened_table_of(relation);
 	List *checked = pg::call([&] { return extract_actual_clauses(clauses, false); });
 	Planner planner(table, rel);
@@ -130,27 +217,48 @@ ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignP
 	std::vector<AttrNumber> columns = columns_of(table, rel, checked);
 	if (row_type != NIL)
 		add_key(columns, table);
-	int64_t const limit = limit_of(root, rel, table);
+	List *sort = path->fdw_private;
+	bool const limited = shows_all(table, planner) && (root->sort_pathkeys == NIL || sort != NIL);
+	int64_t const limit = limited ? limit_of(root, rel) : 0;
+	List *run = private_run(planner, planner.by_bytes(limit > 0) || sorts_text(table, sort),
+							limit > 0 && table.options.on_mismatch != OnMismatch::kError);
 	return pg::call([&] {
 		List *numbers = NIL;
 		for (AttrNumber column : columns)
 			numbers = lappend_int(numbers, column);
-		List *plan =
-			list_make3(numbers, planner.conditions(), makeInteger(static_cast<int>(limit)));
-		return make_foreignscan(target_list, checked, rel->relid, planner.values(), plan, row_type,
+		List *scan = list_make4(run, numbers, sort, makeInteger(static_cast<int>(limit)));
+		return make_foreignscan(target_list, checked, rel->relid, planner.values(), scan, row_type,
 								NIL, outer_plan);
 	});
+}
+
+List *private_run(const Planner &planner, bool by_bytes, bool without_arrays)
+{
+	return pg::call([&] {
+		return list_make3(planner.conditions(), makeInteger(by_bytes), makeInteger(without_arrays));
+	});
+}
+
+PlannedRun planned_run(ForeignScan *plan)
+{
+	auto *run = static_cast<List *>(linitial(plan->fdw_private));
+	PlannedRun planned;
+	planned.conditions = static_cast<List *>(linitial(run));
+	planned.by_bytes = intVal(lsecond(run)) != 0;
+	planned.without_arrays = intVal(lthird(run)) != 0;
+	planned.values = plan->fdw_exprs;
+	return planned;
 }
 
 PlannedScan planned_scan(ForeignScan *plan)
 {
 	PlannedScan scan;
 	ListCell *cell;
-	foreach (cell, static_cast<List *>(linitial(plan->fdw_private)))
+	foreach (cell, static_cast<List *>(lsecond(plan->fdw_private)))
 		scan.columns.push_back(static_cast<AttrNumber>(lfirst_int(cell)));
-	scan.conditions = static_cast<List *>(lsecond(plan->fdw_private));
-	scan.limit = intVal(lthird(plan->fdw_private));
-	scan.values = plan->fdw_exprs;
+	foreach (cell, static_cast<List *>(lthird(plan->fdw_private)))
+		scan.sort.push_back(lfirst_int(cell));
+	scan.limit = intVal(lfourth(plan->fdw_private));
 	return scan;
 }
 

@@ -7,23 +7,19 @@
  */
 #include "fdw/scan.hpp"
 
-#include "fdw/condition.hpp"
-#include "fdw/connection.hpp"
+#include "fdw/count.hpp"
 #include "fdw/decode.hpp"
 #include "fdw/identity.hpp"
-#include "fdw/plan.hpp"
+#include "fdw/run.hpp"
 #include "mongo/cursor.hpp"
 #include "pg/owned.hpp"
 #include "pg/text.hpp"
 
 extern "C" {
-#include "nodes/nodeFuncs.h"
 #include "utils/rel.h"
 }
 
 #include <algorithm>
-#include <memory>
-#include <optional>
 
 namespace reconcile::fdw {
 
@@ -64,109 +60,75 @@ mongo::Document projection_of(const Table &table, const std::vector<AttrNumber> 
 	return projection;
 }
 
-/* Scan is the state of one scan, from its begin to its end. */
-class Scan {
-public:
-	explicit Scan(ForeignScanState *node);
-
-	/* next fills the slot with the next row, or leaves it empty. */
-	void next(TupleTableSlot *slot);
-
-	void restart();
-	void finish();
-	void explain(ExplainState *explain);
-
-private:
-	mongo::Document filter(bool compute) const;
-	std::optional<Value> value(int place, bool compute) const;
-	void open();
-	void check_that_collection_exists();
-	void count();
-
-	ForeignScanState *const node_;
-	Oid const user_; /* a cursor may be read by another one than who opened it */
-	Table const table_;
-	PlannedScan const planned_;
-	mongo::Document const projection_;
-	mongo::Document sent_; /* the filter of the last query */
-	Decoder decoder_;
-	ScanExtras const extras_;
-	List *value_states_ = NIL;
-
-	std::shared_ptr<mongo::Client> client_;
-	std::unique_ptr<mongo::Cursor> cursor_;
-	bool opened_ = false, ended_ = false, exists_ = false;
-	uint64_t documents_ = 0, bytes_ = 0; /* of cursors that are gone */
-};
+/* sort_of says {"path": 1, ...} of columns' numbers, negative to descend. */
+mongo::Document sort_of(const Table &table, const std::vector<int> &columns)
+{
+	mongo::Document sort;
+	for (int number : columns)
+		sort.int32(table.column(static_cast<AttrNumber>(std::abs(number)))->path,
+				   number < 0 ? -1 : 1);
+	return sort;
+}
 
 ForeignScan *plan_of(ForeignScanState *node)
 {
 	return reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
 }
 
-Scan *scan_of(ForeignScanState *node)
-{
-	return static_cast<Scan *>(node->fdw_state);
-}
+/* Scan reads documents, each of which is a row. */
+class Scan final : public Run {
+public:
+	explicit Scan(ForeignScanState *node);
+
+	void next(TupleTableSlot *slot) override;
+	void restart() override;
+	void finish() override;
+
+protected:
+	void explain_more(ExplainState *explain) override;
+
+private:
+	void open();
+	void count();
+
+	PlannedScan const scan_;
+	mongo::Document const projection_, sort_;
+	Decoder decoder_;
+	ScanExtras const extras_;
+
+	std::unique_ptr<mongo::Cursor> cursor_;
+	bool ended_ = false;
+	uint64_t documents_ = 0, bytes_ = 0; /* of cursors that are gone */
+};
 
 Scan::Scan(ForeignScanState *node)
-	: node_(node), user_(pg::call([&] { return pg::scan_user(node); })),
-	  table_(table_of(RelationGetRelid(node->ss.ss_currentRelation),
-					  RelationGetDescr(node->ss.ss_currentRelation))),
-	  planned_(planned_scan(plan_of(node))), projection_(projection_of(table_, planned_.columns)),
-	  decoder_(table_, planned_.columns), extras_(table_, plan_of(node)),
-	  value_states_(pg::call([&] { return ExecInitExprList(planned_.values, &node->ss.ps); }))
+	: Run(node,
+		  table_of(RelationGetRelid(node->ss.ss_currentRelation),
+				   RelationGetDescr(node->ss.ss_currentRelation)),
+		  planned_run(plan_of(node))),
+	  scan_(planned_scan(plan_of(node))), projection_(projection_of(table_, scan_.columns)),
+	  sort_(sort_of(table_, scan_.sort)), decoder_(table_, scan_.columns),
+	  extras_(table_, plan_of(node))
 {
-}
-
-/* value computes what a column is compared with.  Without computing, only
- * constants have a value. */
-std::optional<Value> Scan::value(int place, bool compute) const
-{
-	auto *expression = static_cast<Node *>(list_nth(planned_.values, place));
-	if (IsA(expression, Const)) {
-		auto *constant = reinterpret_cast<Const *>(expression);
-		return Value{constant->constvalue, constant->constisnull, constant->consttype};
-	}
-	if (!compute)
-		return std::nullopt;
-	return pg::call([&] {
-		Value result;
-		auto *state = static_cast<ExprState *>(list_nth(value_states_, place));
-		result.datum = ExecEvalExpr(state, node_->ss.ps.ps_ExprContext, &result.null);
-		result.type = exprType(expression);
-		return result;
-	});
-}
-
-mongo::Document Scan::filter(bool compute) const
-{
-	mongo::Document filter;
-	local([&] {
-		append_conditions(filter, table_, planned_.conditions,
-						  [&](int place) { return value(place, compute); });
-	});
-	return filter;
 }
 
 /* open prepares the query.  The driver sends it with the first document that
  * is asked for. */
 void Scan::open()
 {
-	sent_ = filter(true);
-	opened_ = true;
+	prepare();
 	mongo::Query query;
 	query.database = table_.options.database;
 	query.collection = table_.options.collection;
 	query.filter = sent_.get();
 	query.projection = projection_.empty() ? nullptr : projection_.get();
+	query.sort = sort_.empty() ? nullptr : sort_.get();
+	query.simple_collation = needs_simple_collation();
 	query.batch_size = table_.options.batch_size > 0 ? table_.options.batch_size : kDefaultBatch;
-	query.limit = planned_.limit;
+	query.limit = scan_.limit;
 	if (query.limit > 0)
 		query.batch_size = static_cast<int32_t>(std::min<int64_t>(query.batch_size, query.limit));
 	query.max_time_ms = milliseconds_left();
-
-	client_ = connect(table_.server, user_);
 	cursor_ = remote([&] { return std::make_unique<mongo::Cursor>(*client_, query); });
 }
 
@@ -190,22 +152,6 @@ void Scan::next(TupleTableSlot *slot)
 	ended_ = true;
 	if (cursor_->documents() == 0)
 		check_that_collection_exists();
-}
-
-/* check_that_collection_exists tells a name that is wrong from a collection
- * that is empty; MongoDB answers both alike. */
-void Scan::check_that_collection_exists()
-{
-	if (exists_ || table_.options.missing_is_empty)
-		return;
-	exists_ = remote([&] {
-		return client_->collection_exists(table_.options.database, table_.options.collection);
-	});
-	if (!exists_)
-		pg::fail(ERRCODE_FDW_TABLE_NOT_FOUND,
-				 "collection \"" + table_.options.full_name() + "\" does not exist", {},
-				 "If it is yet to come, set option missing_collection 'empty' of foreign table " +
-					 pg::qualified_name(table_.relation) + ".");
 }
 
 /* count keeps the figures of a cursor before it goes. */
@@ -244,29 +190,18 @@ void Scan::finish()
 	});
 }
 
-/* json_of shows what is asked for; nothing when all is. */
-std::string json_of(const mongo::Document &document)
+void Scan::explain_more(ExplainState *es)
 {
-	return document.empty() ? "" : local([&] { return mongo::relaxed_json(document.get()); });
-}
-
-void Scan::explain(ExplainState *es)
-{
-	/* What was sent cannot be computed again: its values may be gone. */
-	mongo::Document const planned = opened_ ? mongo::Document() : filter(false);
-	std::string const filter_text = json_of(opened_ ? sent_ : planned);
-	std::string const projection_text = json_of(projection_);
-	std::string const name = table_.options.full_name();
+	std::string const projection = json_of(projection_), sort = json_of(sort_);
 	uint64_t const documents = documents_ + (cursor_ ? cursor_->documents() : 0);
 	uint64_t const bytes = bytes_ + (cursor_ ? cursor_->bytes() : 0);
 	pg::call([&] {
-		ExplainPropertyText("MongoDB Collection", name.c_str(), es);
-		if (!filter_text.empty())
-			ExplainPropertyText("MongoDB Filter", filter_text.c_str(), es);
-		if (!projection_text.empty())
-			ExplainPropertyText("MongoDB Projection", projection_text.c_str(), es);
-		if (planned_.limit > 0)
-			ExplainPropertyInteger("MongoDB Limit", nullptr, planned_.limit, es);
+		if (!projection.empty())
+			ExplainPropertyText("MongoDB Projection", projection.c_str(), es);
+		if (!sort.empty())
+			ExplainPropertyText("MongoDB Sort", sort.c_str(), es);
+		if (scan_.limit > 0)
+			ExplainPropertyInteger("MongoDB Limit", nullptr, scan_.limit, es);
 		if (es->analyze) {
 			ExplainPropertyInteger("MongoDB Documents", nullptr, static_cast<int64>(documents), es);
 			ExplainPropertyInteger("MongoDB Bytes", nullptr, static_cast<int64>(bytes), es);
@@ -274,34 +209,42 @@ void Scan::explain(ExplainState *es)
 	});
 }
 
+Run *run_of(ForeignScanState *node)
+{
+	return static_cast<Run *>(node->fdw_state);
+}
+
 } // namespace
 
 void begin_scan(ForeignScanState *node, int)
 {
-	node->fdw_state = pg::owned<Scan>(node->ss.ps.state->es_query_cxt, node);
+	MemoryContext const home = node->ss.ps.state->es_query_cxt;
+	Run *const run =
+		node->ss.ss_currentRelation != nullptr ? pg::owned<Scan>(home, node) : counting(home, node);
+	node->fdw_state = run;
 }
 
 TupleTableSlot *iterate_scan(ForeignScanState *node)
 {
 	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
-	scan_of(node)->next(slot);
+	run_of(node)->next(slot);
 	return slot;
 }
 
 void rescan(ForeignScanState *node)
 {
-	scan_of(node)->restart();
+	run_of(node)->restart();
 }
 
 void end_scan(ForeignScanState *node)
 {
-	if (Scan *scan = scan_of(node))
-		scan->finish();
+	if (Run *run = run_of(node))
+		run->finish();
 }
 
 void explain_scan(ForeignScanState *node, ExplainState *explain)
 {
-	scan_of(node)->explain(explain);
+	run_of(node)->explain(explain);
 }
 
 } // namespace reconcile::fdw

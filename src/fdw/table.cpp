@@ -144,6 +144,7 @@ Column column_of(Oid relation, Form_pg_attribute attribute)
 	column.path = options.path.value_or(column.name);
 	column.parts = path_parts(column.path);
 	column.generated = attribute->attgenerated != '\0';
+	column.not_null = attribute->attnotnull;
 	column.collation = attribute->attcollation;
 	set_type(column, attribute->atttypid, attribute->atttypmod, options);
 	if (column.whole_document() && column.kind != Kind::kJsonb)

@@ -55,6 +55,28 @@ bool Client::collection_exists(const std::string &database, const std::string &c
 		   bson_iter_next(&elements);
 }
 
+bool Client::has_collation(const std::string &database, const std::string &collection)
+{
+	check_database_name(database);
+	check_collection_name(collection);
+	Document filter, list;
+	filter.string("name", collection);
+	list.int32("listCollections", 1).document("filter", filter.get());
+	Document const reply =
+		command(database, list.get(),
+				"could not look for collection \"" + database + "." + collection + "\"");
+	bson_iter_t top, collation;
+	return bson_iter_init(&top, reply.get()) &&
+		   bson_iter_find_descendant(&top, "cursor.firstBatch.0.options.collation", &collation);
+}
+
+Document simple_collation()
+{
+	Document collation;
+	collation.string("locale", "simple");
+	return collation;
+}
+
 Document Client::command(const std::string &database, const bson_t *command,
 						 const std::string &action)
 {

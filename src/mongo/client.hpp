@@ -58,6 +58,10 @@ public:
 	/* collection_exists asks the server with one command.  A view counts. */
 	bool collection_exists(const std::string &database, const std::string &collection);
 
+	/* has_collation asks the server with one command whether a collection
+	 * compares text in a way of its own. */
+	bool has_collation(const std::string &database, const std::string &collection);
+
 	/* command runs one command of reading kind and gives its reply to the
 	 * caller, who owns it.  Throws Error or Interrupted. */
 	Document command(const std::string &database, const bson_t *command, const std::string &action);
@@ -67,5 +71,8 @@ public:
 private:
 	std::shared_ptr<Connection> connection_;
 };
+
+/* simple_collation says that text is compared by its bytes. */
+Document simple_collation();
 
 } // namespace reconcile::mongo

@@ -21,6 +21,8 @@ static Document options_of(const Query &query)
 		options.document("projection", query.projection);
 	if (query.sort != nullptr)
 		options.document("sort", query.sort);
+	if (query.simple_collation)
+		options.document("collation", simple_collation().get());
 	if (query.limit > 0)
 		options.int64("limit", query.limit);
 	if (query.batch_size > 0)

@@ -25,6 +25,7 @@ struct Query {
 	const bson_t *filter = nullptr;
 	const bson_t *projection = nullptr;
 	const bson_t *sort = nullptr;
+	bool simple_collation = false; /* text by its bytes, whatever the collection says */
 	int64_t limit = 0;
 	int64_t sample = 0;		   /* that many documents at random, and nothing else of this */
 	int32_t batch_size = 1000; /* documents per answer of the server */

@@ -14,6 +14,7 @@
 #include "pg/compat.hpp"
 
 extern "C" {
+#include "access/stratnum.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
@@ -29,19 +30,43 @@ extern "C" {
 
 namespace reconcile::pg {
 
-/* foreign_scan_path makes the one path of a plain scan. */
+/* foreign_scan_path makes a path of a plain scan, sorted by the order's keys. */
 inline ForeignPath *foreign_scan_path(PlannerInfo *root, RelOptInfo *rel, double rows, Cost startup,
-									  Cost total)
+									  Cost total, List *order, List *more)
 {
 #if PG18_GE
-	return create_foreignscan_path(root, rel, nullptr, rows, 0, startup, total, NIL,
-								   rel->lateral_relids, nullptr, NIL, NIL);
+	return create_foreignscan_path(root, rel, nullptr, rows, 0, startup, total, order,
+								   rel->lateral_relids, nullptr, NIL, more);
 #elif PG17_GE
-	return create_foreignscan_path(root, rel, nullptr, rows, startup, total, NIL,
-								   rel->lateral_relids, nullptr, NIL, NIL);
+	return create_foreignscan_path(root, rel, nullptr, rows, startup, total, order,
+								   rel->lateral_relids, nullptr, NIL, more);
 #else
-	return create_foreignscan_path(root, rel, nullptr, rows, startup, total, NIL,
-								   rel->lateral_relids, nullptr, NIL);
+	return create_foreignscan_path(root, rel, nullptr, rows, startup, total, order,
+								   rel->lateral_relids, nullptr, more);
+#endif
+}
+
+/* foreign_row_path makes a path that yields one row of a target. */
+inline ForeignPath *foreign_row_path(PlannerInfo *root, RelOptInfo *rel, PathTarget *target,
+									 Cost startup, Cost total, List *more)
+{
+#if PG18_GE
+	return create_foreign_upper_path(root, rel, target, 1, 0, startup, total, NIL, nullptr, NIL,
+									 more);
+#elif PG17_GE
+	return create_foreign_upper_path(root, rel, target, 1, startup, total, NIL, nullptr, NIL, more);
+#else
+	return create_foreign_upper_path(root, rel, target, 1, startup, total, NIL, nullptr, more);
+#endif
+}
+
+/* descends tells the direction of a sort key. */
+inline bool descends(const PathKey *key)
+{
+#if PG18_GE
+	return key->pk_cmptype == COMPARE_GT;
+#else
+	return key->pk_strategy == BTGreaterStrategyNumber;
 #endif
 }
 
@@ -52,7 +77,10 @@ inline Oid scan_user(ForeignScanState *node)
 	Oid const user = reinterpret_cast<ForeignScan *>(node->ss.ps.plan)->checkAsUser;
 #else
 	auto *plan = reinterpret_cast<ForeignScan *>(node->ss.ps.plan);
-	Oid const user = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state)->checkAsUser;
+	Index const relation = plan->scan.scanrelid > 0
+							   ? plan->scan.scanrelid
+							   : static_cast<Index>(bms_next_member(plan->fs_relids, -1));
+	Oid const user = exec_rt_fetch(relation, node->ss.ps.state)->checkAsUser;
 #endif
 	return OidIsValid(user) ? user : GetUserId();
 }
