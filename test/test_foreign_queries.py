@@ -56,10 +56,11 @@ COLUMNS = """
     id integer OPTIONS (path '_id') NOT NULL, t text, tc text OPTIONS (path 't') COLLATE "C", v varchar(3) OPTIONS (path 's'),
     s text OPTIONS (bson_type 'string') COLLATE "C", o text OPTIONS (bson_type 'objectId') COLLATE "C", i integer, w smallint OPTIONS (path 'i'),
     b bigint OPTIONS (path 'i'), n numeric, f double precision, r real, at timestamptz, z timestamp OPTIONS (path 'at'),
-    d date OPTIONS (path 'at'), ok boolean, u uuid, j jsonb OPTIONS (path 'x'), x integer OPTIONS (path 'x.y'), a integer OPTIONS (path 'l.0')"""
+    d date OPTIONS (path 'at'), ok boolean, u uuid, j jsonb OPTIONS (path 'x'), x integer OPTIONS (path 'x.y'), a integer OPTIONS (path 'l.0'),
+    g integer[] OPTIONS (path 'l')"""
 KINDS = {"id": "integer", "t": "text", "tc": "text", "v": "varchar", "s": "text", "o": "text", "i": "integer", "w": "smallint", "b": "bigint",
          "n": "numeric", "f": "double precision", "r": "real", "at": "timestamptz", "z": "timestamp", "d": "date", "ok": "boolean", "u": "uuid",
-         "j": "jsonb", "x": "integer", "a": "integer"}
+         "j": "jsonb", "x": "integer", "a": "integer", "g": "integer[]"}
 WIDER = {"i": "bigint", "w": "integer", "b": "integer", "r": "double precision", "f": "real", "v": "text", "t": "varchar"}
 SORTABLE = [c for c in KINDS if c != "j"]
 PLAIN = ["id", "t", "s", "o", "i", "b", "at", "z", "ok", "u", "x"]  # of which MongoDB may also count and sort
@@ -93,7 +94,7 @@ def constant(chance, kind):
         "timestamp": lambda: chance.choice(["2026-01-01", "2026-01-01 00:00:00.001", "2026-01-01 00:00:00.0015", "infinity", "1970-01-01"]),
         "date": lambda: chance.choice(["2026-01-01", "1970-01-01", "1969-12-31", "-infinity", "infinity", "0001-01-01"]),
         "boolean": lambda: chance.choice(["true", "false"]), "uuid": lambda: str(chance.choice(UUIDS)),
-        "jsonb": lambda: chance.choice(["{}", '{"y": 2}', "null", "[]"]),
+        "integer[]": lambda: chance.choice(["{}", "{2}", "{NULL,2}", "{1,5}"]), "jsonb": lambda: chance.choice(["{}", '{"y": 2}', "null", "[]"]),
     }[kind]()
 
 
@@ -126,7 +127,7 @@ class Query:
             return f"{column} IS {c.choice(('', 'NOT '))}NULL"
         if column == "ok" and choice < 0.7:
             return c.choice(("ok", "NOT ok", "ok IS TRUE", "ok IS NOT TRUE", "ok IS FALSE", "ok IS NOT FALSE", "ok IS UNKNOWN", "ok IS NOT UNKNOWN"))
-        if choice < 0.3:
+        if choice < 0.3 and column != "g":
             values = "{" + ",".join('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' if v is not None else "NULL" for v in
                                     (constant(c, kind) for _ in range(c.choice((0, 1, 2, 5))))) + "}"
             return f"{column} {c.choice(('= ANY', '<> ALL'))} ({self.value(kind + '[]', values)})"

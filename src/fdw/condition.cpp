@@ -353,7 +353,8 @@ Planner::Planned Planner::plan_null_test(Expr *argument, bool is_null)
 	/* A value that does not fit is read as NULL, and is none in MongoDB. */
 	if (is_null && table_.options.on_mismatch == OnMismatch::kNull)
 		return {};
-	bool const exact = !column->domain() && column->kind != Kind::kJsonb;
+	bool const exact =
+		!column->domain() && column->kind != Kind::kJsonb && column->kind != Kind::kArray;
 	return {numbers(is_null ? ConditionKind::kIsNull : ConditionKind::kIsNotNull, column->number),
 			exact ? Exact::kIfItFits : Exact::kNo};
 }
