@@ -119,6 +119,7 @@ def real_names(page):
         ("database 'app'", f"database '{name}'"),
         ("\"app.", f"\"{name}."),
         (": app.", f": {name}."),
+        ("database = 'app'", f"database = '{name}'"),
         ("FOREIGN SCHEMA app ", f"FOREIGN SCHEMA {name} "),
     ]
 

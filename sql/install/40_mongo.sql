@@ -17,3 +17,17 @@ CREATE FOREIGN DATA WRAPPER reconcile_mongo
 	HANDLER reconcile.mongo_handler VALIDATOR reconcile.mongo_validator;
 COMMENT ON FOREIGN DATA WRAPPER reconcile_mongo IS
 	'reads and writes MongoDB collections as foreign tables';
+
+-- For the person who sets a server up.  Anybody may call them, and needs USAGE
+-- on the server, as for a foreign table.
+CREATE FUNCTION reconcile.mongo_check(server text)
+	RETURNS TABLE(step text, state text, detail text, fix text)
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'pg_reconcile_mongo', 'reconcile_mongo_check';
+COMMENT ON FUNCTION reconcile.mongo_check(text) IS
+	'says step by step whether a MongoDB server can be reached and used; writes nothing';
+
+CREATE FUNCTION reconcile.mongo_collections(server text)
+	RETURNS TABLE(database text, collection text, type text, documents bigint)
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'pg_reconcile_mongo', 'reconcile_mongo_collections';
+COMMENT ON FUNCTION reconcile.mongo_collections(text) IS
+	'lists the collections of a MongoDB server that its user may read, with the number of documents that MongoDB estimates';

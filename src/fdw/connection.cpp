@@ -182,9 +182,13 @@ std::shared_ptr<mongo::Client> connect(Oid server, Oid user)
 		found = all.emplace(key, opened(server, mapping_oid, settings, mapping)).first;
 	require_password(server, user, found->second);
 	if (!found->second.client)
-		found->second.client =
-			local([&] { return std::make_shared<mongo::Client>(settings, port()); });
+		found->second.client = new_client(settings);
 	return found->second.client;
+}
+
+std::shared_ptr<mongo::Client> new_client(const mongo::Settings &settings)
+{
+	return local([&] { return std::make_shared<mongo::Client>(settings, port()); });
 }
 
 void raise_interrupt()

@@ -26,6 +26,9 @@ namespace reconcile::fdw {
  * the first remote call does.  Raises 2F003 when the user has no password. */
 std::shared_ptr<mongo::Client> connect(Oid server, Oid user);
 
+/* new_client makes a connection that is not kept. */
+std::shared_ptr<mongo::Client> new_client(const mongo::Settings &settings);
+
 /* raise_interrupt raises the interrupt that made a remote call end. */
 void raise_interrupt();
 

@@ -15,6 +15,7 @@
 
 extern "C" {
 #include "access/stratnum.h"
+#include "catalog/pg_foreign_server.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "foreign/fdwapi.h"
@@ -22,6 +23,7 @@ extern "C" {
 #include "nodes/pathnodes.h"
 #include "optimizer/pathnode.h"
 #include "parser/parsetree.h"
+#include "utils/acl.h"
 #if PG18_GE
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
@@ -98,6 +100,16 @@ inline Oid modify_user(ResultRelInfo *target, EState *estate)
 									  : 0);
 	Oid const user = relation != 0 ? exec_rt_fetch(relation, estate)->checkAsUser : InvalidOid;
 	return OidIsValid(user) ? user : GetUserId();
+#endif
+}
+
+/* server_usage tells whether a role may use a server. */
+inline AclResult server_usage(Oid server, Oid role)
+{
+#if PG16_GE
+	return object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE);
+#else
+	return pg_foreign_server_aclcheck(server, role, ACL_USAGE);
 #endif
 }
 
