@@ -19,14 +19,15 @@
 --   62  reconcile.baseline, baseline_object: the same rows, recorded; read them by
 --       the views reconcile.baselines and baseline_objects, which everybody may.
 --       requires = identities of what an object needs to be created
---   63  reconcile.schema_differences(expected text, actual text, schemas text[]):
---       what one baseline (NULL: the live catalog) has and another one has not
+--   63  capture_baseline(), export_baseline(), import_baseline() and the like
 --   64  reconcile.schema_checks(schemas text[]): what needs no baseline
 --   66  reconcile.migration_findings(baseline text, schemas text[]), and
 --       reconcile.migration_history(schemas text[]) -> (object, attributes), which
 --       capture_baseline() records under category migration
 --   67  reconcile.schema_fix(...): the statements that mend one difference
---   68  audit_schema(): the findings of 63, 64 and 66 together
+--   68  reconcile.schema_differences(expected text, actual text, schemas text[]):
+--       what one baseline (NULL: the live catalog) has and another one has not
+--       audit_schema(): the findings of 64, 66 and 68 together
 --   69  fix_schema(), fix_schema_online(): order and run the statements
 --
 -- All sources return SETOF reconcile.schema_finding.  Its first nine columns are
@@ -257,7 +258,9 @@ CREATE VIEW reconcile.schema_columns AS
 	            THEN CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END AS storage,
 	       CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
 	       CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::integer END AS statistics,
-	       CASE WHEN a.attoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(a.attoptions) AS o ORDER BY o COLLATE "C") END AS options,
+	       CASE WHEN a.attoptions IS NOT NULL   -- only what ALTER TABLE can set: some servers keep marks of their own here
+	            THEN nullif(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o LIKE 'n\_distinct%' ORDER BY o COLLATE "C"), '{}')
+	       END AS options,
 	       CASE WHEN a.attfdwoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(a.attfdwoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
 	       d.description AS comment,
 	       r.object || '.' || quote_ident(a.attname) AS object, r.object AS parent, r.oid AS relation
@@ -272,8 +275,8 @@ CREATE VIEW reconcile.schema_columns AS
 	        SELECT FROM pg_inherits i
 	        JOIN pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attname = a.attname
 	        LEFT JOIN pg_attrdef pe ON pe.adrelid = pa.attrelid AND pe.adnum = pa.attnum
-	        WHERE i.inhrelid = r.oid AND (pa.attnotnull, pa.attstorage, pa.attcompression, pa.attstattarget, pa.attoptions)
-	              IS NOT DISTINCT FROM (a.attnotnull, a.attstorage, a.attcompression, a.attstattarget, a.attoptions)
+	        WHERE i.inhrelid = r.oid AND (pa.attnotnull, pa.attstorage, pa.attcompression, pa.attstattarget)
+	              IS NOT DISTINCT FROM (a.attnotnull, a.attstorage, a.attcompression, a.attstattarget)
 	          AND reconcile.schema_expression(pe.adbin, pe.adrelid) IS NOT DISTINCT FROM reconcile.schema_expression(e.adbin, e.adrelid)));
 COMMENT ON VIEW reconcile.schema_columns IS 'all columns of tables; of a partition only those that differ from its parent''s';
 COMMENT ON COLUMN reconcile.schema_columns.schema IS 'schema of the table';

@@ -1,0 +1,388 @@
+-- Comparing: a baseline with the live schema, or two baselines.
+
+-- What is right of a baseline's attribute, and where a finding about it belongs.
+CREATE FUNCTION reconcile.schema_severity(category text, attribute text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT CASE
+			WHEN attribute IN ('comment', 'column_comments') THEN 'notice'
+			WHEN attribute IN ('statistics', 'target', 'storage', 'compression', 'tablespace', 'options', 'clustered', 'cost', 'rows',
+			                   'access_method', 'cache', 'version')
+			     AND category <> 'view' THEN 'warning'
+			WHEN attribute = 'owner' THEN 'warning'
+			ELSE 'error' END;
+	END;
+COMMENT ON FUNCTION reconcile.schema_severity(text, text) IS 'how bad it is that an attribute differs';
+
+-- The order in which kinds of objects can be created, as far as kinds go.
+CREATE FUNCTION reconcile.schema_order() RETURNS text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT '{schema,extension,type,sequence,function,table,column,owner,constraint,index,statistics,view,rule,trigger,policy,privilege,seed row,migration}'::text[];
+	END;
+COMMENT ON FUNCTION reconcile.schema_order() IS 'used by audits: categories in the order in which their objects can be created';
+
+CREATE FUNCTION reconcile.schema_summary(category text, attributes jsonb) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT CASE category
+			WHEN 'column' THEN concat_ws(' ', attributes ->> 'type', CASE WHEN attributes -> 'not_null' = 'true' THEN 'NOT NULL' END,
+			     'DEFAULT ' || (attributes ->> 'default'), 'generated ' || (attributes ->> 'generated'), attributes ->> 'identity')
+			WHEN 'index' THEN concat_ws(' ', CASE WHEN attributes -> 'unique' = 'true' THEN 'UNIQUE' END, attributes ->> 'definition')
+			WHEN 'privilege' THEN coalesce(nullif(concat_ws(', ', attributes ->> 'privileges', attributes ->> 'maintain'), ''), 'none')
+			WHEN 'extension' THEN 'version ' || (attributes ->> 'version')
+			WHEN 'policy' THEN concat_ws(' ', attributes ->> 'command', 'to', reconcile.schema_list(attributes -> 'roles'),
+			     'using (' || (attributes ->> 'using') || ')', 'check (' || (attributes ->> 'check') || ')')
+			WHEN 'function' THEN concat_ws(' ', attributes ->> 'kind', 'returns ' || (attributes ->> 'result'))
+			ELSE coalesce(CASE WHEN category NOT IN ('view') THEN attributes ->> 'definition' END, attributes ->> 'kind', attributes ->> 'type', category) END;
+	END;
+COMMENT ON FUNCTION reconcile.schema_summary(text, jsonb) IS 'used by audits: an object in a few words';
+
+CREATE FUNCTION reconcile.schema_reason(category text, attribute text, expected jsonb, actual jsonb) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT CASE
+			WHEN category = 'type' AND attribute = 'labels' THEN concat_ws('; ',
+			     'missing labels: ' || (SELECT string_agg(e.label, ', ') FROM jsonb_array_elements_text(expected -> 'labels') AS e(label) WHERE NOT actual -> 'labels' ? e.label),
+			     'labels too many: ' || (SELECT string_agg(a.label, ', ') FROM jsonb_array_elements_text(actual -> 'labels') AS a(label) WHERE NOT expected -> 'labels' ? a.label),
+			     CASE WHEN (SELECT jsonb_agg(e.label ORDER BY e.n) FROM jsonb_array_elements_text(expected -> 'labels') WITH ORDINALITY AS e(label, n) WHERE actual -> 'labels' ? e.label)
+			          <> (SELECT jsonb_agg(a.label ORDER BY a.n) FROM jsonb_array_elements_text(actual -> 'labels') WITH ORDINALITY AS a(label, n) WHERE expected -> 'labels' ? a.label)
+			          THEN 'the order differs' END)
+			WHEN attribute = 'enabled' AND actual ->> 'enabled' = 'disabled' THEN 'it is disabled'
+			WHEN category = 'index' AND attribute = 'valid' THEN 'it is invalid: queries do not use it'
+			WHEN category = 'constraint' AND attribute = 'valid' AND actual -> 'valid' = 'false' THEN 'it was never validated: rows of before may violate it'
+			ELSE attribute || ' differs from the baseline' END;
+	END;
+COMMENT ON FUNCTION reconcile.schema_reason(text, text, jsonb, jsonb) IS 'used by audits: what an attribute that differs means';
+
+CREATE FUNCTION reconcile.in_schemas(object text, schemas text[]) RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT EXISTS (SELECT FROM unnest(schemas) AS s
+		               WHERE starts_with(object, quote_ident(s) || '.') OR object = quote_ident(s)
+		                  OR position(format(' in schema %I on ', s) IN object) > 0);
+	END;
+COMMENT ON FUNCTION reconcile.in_schemas(text, text[]) IS 'used by audits: whether an identity is in one of these schemas';
+
+CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT NULL, schemas text[] DEFAULT NULL)
+	RETURNS SETOF reconcile.schema_finding
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	BEGIN ATOMIC
+		WITH side AS (
+			SELECT (SELECT b.server FROM reconcile.baselines b WHERE b.name = schema_differences.expected) AS expected_server,
+			       coalesce((SELECT b.server FROM reconcile.baselines b WHERE b.name = schema_differences.actual),
+			                current_setting('server_version_num')::integer / 10000) AS actual_server
+		),
+		e AS (
+			SELECT o.category, o.object, o.parent, o.attributes, o.requires FROM reconcile.baseline_objects o
+			WHERE o.baseline = schema_differences.expected AND o.category <> 'migration'
+			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
+		),
+		a AS (
+			SELECT m.category, m.object, m.parent, m.attributes FROM reconcile.schema_model(schemas) m WHERE schema_differences.actual IS NULL
+			UNION ALL
+			SELECT o.category, o.object, o.parent, o.attributes FROM reconcile.baseline_objects o
+			WHERE schema_differences.actual IS NOT NULL AND o.baseline = schema_differences.actual AND o.category <> 'migration'
+			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
+		),
+		-- Whatever is not the same on both sides, compared as bytes.
+		pair AS MATERIALIZED (
+			SELECT coalesce(e.category, a.category) AS category, coalesce(e.object, a.object) AS object,
+			       coalesce(e.parent, a.parent) AS parent, e.requires, e.attributes AS expected, a.attributes AS actual
+			FROM e FULL JOIN a ON a.category = e.category AND a.object = e.object
+			WHERE record_image_ne(ROW(e.attributes), ROW(a.attributes))
+		),
+		-- One side has a view and the other one a table of this name: the kind differs, nothing is missing.
+		other_kind AS MATERIALIZED (
+			SELECT m.object, m.category, x.category AS actual_category, m.expected, x.actual
+			FROM pair m JOIN pair x ON x.object = m.object AND x.category <> m.category
+			WHERE m.actual IS NULL AND x.expected IS NULL AND m.category IN ('table', 'view', 'sequence') AND x.category IN ('table', 'view', 'sequence')
+		),
+		-- Constraints and indexes that differ in nothing but their name, matched one to one.
+		numbered AS (
+			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
+			       row_number() OVER (PARTITION BY p.category, p.parent, coalesce(p.expected, p.actual), p.actual IS NULL ORDER BY p.object) AS n
+			FROM pair p WHERE p.category IN ('constraint', 'index') AND (p.expected IS NULL OR p.actual IS NULL)
+		),
+		renamed AS MATERIALIZED (
+			SELECT m.category, m.parent, m.object, x.object AS actual_object, m.expected, x.actual, m.requires
+			FROM numbered m JOIN numbered x ON x.category = m.category AND x.parent = m.parent AND x.actual = m.expected AND x.n = m.n
+			WHERE m.actual IS NULL AND x.expected IS NULL
+		),
+		-- A role of the baseline that this cluster lacks is one finding, not one for each thing it owns or may.
+		named_role AS (
+			SELECT p.category, p.object, p.expected ->> 'owner' AS role, quote_ident(p.expected ->> 'owner') AS grantee FROM pair p
+			WHERE p.expected ->> 'owner' IS DISTINCT FROM p.actual ->> 'owner' AND p.expected ? 'owner'
+			UNION ALL
+			SELECT p.category, p.object, g.grantee, g.grantee FROM pair p,
+			     LATERAL (SELECT left(p.object, length(p.object) - length(p.parent) - 4)) AS g(grantee)
+			WHERE p.category = 'privilege' AND p.actual IS NULL AND g.grantee <> 'PUBLIC'
+		),
+		absent AS MATERIALIZED (
+			SELECT n.category, n.object, n.role, n.grantee FROM named_role n
+			WHERE schema_differences.actual IS NULL
+			  AND NOT EXISTS (SELECT FROM pg_roles r WHERE quote_ident(r.rolname) = n.grantee)
+		),
+		whole AS MATERIALIZED (
+			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
+			       CASE WHEN p.actual IS NULL THEN 'missing' ELSE 'extra' END AS kind,
+			       CASE WHEN p.actual IS NULL THEN up.object END AS part_of
+			FROM pair p
+			LEFT JOIN pair up ON up.object = p.parent AND (up.actual IS NULL) = (p.actual IS NULL) AND (up.expected IS NULL) = (p.expected IS NULL)
+			     AND (up.parent IS NULL OR up.category = 'column') AND up.category <> 'privilege'
+			LEFT JOIN renamed was ON was.category = p.category AND was.object = p.object AND p.actual IS NULL
+			LEFT JOIN renamed now ON now.category = p.category AND now.actual_object = p.object AND p.expected IS NULL
+			LEFT JOIN other_kind k ON k.object = p.object
+			LEFT JOIN other_kind pk ON pk.object = p.parent
+			LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND p.category = 'privilege'
+			WHERE (p.expected IS NULL OR p.actual IS NULL) AND was.object IS NULL AND now.object IS NULL AND k.object IS NULL AND pk.object IS NULL
+			  AND r.object IS NULL AND NOT (p.expected IS NULL AND up.object IS NOT NULL)
+		),
+		-- What a table is made of, for CREATE TABLE and for guessing at a new name.
+		shape AS MATERIALIZED (
+			SELECT p.parent, p.actual IS NULL AS missing,
+			       string_agg(reconcile.schema_column_clause(c.name, coalesce(p.expected, p.actual)), ', '
+			                  ORDER BY (coalesce(p.expected, p.actual) -> 'position')::integer) AS columns,
+			       string_agg(reconcile.schema_column_extras(p.object, p.parent, p.expected), E'\n'
+			                  ORDER BY (p.expected -> 'position')::integer) AS extras
+			FROM pair p, LATERAL (SELECT substr(p.object, length(p.parent) + 2)) AS c(name)
+			WHERE p.category = 'column' AND (p.actual IS NULL OR p.expected IS NULL) GROUP BY p.parent, p.actual IS NULL
+		),
+		likeness AS (
+			SELECT w.category, w.object, w.parent, w.kind,
+			       CASE WHEN w.category = 'table' THEN s.columns
+			            WHEN w.category IN ('column', 'type', 'view', 'sequence', 'policy') THEN (coalesce(w.expected, w.actual) - 'position')::text END AS likeness
+			FROM whole w LEFT JOIN shape s ON w.category = 'table' AND s.parent = w.object AND s.missing = (w.kind = 'missing')
+			WHERE w.part_of IS NULL
+		),
+		guess AS (
+			SELECT m.category, m.object, min(x.object) AS renamed, NULL AS misspelt
+			FROM likeness m JOIN likeness x ON x.category = m.category AND x.likeness = m.likeness AND coalesce(x.parent, '') = coalesce(m.parent, '')
+			WHERE m.kind = 'missing' AND x.kind = 'extra' GROUP BY m.category, m.object
+			UNION ALL
+			SELECT m.category, m.object, NULL, min(x.object)
+			FROM likeness m JOIN likeness x ON x.category = m.category AND lower(replace(x.object, '"', '')) = lower(replace(m.object, '"', ''))
+			WHERE m.kind = 'missing' AND x.kind = 'extra' GROUP BY m.category, m.object
+		),
+		hint AS (SELECT g.category, g.object, max(g.renamed) AS renamed, max(g.misspelt) AS misspelt FROM guess g GROUP BY g.category, g.object),
+		-- One finding an attribute; when the kind differs, it alone.
+		attribute AS (
+			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual, k.attribute
+			FROM pair p
+			CROSS JOIN side s
+			CROSS JOIN LATERAL (SELECT jsonb_object_keys(p.expected || p.actual)) AS k(attribute)
+			LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND k.attribute = 'owner'
+			WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL
+			  AND p.expected -> k.attribute IS DISTINCT FROM p.actual -> k.attribute
+			  AND k.attribute <> 'position'
+			  AND (k.attribute <> 'maintain' OR least(s.expected_server, s.actual_server) >= 17)
+			  AND (k.attribute = 'kind' OR p.expected -> 'kind' IS NOT DISTINCT FROM p.actual -> 'kind')
+		),
+		-- A column that was dropped and added again stands elsewhere: worth a note, when it changes the order.
+		moved AS (
+			SELECT t.parent FROM (SELECT DISTINCT p.parent FROM pair p
+			                      WHERE p.category = 'column' AND p.expected -> 'position' <> p.actual -> 'position') AS t
+			JOIN reconcile.baseline_objects o ON o.baseline = schema_differences.expected AND o.category = 'column' AND o.parent = t.parent
+			JOIN reconcile.schema_columns c ON c.parent = t.parent AND c.object = o.object
+			WHERE schema_differences.actual IS NULL
+			GROUP BY t.parent
+			HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
+		)
+		SELECT CASE WHEN w.kind = 'missing' THEN 'error' WHEN w.category = 'privilege' THEN 'warning' ELSE 'notice' END,
+		       w.category, w.kind, w.object,
+		       CASE WHEN w.kind = 'missing' THEN reconcile.schema_summary(w.category, w.expected) END,
+		       CASE WHEN w.kind = 'extra' THEN reconcile.schema_summary(w.category, w.actual) END,
+		       CASE WHEN w.kind = 'extra' THEN 'it is not in the baseline'
+		            ELSE 'it does not exist' || coalesce('; there is ' || h.misspelt || ': quoted identifier?', '; possibly renamed to ' || h.renamed, '') END,
+		       f.hazard, CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL THEN NULL ELSE f.fix END, NULL::text, w.part_of, f.needs,
+		       w.expected, w.actual, coalesce(w.requires, '{}')
+		FROM whole w
+		LEFT JOIN hint h ON h.category = w.category AND h.object = w.object AND w.kind = 'missing'
+		LEFT JOIN shape c ON w.category = 'table' AND c.parent = w.object AND c.missing
+		CROSS JOIN LATERAL reconcile.schema_fix(w.category, w.kind, w.object, w.parent, NULL,
+		       CASE WHEN c.columns IS NULL THEN w.expected
+		            ELSE w.expected || jsonb_strip_nulls(jsonb_build_object('columns', c.columns, 'column_extras', c.extras)) END, w.actual) AS f
+		UNION ALL
+		SELECT CASE WHEN x.line_ends THEN 'notice' ELSE reconcile.schema_severity(t.category, t.attribute) END,
+		       CASE t.attribute WHEN 'owner' THEN 'owner' ELSE t.category END,
+		       CASE WHEN t.attribute = 'enabled' AND t.actual ->> 'enabled' = 'disabled' THEN 'disabled'
+		            WHEN t.attribute = 'valid' AND t.actual -> 'valid' = 'false' THEN 'invalid'
+		            ELSE 'differs' END,
+		       t.object,
+		       t.attribute || ' ' || coalesce(nullif(t.expected ->> t.attribute, ''), 'none'),
+		       t.attribute || ' ' || coalesce(nullif(t.actual ->> t.attribute, ''), 'none'),
+		       CASE WHEN x.line_ends THEN 'body differs in its line ends only' ELSE reconcile.schema_reason(t.category, t.attribute, t.expected, t.actual) END,
+		       f.hazard, f.fix, t.attribute, NULL, f.needs, t.expected, t.actual, coalesce(t.requires, '{}')
+		FROM attribute t
+		CROSS JOIN LATERAL (SELECT t.attribute = 'body' AND replace(t.expected ->> 'body', E'\r\n', E'\n') = replace(t.actual ->> 'body', E'\r\n', E'\n')) AS x(line_ends)
+		CROSS JOIN LATERAL reconcile.schema_fix(t.category, 'differs', t.object, t.parent, t.attribute, t.expected, t.actual) AS f
+		UNION ALL
+		SELECT 'notice', r.category, 'differs', r.object, 'name ' || r.object, 'name ' || r.actual_object, 'the definition is the same, the name is another',
+		       f.hazard, f.fix, 'name', NULL, f.needs, r.expected, r.actual, coalesce(r.requires, '{}')
+		FROM renamed r
+		CROSS JOIN LATERAL reconcile.schema_fix(r.category, 'differs', r.object, r.parent, 'name', r.expected,
+		                                        r.actual || jsonb_build_object('name', r.actual_object)) AS f
+		UNION ALL
+		SELECT 'error', k.category, 'differs', k.object, 'kind ' || (k.expected ->> 'kind'), 'kind ' || coalesce(k.actual ->> 'kind', k.actual_category),
+		       'it is of another kind', '', NULL, 'kind', NULL, NULL, k.expected, k.actual, '{}'
+		FROM other_kind k
+		UNION ALL
+		SELECT 'error', CASE WHEN bool_or(r.category <> 'privilege') THEN 'owner' ELSE 'privilege' END, 'missing', r.grantee, 'role ' || r.grantee, NULL,
+		       format('role missing: %s objects name it', count(*)), '', NULL, NULL, NULL, NULL, NULL, NULL, '{}'
+		FROM absent r GROUP BY r.grantee
+		UNION ALL
+		SELECT 'notice', 'table', 'hint', m.parent, NULL, NULL, 'its columns are in another order', '', NULL, 'column order', NULL, NULL, NULL, NULL, '{}'
+		FROM moved m;
+	END;
+COMMENT ON FUNCTION reconcile.schema_differences(text, text, text[]) IS
+	'used by audit_schema(): what differs between a baseline and another one, or the live schema';
+
+CREATE FUNCTION reconcile.compare_baselines(a text, b text)
+	RETURNS TABLE (severity text, category text, kind text, object text, expected text, actual text, reason text, hazard text, fix text)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reconcile.require_baseline(a), reconcile.require_baseline(b);
+	RETURN QUERY SELECT d.severity, d.category, d.kind, d.object, d.expected, d.actual, d.reason, d.hazard, d.fix
+	             FROM reconcile.schema_differences(a, b) d WHERE d.part_of IS NULL
+	             ORDER BY d.category, d.object, d.attribute;
+END $$;
+COMMENT ON FUNCTION reconcile.compare_baselines(text, text) IS
+	'what one baseline has otherwise than another one: findings as audit_schema() gives them, with a as what is expected';
+
+-- Seed rows: one statement a table, since the tables' names are in the baseline.
+-- The rows of the table are compared as capture_baseline() recorded them.
+CREATE FUNCTION reconcile.seed_differences(baseline text, schemas text[] DEFAULT NULL)
+	RETURNS SETOF reconcile.schema_finding
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+	SET row_security = off
+	SET "TimeZone" = 'UTC'
+	SET "DateStyle" = 'ISO'
+	SET "IntervalStyle" = 'postgres'
+	SET extra_float_digits = 3
+	SET bytea_output = 'hex'
+AS $$
+DECLARE
+	seed    record;
+	columns text[];
+	unknown text;
+BEGIN
+	FOR seed IN SELECT s.*, to_regclass(s.seed_table) AS relation FROM reconcile.baseline_seeds s
+	            WHERE s.baseline = seed_differences.baseline AND (schemas IS NULL OR reconcile.in_schemas(s.seed_table, schemas))
+	            ORDER BY s.seed_table COLLATE "C" LOOP
+		CONTINUE WHEN seed.relation IS NULL;   -- a missing table is a finding of its own
+		IF NOT has_table_privilege(seed.relation, 'SELECT') OR row_security_active(seed.relation) THEN
+			RETURN NEXT ROW('warning', 'seed row', 'hint', seed.seed_table, NULL, NULL,
+				'not checked: the current role cannot see all its rows', '', NULL, NULL, NULL, NULL, NULL, NULL, '{}');
+			CONTINUE;
+		END IF;
+		columns := ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = seed.relation AND attnum > 0 AND NOT attisdropped);
+		SELECT k INTO unknown FROM unnest(seed.key) AS k WHERE k <> ALL (columns) LIMIT 1;
+		IF FOUND THEN
+			RETURN NEXT ROW('warning', 'seed row', 'hint', seed.seed_table, NULL, NULL,
+				format('not checked: there is no column %I, which is part of its key', unknown), '', NULL, NULL, NULL, NULL, NULL, NULL, '{}');
+			CONTINUE;
+		END IF;
+		RETURN QUERY EXECUTE format($sql$
+			WITH expected AS (
+				SELECT reconcile.seed_key(r.row, $3) AS key, r.row FROM reconcile.baseline_seed_rows r WHERE r.baseline = $1 AND r.seed_table = $2),
+			actual AS (
+				SELECT reconcile.seed_key(t.row, $3) AS key, t.row FROM (SELECT to_jsonb(t) - $4 AS row FROM %1$s AS t) AS t
+				WHERE $5 = 'exactly' OR reconcile.seed_key(t.row, $3) IN (SELECT key FROM expected)),
+			counted AS (
+				SELECT a.key, a.row, count(*) OVER (PARTITION BY a.key) AS copies, row_number() OVER (PARTITION BY a.key) AS n FROM actual a),
+			both_sides AS (
+				SELECT coalesce(e.key, c.key) AS key, e.row AS expected, c.row AS actual, coalesce(c.copies, 0) AS copies
+				FROM expected e FULL JOIN (SELECT * FROM counted WHERE n = 1) AS c ON c.key = e.key
+				WHERE e.row IS DISTINCT FROM c.row OR c.copies > 1),
+			finding AS (
+				SELECT b.*, reconcile.seed_identity($2, $3, b.key) AS object, CASE WHEN b.copies > 1 THEN 'invalid' WHEN b.actual IS NULL THEN 'missing'
+				       WHEN b.expected IS NULL THEN 'extra' END AS kind, NULL::text AS attribute
+				FROM both_sides b WHERE b.copies > 1 OR b.actual IS NULL OR b.expected IS NULL
+				UNION ALL
+				SELECT b.*, reconcile.seed_identity($2, $3, b.key), 'differs', k.name
+				FROM both_sides b CROSS JOIN LATERAL (SELECT jsonb_object_keys(b.expected || b.actual)) AS k(name)
+				WHERE b.copies = 1 AND b.expected IS NOT NULL AND b.actual IS NOT NULL
+				  AND k.name = ANY ($6)     -- a column that is missing is a finding of its own
+				  AND (b.expected ? k.name) AND b.expected -> k.name IS DISTINCT FROM b.actual -> k.name)
+			SELECT 'error', 'seed row', f.kind, f.object,
+			       CASE WHEN f.kind = 'differs' THEN f.attribute || ' ' || (f.expected -> f.attribute) ELSE f.expected::text END,
+			       CASE WHEN f.kind = 'differs' THEN f.attribute || ' ' || (f.actual -> f.attribute) WHEN f.kind = 'invalid' THEN f.copies || ' rows' ELSE f.actual::text END,
+			       CASE f.kind WHEN 'missing' THEN 'it does not exist' WHEN 'extra' THEN 'it is not in the baseline, which has all rows of the table'
+			            WHEN 'invalid' THEN 'more than one row has this key: there is no unique index' ELSE f.attribute || ' differs from the baseline' END,
+			       CASE f.kind WHEN 'extra' THEN 'deletes data' ELSE '' END,
+			       reconcile.seed_fix($2, $3, f.kind, f.attribute, f.expected, f.actual, $6), f.attribute, NULL::text,
+			       CASE f.kind WHEN 'extra' THEN 'drop:' || f.object WHEN 'differs' THEN 'rows:' || $2 END, f.expected, f.actual, ARRAY[$2]
+			FROM finding f ORDER BY f.object, f.attribute
+			$sql$, seed.relation::text)
+			USING baseline, seed.seed_table, seed.key, seed.ignore, seed.mode, columns;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION reconcile.seed_differences(text, text[]) IS 'used by audit_schema(): what differs between recorded rows and the rows of their tables';
+
+CREATE FUNCTION reconcile.seed_identity(seed_table text, key text[], "values" jsonb) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT seed_table || ' (' || (SELECT string_agg(k.name || '=' || coalesce(("values" ->> (k.n - 1)::integer), 'null'), ', ' ORDER BY k.n)
+		                              FROM unnest(key) WITH ORDINALITY AS k(name, n)) || ')';
+	END;
+COMMENT ON FUNCTION reconcile.seed_identity(text, text[], jsonb) IS 'used by audits: what a finding calls a row';
+
+CREATE FUNCTION reconcile.seed_fix(seed_table text, key text[], kind text, attribute text, expected jsonb, actual jsonb, columns text[]) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT CASE kind
+			WHEN 'missing' THEN format('INSERT INTO %s (%s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %L);', seed_table,
+			     (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.name) FROM jsonb_object_keys(expected) AS c(name) WHERE c.name = ANY (columns)), expected)
+			WHEN 'differs' THEN format('UPDATE %s AS t SET %I = r.%2$I FROM jsonb_populate_record(NULL::%1$s, %L) AS r WHERE %s;', seed_table, attribute, expected, same.text)
+			WHEN 'extra' THEN format('DELETE FROM %s AS t USING jsonb_populate_record(NULL::%1$s, %L) AS r WHERE %s;', seed_table, actual, same.text) END
+		FROM (SELECT string_agg(format('t.%I IS NOT DISTINCT FROM r.%1$I', k.name), ' AND ' ORDER BY k.n) FROM unnest(key) WITH ORDINALITY AS k(name, n)) AS same(text);
+	END;
+COMMENT ON FUNCTION reconcile.seed_fix(text, text[], text, text, jsonb, jsonb, text[]) IS 'used by audits: the statement that mends a row';
+
+-- Every source of findings, for audit_schema() and fix_schema().  The catalog is
+-- read by the snapshot of one statement and by functions of the server that see
+-- later changes: when an object goes in between, the statement fails or finds
+-- nothing to print, and is run again.
+CREATE FUNCTION reconcile.schema_findings(baseline text, schemas text[])
+	RETURNS SETOF reconcile.schema_finding
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	chosen text := coalesce(baseline, (SELECT b.name FROM reconcile.baselines b WHERE b.name = 'default'));
+	within text[] := schemas;
+BEGIN
+	IF chosen IS NOT NULL THEN
+		PERFORM reconcile.require_baseline(chosen);
+		within := coalesce(schemas, (SELECT b.schemas FROM reconcile.baselines b WHERE b.name = chosen));
+		RETURN QUERY SELECT * FROM reconcile.schema_differences(chosen, NULL, within);
+		RETURN QUERY SELECT * FROM reconcile.seed_differences(chosen, within);
+	END IF;
+	--CHECKS
+END $$;
+COMMENT ON FUNCTION reconcile.schema_findings(text, text[]) IS
+	'used by audit_schema() and fix_schema(): all findings, with what their fixes need to know';
+
+CREATE FUNCTION @extschema@.audit_schema(baseline text DEFAULT NULL, schemas text[] DEFAULT NULL)
+	RETURNS TABLE (severity text, category text, kind text, object text, expected text, actual text, reason text, hazard text, fix text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY
+		WITH finding AS MATERIALIZED (SELECT * FROM reconcile.schema_findings(baseline, schemas)),
+		part AS (SELECT p.part_of, string_agg(p.fix, E'\n' ORDER BY array_position(reconcile.schema_order(), p.category), p.object) AS fix
+		         FROM finding p WHERE p.part_of IS NOT NULL GROUP BY p.part_of)
+		SELECT f.severity, f.category, f.kind, f.object, f.expected, f.actual, f.reason, f.hazard, concat_ws(E'\n', f.fix, p.fix)
+		FROM finding f LEFT JOIN part p ON p.part_of = f.object AND f.kind = 'missing' AND f.category IN ('schema', 'table', 'view', 'sequence', 'function', 'type', 'column')
+		WHERE f.part_of IS NULL
+		ORDER BY array_position('{error,warning,notice}', f.severity), array_position(reconcile.schema_order(), f.category),
+		         f.object COLLATE "C", f.attribute COLLATE "C";
+END $$;
+COMMENT ON FUNCTION @extschema@.audit_schema(text, text[]) IS
+	'what this database lacks or has otherwise than its baseline, and what is wrong without one, with the statements that mend it; changes nothing';
