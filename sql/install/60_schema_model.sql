@@ -684,7 +684,7 @@ CREATE VIEW reconcile.schema_privileges AS
 		       'pg_class'::regclass::oid AS catalog, c.oid, 0 AS objsubid, CASE r.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word
 		FROM reconcile.schema_relations r JOIN pg_class c ON c.oid = r.oid WHERE c.relacl IS NOT NULL
 		UNION ALL
-		SELECT r.schema, r.object || '.' || quote_ident(a.attname), c.relowner, a.attacl, '{}',
+		SELECT r.schema, r.object || '.' || quote_ident(a.attname), c.relowner, a.attacl, acldefault('c', c.relowner),
 		       'pg_class'::regclass, c.oid, a.attnum, 'COLUMN'
 		FROM reconcile.schema_relations r JOIN pg_class c ON c.oid = r.oid JOIN pg_attribute a ON a.attrelid = r.oid
 		WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
@@ -703,7 +703,7 @@ CREATE VIEW reconcile.schema_privileges AS
 		SELECT t.schema, t.object, y.typowner, y.typacl, acldefault('T', y.typowner), 'pg_type'::regclass, y.oid, 0, 'TYPE'
 		FROM reconcile.schema_types t JOIN pg_type y ON y.oid = t.oid
 		UNION ALL
-		SELECT n.nspname::text, i.identity, x.defaclrole, x.defaclacl, '{}',
+		SELECT n.nspname::text, i.identity, x.defaclrole, x.defaclacl, acldefault('c', x.defaclrole),
 		       'pg_default_acl'::regclass, x.oid, 0, 'DEFAULT'
 		FROM pg_default_acl x
 		LEFT JOIN pg_namespace n ON n.oid = x.defaclnamespace

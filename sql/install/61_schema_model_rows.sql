@@ -3,9 +3,10 @@
 
 CREATE FUNCTION reconcile.schema_model(schemas text[] DEFAULT NULL)
 	RETURNS TABLE (category text, object text, parent text, attributes jsonb, classid oid, objid oid, objsubid integer)
-	LANGUAGE sql STABLE PARALLEL UNSAFE
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 50000
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
+	SET enable_nestloop = off
 	BEGIN ATOMIC
 		SELECT 'schema', s.object, NULL::text, jsonb_strip_nulls(jsonb_build_object('owner', s.owner, 'comment', s.comment)),
 		       'pg_namespace'::regclass::oid, s.oid, 0

@@ -124,6 +124,7 @@ CREATE FUNCTION reconcile.schema_requirements(schemas text[] DEFAULT NULL)
 	LANGUAGE sql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
+	SET enable_nestloop = off   -- what CTEs hold is not estimated, and may be much
 	BEGIN ATOMIC
 		WITH model AS MATERIALIZED (SELECT * FROM reconcile.schema_model(schemas)),
 		node AS MATERIALIZED (
@@ -222,7 +223,9 @@ CREATE FUNCTION reconcile.schema_attributes()
 		('policy', 'roles', 'array', true, NULL), ('policy', 'using', 'string', false, NULL), ('policy', 'check', 'string', false, NULL),
 		('policy', 'comment', 'string', false, NULL),
 		('privilege', 'kind', 'string', true, '{TABLE,COLUMN,SEQUENCE,SCHEMA,FUNCTION,PROCEDURE,TYPE,DEFAULT}'),
-		('privilege', 'privileges', 'string', false, NULL), ('privilege', 'maintain', 'string', false, NULL);
+		('privilege', 'privileges', 'string', false, NULL), ('privilege', 'maintain', 'string', false, NULL),
+		('migration', 'history', 'string', true, NULL), ('migration', 'tool', 'string', true, NULL), ('migration', 'name', 'string', true, NULL),
+		('migration', 'checksum', 'string', false, NULL);
 	END;
 COMMENT ON FUNCTION reconcile.schema_attributes() IS
 	'the attributes that objects of each category have, with their JSON types and the only words that some may be';

@@ -187,7 +187,7 @@ CREATE FUNCTION reconcile.baseline_problems(document jsonb) RETURNS TABLE (path 
 		UNION ALL
 		SELECT a.path, 'unknown attribute' FROM attribute a
 		WHERE a.category IN (SELECT category FROM known)
-		  AND NOT EXISTS (SELECT FROM known k WHERE k.category = a.category AND k.attribute IN (a.attribute, '*'))
+		  AND NOT EXISTS (SELECT FROM known k WHERE k.category = a.category AND k.attribute = a.attribute)
 		UNION ALL
 		SELECT a.path, 'it must be of JSON type ' || k.type || ', not ' || jsonb_typeof(a.value)
 		FROM attribute a JOIN known k ON k.category = a.category AND k.attribute = a.attribute WHERE jsonb_typeof(a.value) <> k.type

@@ -272,7 +272,7 @@ CREATE FUNCTION reconcile.schema_fix_missing(category text, object text, parent 
 			WHEN 'function' THEN reconcile.schema_create_function(object, expected)
 			WHEN 'view' THEN concat_ws(E'\n', concat('CREATE ', upper(expected ->> 'kind'), ' ', object,
 			         ' WITH (' || reconcile.schema_options(expected -> 'options') || ')', ' TABLESPACE ' || quote_ident(expected ->> 'tablespace'),
-			         E' AS\n', expected ->> 'definition'),
+			         E' AS\n', expected ->> 'definition', ';'),
 			     (SELECT string_agg(format('COMMENT ON COLUMN %s.%I IS %L;', object, c.key, c.value), E'\n' ORDER BY c.key)
 			      FROM jsonb_each_text(expected -> 'column_comments') AS c),
 			     (SELECT string_agg(format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;', object, c.key, c.value), E'\n' ORDER BY c.key)
@@ -413,7 +413,7 @@ CREATE FUNCTION reconcile.schema_fix_differs(category text, object text, parent 
 			     SELECT string_agg(format('ALTER VIEW %s ALTER COLUMN %I %s;', object, k.name, coalesce('SET DEFAULT ' || (expected -> 'column_defaults' ->> k.name), 'DROP DEFAULT')), E'\n' ORDER BY k.name)
 			     FROM jsonb_object_keys(coalesce(expected -> 'column_defaults', '{}') || coalesce(actual -> 'column_defaults', '{}')) AS k(name)
 			     WHERE expected -> 'column_defaults' -> k.name IS DISTINCT FROM actual -> 'column_defaults' -> k.name)
-			WHEN category = 'view' AND expected ->> 'kind' = 'view' THEN format(E'CREATE OR REPLACE VIEW %s%s AS\n%s', object,
+			WHEN category = 'view' AND expected ->> 'kind' = 'view' THEN format(E'CREATE OR REPLACE VIEW %s%s AS\n%s;', object,
 			     coalesce(' WITH (' || reconcile.schema_options(expected -> 'options') || ')', ''), expected ->> 'definition')
 			WHEN category = 'view' THEN concat_ws(E'\n', format('DROP MATERIALIZED VIEW %s;', object), reconcile.schema_fix_missing(category, object, parent, expected))
 			WHEN category = 'sequence' AND attribute = 'owned_by' THEN format('ALTER SEQUENCE %s OWNED BY %s;', object, coalesce(expected ->> 'owned_by', 'NONE'))

@@ -94,6 +94,17 @@ void add_schemas(pg::Args &args, const std::optional<std::vector<std::string>> &
 		args.add_null(TEXTARRAYOID);
 }
 
+/* migrations_in reads what migration tools wrote down, as the caller. */
+std::optional<Datum> migrations_in(const std::optional<std::vector<std::string>> &schemas)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	pg::Args args;
+	add_schemas(args, schemas);
+	spi.run("SELECT jsonb_agg(m) FROM reconcile.migration_history($1) AS m", SPI_OK_SELECT, args);
+	return spi.kept(0, 1);
+}
+
 /* columns_of returns the columns that a row of a table has. */
 std::vector<std::string> columns_of(Oid relation)
 {
@@ -233,6 +244,7 @@ RECONCILE_FUNCTION(reconcile_capture_baseline)
 	}
 	std::vector<Oid> const seeds = relations_of(arguments.datum_of(2, "seed_tables"));
 	std::string const caller = pg::role_name(GetUserId());
+	std::optional<Datum> const migrations = migrations_in(schemas);
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
@@ -247,6 +259,13 @@ RECONCILE_FUNCTION(reconcile_capture_baseline)
 				" SELECT $1, category, object, parent, attributes, requires"
 				" FROM reconcile.schema_requirements($2)",
 				SPI_OK_INSERT, which);
+		if (migrations)
+			spi.run("INSERT INTO reconcile.baseline_object"
+					" (baseline, category, object, attributes, requires)"
+					" SELECT $1, 'migration', m ->> 'object',"
+					" jsonb_strip_nulls(m -> 'attributes'), '{}'"
+					" FROM jsonb_array_elements($2) AS m",
+					SPI_OK_INSERT, pg::Args().add(name).add(JSONBOID, *migrations));
 	}
 	for (Oid relation : seeds)
 		record_seed(name, {relation, primary_key_of(relation), {}, "at least"});

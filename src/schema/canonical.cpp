@@ -17,6 +17,7 @@ extern "C" {
 #include "parser/parse_expr.h"
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/rel.h"
@@ -56,14 +57,12 @@ char *reprinted(const char *text, Oid relation, Oid domain)
 {
 	ParseState *state = make_parsestate(nullptr);
 	Relation opened = nullptr;
-	List *names = NIL;
 	if (OidIsValid(relation)) {
 		opened = relation_open(relation, AccessShareLock);
 		addNSItemToQuery(
 			state,
 			addRangeTableEntryForRelation(state, opened, AccessShareLock, nullptr, false, true),
 			true, true, true);
-		names = deparse_context_for(RelationGetRelationName(opened), relation);
 	} else if (OidIsValid(domain)) {
 		state->p_pre_columnref_hook = domain_value;
 		state->p_ref_hook_state = value_of(domain);
@@ -74,7 +73,7 @@ char *reprinted(const char *text, Oid relation, Oid domain)
 	Node *tree =
 		transformExpr(state, linitial_node(ResTarget, select->targetList)->val, EXPR_KIND_POLICY);
 	assign_expr_collations(state, tree);
-	char *printed = deparse_expression(tree, names, false, false);
+	char *printed = expression_text(tree, relation);
 	if (opened != nullptr)
 		relation_close(opened, AccessShareLock);
 	free_parsestate(state);
@@ -92,13 +91,8 @@ char *reprinted_query(const char *text)
 /* settled repeats a reprinting until it changes nothing. */
 template <class Reprint> char *settled(char *text, Reprint reprint)
 {
-	for (int round = 0; round < kMostRounds && may_change(text); round++) {
-		char *again = reprint(text);
-		bool const same = strcmp(again, text) == 0;
-		text = again;
-		if (same)
-			break;
-	}
+	for (int round = 0; round < kMostRounds && may_change(text); round++)
+		text = reprint(text);
 	return text;
 }
 
@@ -146,6 +140,12 @@ int scale_of(int32 typmod)
 
 } // namespace
 
+char *expression_text(Node *tree, Oid relation)
+{
+	return text_to_cstring(DatumGetTextPP(DirectFunctionCall2(
+		pg_get_expr, CStringGetTextDatum(nodeToString(tree)), ObjectIdGetDatum(relation))));
+}
+
 bool may_change(const char *text)
 {
 	return strstr(text, "])::") != nullptr;
@@ -158,7 +158,7 @@ char *canonical_expression(char *text, Oid relation, Oid domain)
 
 char *canonical_query(char *text)
 {
-	return settled(text, [](const char *now) { return reprinted_query(now); });
+	return settled(reprinted_query(text), [](const char *now) { return reprinted_query(now); });
 }
 
 char *constant_default(Node *expression, Oid type, int32 typmod)

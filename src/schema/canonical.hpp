@@ -30,7 +30,11 @@ bool may_change(const char *text);
  * over VALUE of a domain, or over neither. */
 char *canonical_expression(char *text, Oid relation, Oid domain);
 
-/* canonical_query settles a SELECT. */
+/* expression_text prints an expression as PostgreSQL's own functions do. */
+char *expression_text(Node *tree, Oid relation);
+
+/* canonical_query settles a SELECT.  It is always printed again, since versions
+ * differ in how they print a view: with or without the names of its tables. */
 char *canonical_query(char *text);
 
 /* constant_default returns the canonical text of a default that is a number

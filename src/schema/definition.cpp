@@ -23,7 +23,6 @@ extern "C" {
 #include "catalog/pg_trigger.h"
 #include "nodes/nodes.h"
 #include "utils/array.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
@@ -118,18 +117,17 @@ char *index_definition(Oid oid)
 	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
 	if (!HeapTupleIsValid(tuple))
 		return text;
-	auto *index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
-	for (int n = 0; n < index->indnatts; n++) {
-		if (index->indkey.values[n] != 0)
-			continue;
-		char *column = c_string(DirectFunctionCall3(pg_get_indexdef_ext, ObjectIdGetDatum(oid),
-													Int32GetDatum(n + 1), BoolGetDatum(false)));
-		text = replaced(text, column, canonical_expression(pstrdup(column), index->indrelid, 0));
-	}
+	Oid const relation = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple))->indrelid;
 	bool missing;
-	Datum tree = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indpred, &missing);
+	Datum const trees = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indexprs, &missing);
+	ListCell *cell;
+	foreach (cell, missing ? NIL : static_cast<List *>(stringToNode(c_string(trees)))) {
+		char *printed = expression_text(static_cast<Node *>(lfirst(cell)), relation);
+		text = replaced(text, printed, canonical_expression(printed, relation, InvalidOid));
+	}
+	Datum const predicate = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indpred, &missing);
 	if (!missing)
-		text = settled_within(text, tree, index->indrelid, InvalidOid);
+		text = settled_within(text, predicate, relation, InvalidOid);
 	ReleaseSysCache(tuple);
 	return text;
 }
@@ -175,24 +173,12 @@ Datum function_text(PGFunction function, Oid oid)
 	return call->isnull ? CStringGetTextDatum("") : result;
 }
 
-/* names_of is what deparsing calls the columns of a relation; a domain has none. */
-List *names_of(Oid relation)
-{
-	if (!OidIsValid(relation))
-		return NIL;
-	char *name = get_rel_name(relation);
-	if (name == nullptr)
-		elog(ERROR, "cache lookup failed for relation %u", relation);
-	return deparse_context_for(name, relation);
-}
-
 char *default_text(text *tree, Oid relation, Oid type, int32 typmod)
 {
 	auto *expression = static_cast<Node *>(stringToNode(text_to_cstring(tree)));
 	if (char *constant = constant_default(expression, type, typmod))
 		return constant;
-	return canonical_expression(deparse_expression(expression, names_of(relation), false, false),
-								relation, InvalidOid);
+	return canonical_expression(expression_text(expression, relation), relation, InvalidOid);
 }
 
 } // namespace
