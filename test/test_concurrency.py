@@ -1,6 +1,8 @@
 """Repairs at the same time: of each other, and of writers. Never a duplicate, and an error only where a transaction's
 isolation level asks for one."""
 
+import os
+import subprocess
 import threading
 import time
 
@@ -256,3 +258,53 @@ def test_repairs_beside_writers(session):
             thread.join(30)
     assert not [error for error in errors if not isinstance(error, psycopg.errors.DeadlockDetected)]
     assert repairer.execute(REPAIR, ["strict"]).fetchone()[3] == 0
+
+
+def test_fills_beside_writers_and_each_other(session, tmp_path):
+    """pgbench inserts users and counts their files while they are repaired: no error, nothing missing, nothing doubled,
+    and what the writers wrote is not overwritten."""
+    with connect(autocommit=True) as pg:
+        pg.execute("DROP TABLE IF EXISTS account, member CASCADE")
+        pg.execute("CREATE TABLE member (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text)")
+        pg.execute("CREATE TABLE account (member_id bigint PRIMARY KEY, label text, files integer NOT NULL DEFAULT 0)")
+        pg.execute("INSERT INTO member (name) SELECT 'old' FROM generate_series(1, 2000)")
+        pg.execute("SELECT reconcile.create_invariant('account', 'account', '{member_id}', 'SELECT id AS member_id FROM member')")
+        pg.execute("SELECT reconcile.create_invariant('label', 'account', '{member_id}',"
+                   " 'SELECT id AS member_id, ''repaired'' AS label FROM member', kind => 'fill')")
+    script = tmp_path / "writer.sql"
+    script.write_text("""\\set who random(1, 3000)
+        INSERT INTO member (name) VALUES ('new');
+        INSERT INTO account (member_id) SELECT id FROM member WHERE id = :who ON CONFLICT DO NOTHING;
+        UPDATE account SET label = 'theirs', files = files + 1 WHERE member_id = :who AND label IS NULL;
+        UPDATE account SET files = files + 1 WHERE member_id = :who;
+    """)
+    bindir = subprocess.check_output([os.environ["PG_CONFIG"], "--bindir"], text=True).strip()
+    bench = subprocess.Popen([f"{bindir}/pgbench", "-n", "-c", "4", "-T", "5", "-f", script, DATABASE],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    errors, runs = [], []
+
+    def repairs(invariant):
+        try:
+            with connect(autocommit=True) as one:
+                while bench.poll() is None:
+                    runs.append(one.execute(REPAIR, [invariant]).fetchone())
+        except psycopg.Error as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=repairs, args=[name]) for name in ("account", "label", "label")]
+    for thread in threads:
+        thread.start()
+    said = bench.communicate()[0]
+    for thread in threads:
+        thread.join()
+    assert errors == [] and bench.returncode == 0 and "number of failed transactions: 0 (0.000%)" in said, said
+    assert all(planned == changed + present + failed and failed == 0 for planned, changed, present, failed in runs)
+    assert sum(changed for _, changed, _, _ in runs) > 2000
+    with connect(autocommit=True) as pg:
+        for invariant in ("account", "label"):
+            pg.execute(REPAIR, [invariant])
+        assert pg.execute("SELECT sum(missing + differing + duplicated) FROM reconcile.audit()"
+                          " WHERE invariant IN ('account', 'label')").fetchone() == (0,)
+        assert pg.execute("SELECT count(*) FROM account WHERE label NOT IN ('theirs', 'repaired')").fetchone() == (0,)
+        filled = pg.execute("SELECT count(*) FROM reconcile.run r, reconcile.run_rows(r.run_id) WHERE r.invariant = 'label'").fetchone()
+        assert filled == pg.execute("SELECT count(*) FROM account WHERE label = 'repaired'").fetchone()

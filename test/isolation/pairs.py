@@ -3,7 +3,7 @@
 
 Each spec runs its pair in five orders: the first commits while the second waits or has run, the first rolls back, the second's
 snapshot is older than what the first commits. Each order ends with the oracle: after one more repair the target equals the
-recomputation, and rows that were there before are as they were. READ COMMITTED allows no error but the refusals that a pair
+recomputation, and rows that were there before are as they were. Invariant i inserts rows, f fills a column of them. READ COMMITTED allows no error but the refusals that a pair
 must have; the other levels allow could not serialize, which an application tries again.
 
 "Concurrent runs and concurrent writers never produce a duplicate or an error": tried by leaving lock_for_repair() out of
@@ -27,6 +27,7 @@ DATABASE = "reconcile_isolation"
 ACTIONS = {
     "repair": "SELECT invariant, failed FROM reconcile.repair('i', dry_run => false)",
     "plan": "SELECT invariant, failed FROM reconcile.repair(plan => (SELECT max(plan_id) FROM reconcile.plans), dry_run => false)",
+    "fill": "SELECT invariant, failed FROM reconcile.repair('f', dry_run => false)",
     "undo": "SELECT kept_referenced FROM reconcile.undo((SELECT max(run_id) FROM reconcile.runs WHERE changed = 10), false)",
     "writer": "INSERT INTO app.target SELECT k, 'v' || k FROM unnest(ARRAY[15, 40]) AS k ON CONFLICT DO NOTHING;"
               " INSERT INTO app.source VALUES (40, 'v40') ON CONFLICT DO NOTHING",
@@ -50,6 +51,7 @@ setup
 	INSERT INTO app.source SELECT n, 'v' || n FROM generate_series(1, 10) AS n WHERE n <> 5;
 	INSERT INTO app.source VALUES (NULL, 'null');
 	SELECT changed FROM reconcile.repair('i', dry_run => false);
+	UPDATE app.target SET w = 'old' WHERE id = 100;
 	INSERT INTO app.source SELECT n, 'v' || n FROM generate_series(11, 30) AS n;
 	DELETE FROM app.target WHERE id IS NULL AND {null};
 	SELECT reconcile.plan('i') > 0;
@@ -66,12 +68,13 @@ step b_look {{ SELECT count(*) >= 0 FROM app.source; }}
 step b_act {{ {b}; }}
 step b_end {{ COMMIT; }}
 session oracle
-step repaired {{ SELECT invariant, failed FROM reconcile.repair('i', dry_run => false); }}
+step repaired {{ SELECT invariant, failed FROM reconcile.repair(dry_run => false); }}
 step wrong
 {{
 	(SELECT id, v FROM app.source WHERE id IS DISTINCT FROM 5 EXCEPT ALL SELECT id, v FROM app.target)
 	UNION ALL (SELECT id, v FROM app.target WHERE v NOT IN ('before', 'theirs') EXCEPT ALL SELECT id, v FROM app.source)
-	UNION ALL (SELECT * FROM (VALUES (5, 'before'), (100, 'theirs')) AS t EXCEPT ALL SELECT id, v FROM app.target);
+	UNION ALL (SELECT * FROM (VALUES (5, 'before'), (100, 'theirs')) AS t EXCEPT ALL SELECT id, v FROM app.target)
+	UNION ALL (SELECT id, w FROM app.target WHERE w IS DISTINCT FROM CASE WHEN id = 100 THEN 'old' WHEN id <> 5 THEN 'w' || id END);
 }}
 permutation a_act b_act a_end b_end repaired wrong
 permutation a_act b_act a_undone b_end repaired wrong
@@ -87,7 +90,8 @@ def prepare():
         admin.execute(f"CREATE DATABASE {DATABASE}")
     with psycopg.connect(dbname=DATABASE, autocommit=True) as pg:
         pg.execute("CREATE EXTENSION pg_reconcile")
-        pg.execute("CREATE SCHEMA app CREATE TABLE source (id integer UNIQUE, v text) CREATE TABLE target (id integer UNIQUE, v text)")
+        pg.execute("CREATE SCHEMA app CREATE TABLE source (id integer UNIQUE, v text) CREATE TABLE target (id integer UNIQUE, v text, w text)")
+        pg.execute("SELECT reconcile.create_invariant('f', 'app.target', '{id}', 'SELECT id, ''w'' || id AS w FROM app.source', kind => 'fill')")
         pg.execute("SELECT reconcile.create_invariant('i', 'app.target', '{id}', 'SELECT id, v FROM app.source')")
 
 
@@ -107,7 +111,7 @@ def wrong_in(output, level, refusal):
     for error in re.findall(r"ERROR: .*", output):
         if not any(re.search(pattern, error) for pattern in allowed):
             yield error
-    for failed in re.findall(r"^i +\| *(\d+)$", output, re.M):
+    for failed in re.findall(r"^[if] +\| *(\d+)$", output, re.M):
         if failed != "0":
             yield f"{failed} rows failed"
     last = output.rpartition("step wrong:")[2]
