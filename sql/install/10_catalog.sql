@@ -92,8 +92,10 @@ COMMENT ON COLUMN reconcile.run.undone_at IS 'when it was undone';
 COMMENT ON COLUMN reconcile.run.undone_by IS 'the role that undid it';
 CREATE INDEX run_by_invariant ON reconcile.run (invariant, run_id);
 
+-- Without a foreign key: checking it for each row would take longer than
+-- writing the row.  Who deletes a run deletes its rows.
 CREATE TABLE reconcile.run_row (
-	run_id  bigint NOT NULL REFERENCES reconcile.run ON DELETE CASCADE,
+	run_id  bigint NOT NULL,
 	ordinal bigint NOT NULL,
 	row     jsonb NOT NULL,
 	was     jsonb,

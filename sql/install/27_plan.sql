@@ -27,8 +27,8 @@ COMMENT ON COLUMN reconcile.saved_plan.expires_at IS 'until when it can be appli
 COMMENT ON COLUMN reconcile.saved_plan.applied_by IS 'the run that applied it';
 COMMENT ON COLUMN reconcile.saved_plan.applied_at IS 'when it was applied';
 
-CREATE TABLE reconcile.saved_plan_row (
-	plan_id bigint NOT NULL REFERENCES reconcile.saved_plan ON DELETE CASCADE,
+CREATE TABLE reconcile.saved_plan_row (  -- without a foreign key, as reconcile.run_row
+	plan_id bigint NOT NULL,
 	ordinal bigint NOT NULL,
 	key     jsonb NOT NULL,
 	row     jsonb NOT NULL,

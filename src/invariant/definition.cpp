@@ -195,8 +195,9 @@ void forget(const std::string &name)
 			pg::Args().add(name));
 	spi.run("DELETE FROM reconcile.guard_failure WHERE invariant = $1", SPI_OK_DELETE,
 			pg::Args().add(name));
-	spi.run("DELETE FROM reconcile.saved_plan WHERE invariant = $1", SPI_OK_DELETE,
-			pg::Args().add(name));
+	spi.run("WITH gone AS (DELETE FROM reconcile.saved_plan WHERE invariant = $1 RETURNING plan_id)"
+			" DELETE FROM reconcile.saved_plan_row WHERE plan_id IN (SELECT plan_id FROM gone)",
+			SPI_OK_DELETE, pg::Args().add(name));
 	spi.run("DELETE FROM reconcile.invariant WHERE name = $1", SPI_OK_DELETE, pg::Args().add(name));
 }
 

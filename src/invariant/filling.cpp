@@ -147,12 +147,8 @@ std::optional<std::string> Filling::contradiction() const
 {
 	if (definition_.compare.empty())
 		return std::nullopt;
-	return with() + "SELECT pg_catalog.min(key) FROM (SELECT (pg_catalog.array_agg(" +
-		   key_json("e") + "::pg_catalog.text))[1] AS key FROM (" + expected_.text() +
-		   ") AS e WHERE EXISTS (SELECT FROM " + pg::quoted(kWorkList) + " AS l WHERE " +
-		   same_expected_key("l") + ") GROUP BY " + expected_key() +
-		   " HAVING pg_catalog.count(DISTINCT (e.*)::pg_catalog.text) OPERATOR(pg_catalog.>) 1)"
-		   " AS torn";
+	return with() + torn("(" + expected_.text() + ") AS e WHERE EXISTS (SELECT FROM " +
+						 pg::quoted(kWorkList) + " AS l WHERE " + same_expected_key("l") + ")");
 }
 
 /* is_written tells that a row of the work list writes a column. */

@@ -75,14 +75,14 @@ std::vector<GuardTrigger> triggers_of(const std::string &invariant)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	uint64 const rows = spi.run("SELECT t.watched::oid, t.event, t.trigger_name"
-								" FROM reconcile.guard_trigger t JOIN pg_class c ON c.oid = t.watched"
-								" WHERE t.invariant = $1",
-								SPI_OK_SELECT, pg::Args().add(invariant));
+	uint64 const rows =
+		spi.run("SELECT t.watched::oid, t.event, t.trigger_name"
+				" FROM reconcile.guard_trigger t JOIN pg_class c ON c.oid = t.watched"
+				" WHERE t.invariant = $1",
+				SPI_OK_SELECT, pg::Args().add(invariant));
 	std::vector<GuardTrigger> triggers;
 	for (uint64 row = 0; row < rows; row++)
-		triggers.push_back(
-			{spi.oid(row, 1), spi.required_text(row, 2), spi.required_text(row, 3)});
+		triggers.push_back({spi.oid(row, 1), spi.required_text(row, 2), spi.required_text(row, 3)});
 	return triggers;
 }
 

@@ -146,8 +146,7 @@ std::vector<Oid> children(Oid table)
 void Installation::watch(const Watched &watched)
 {
 	if (pg::call([&] { return get_rel_relkind(watched.table); }) == RELKIND_FOREIGN_TABLE)
-		pg::fail(
-			kCannotBeGuarded,
+		pg::fail(kCannotBeGuarded,
 				 "the query of invariant \"" + guard_.invariant + "\" cannot be guarded",
 				 "It reads " + pg::qualified_name(watched.table) +
 					 ", a foreign table, whose changes no trigger of this database sees.",
@@ -223,9 +222,8 @@ pg::Row result_row(const MadeTrigger &made)
 {
 	pg::Row row;
 	row.add(ObjectIdGetDatum(made.trigger.table));
-	row.add(pg::call([&] {
-		return DirectFunctionCall1(namein, CStringGetDatum(made.trigger.name.c_str()));
-	}));
+	row.add(pg::call(
+		[&] { return DirectFunctionCall1(namein, CStringGetDatum(made.trigger.name.c_str())); }));
 	std::vector<std::string> columns;
 	for (const std::string &column : made.columns)
 		columns.push_back(pg::quoted(column));
@@ -301,8 +299,7 @@ RECONCILE_FUNCTION(reconcile_unguard)
 	pg::Arguments arguments(fcinfo);
 	Definition const definition = locked_definition(arguments.text(0, "invariant"));
 	if (!guard_of(definition.name))
-		pg::fail(ERRCODE_UNDEFINED_OBJECT,
-				 "invariant \"" + definition.name + "\" has no guard", {},
+		pg::fail(ERRCODE_UNDEFINED_OBJECT, "invariant \"" + definition.name + "\" has no guard", {},
 				 "View reconcile.guards lists all guards.");
 	uninstall(definition.name);
 	PG_RETURN_VOID();

@@ -149,9 +149,8 @@ bool visit_subqueries(Node *node, void *context)
 	if (node == nullptr)
 		return false;
 	if (IsA(node, SubLink))
-		visit_query(visit->search,
-					castNode(Query, reinterpret_cast<SubLink *>(node)->subselect), visit->level,
-					visit->place, false);
+		visit_query(visit->search, castNode(Query, reinterpret_cast<SubLink *>(node)->subselect),
+					visit->level, visit->place, false);
 	return expression_tree_walker(node, pg::tree_walker(visit_subqueries), context);
 }
 
@@ -316,8 +315,7 @@ void check_columns(const Search *search, const Reading *reading)
 {
 	for (int column = FirstLowInvalidHeapAttributeNumber + 1; column < 0; column++)
 		if (bms_is_member(column - FirstLowInvalidHeapAttributeNumber, reading->columns))
-			refuse(search,
-				   psprintf("It reads a system column of %s.", table_name(reading->table)),
+			refuse(search, psprintf("It reads a system column of %s.", table_name(reading->table)),
 				   "Use a column of the table.");
 }
 

@@ -64,8 +64,7 @@ void enqueue_refused(const Definition &definition, const Scope &scope, const Row
 		{
 			pg::Spi spi;
 			rows.expose(spi);
-			spi.collect(due_in(*statements, definition, scope), SPI_OK_SELECT, *list,
-						rows.args());
+			spi.collect(due_in(*statements, definition, scope), SPI_OK_SELECT, *list, rows.args());
 		}
 		if (statements->needs_distinct())
 			drop_surplus(definition, *statements, list);

@@ -47,7 +47,7 @@ void mark_stale(Oid table) noexcept
 std::shared_ptr<Task> known(const std::pair<Oid, std::string> &key)
 {
 	static bool const listening = (pg::on_relation_change(mark_stale), true);
-	(void) listening;
+	(void)listening;
 	auto const found = tasks.find(key);
 	if (found != tasks.end() && !found->second->stale)
 		return found->second;
@@ -77,8 +77,8 @@ WatchedTables define(Task &task)
 {
 	task.definition = definition_named(task.guard.invariant);
 	if (!pg::role_exists(task.definition.owner))
-		pg::fail(ERRCODE_UNDEFINED_OBJECT, "the owner of invariant \"" + task.guard.invariant +
-											   "\" does not exist any more");
+		pg::fail(ERRCODE_UNDEFINED_OBJECT,
+				 "the owner of invariant \"" + task.guard.invariant + "\" does not exist any more");
 	task.tables.push_back(task.definition.target);
 	pg::AsOwner owner(task.definition.owner, task.definition.search_path);
 	auto tables = watched_tables(task.definition, ExpectedRows(task.definition.expects));
@@ -117,8 +117,8 @@ void find_scopes(Task &task, const WatchedTables &tables, const pg::Firing &firi
 void make_statements(Task &task)
 {
 	if (!pg::call([&] { return get_rel_name(task.definition.target) != nullptr; }))
-		pg::fail(ERRCODE_UNDEFINED_TABLE,
-				 "the target of invariant \"" + task.guard.invariant + "\" does not exist any more");
+		pg::fail(ERRCODE_UNDEFINED_TABLE, "the target of invariant \"" + task.guard.invariant +
+											  "\" does not exist any more");
 	task.queue_only =
 		pg::call([&] { return get_rel_relkind(task.definition.target); }) == RELKIND_FOREIGN_TABLE;
 	if (!task.queue_only) {

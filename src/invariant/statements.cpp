@@ -316,13 +316,23 @@ std::string Statements::structure() const
 
 std::string Statements::surplus() const
 {
-	return "SELECT coalesce(pg_catalog.sum(rows OPERATOR(pg_catalog.-) 1), 0)::pg_catalog.int8,"
-		   " pg_catalog.min(key::pg_catalog.text) FILTER (WHERE variants OPERATOR(pg_catalog.>) 1)"
-		   " FROM (SELECT pg_catalog.count(*) AS rows,"
-		   " pg_catalog.count(DISTINCT (e.*)::pg_catalog.text) AS variants,"
-		   " (pg_catalog.array_agg(" +
-		   key_json("e") + "))[1] AS key FROM " + pg::quoted(kWorkList) + " AS e GROUP BY " +
-		   expected_key() + " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS repeated";
+	return "SELECT coalesce(pg_catalog.sum(rows OPERATOR(pg_catalog.-) 1), 0)::pg_catalog.int8"
+		   " FROM (SELECT pg_catalog.count(*) AS rows FROM " +
+		   pg::quoted(kWorkList) + " AS e GROUP BY " + expected_key() +
+		   " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS repeated";
+}
+
+std::string Statements::torn(const std::string &rows) const
+{
+	return "SELECT pg_catalog.min(key) FROM (SELECT (pg_catalog.array_agg(" + key_json("e") +
+		   "::pg_catalog.text))[1] AS key FROM " + rows + " GROUP BY " + expected_key() +
+		   " HAVING pg_catalog.count(DISTINCT (e.*)::pg_catalog.text) OPERATOR(pg_catalog.>) 1)"
+		   " AS torn";
+}
+
+std::string Statements::contradictory() const
+{
+	return torn(pg::quoted(kWorkList) + " AS e");
 }
 
 std::string Statements::distinct() const

@@ -120,8 +120,10 @@ public:
 	virtual Overlay overlay(const std::string &work_list) const = 0;
 
 	/* surplus counts the rows of the work list whose key another of its rows
-	 * has as well, and shows a key that comes with different values. */
+	 * has as well; contradictory yields a key of it that comes with different
+	 * values. */
 	std::string surplus() const;
+	std::string contradictory() const;
 
 	/* distinct yields one row of the work list for each key. */
 	std::string distinct() const;
@@ -176,6 +178,7 @@ protected:
 	std::string given_value(const std::string &name, const std::string &alias = "e") const;
 	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
 	std::string expected_key() const;
+	std::string torn(const std::string &rows) const;
 	std::string expected_columns() const;
 	std::vector<JsonColumn> json_columns() const;
 	std::string with() const;

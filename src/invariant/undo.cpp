@@ -134,13 +134,18 @@ RECONCILE_FUNCTION(reconcile_forget_runs)
 	pg::Spi spi;
 	pg::Args args;
 	args.add(INTERVALOID, older_than);
-	int64 const forgotten = static_cast<int64>(
-		spi.run("DELETE FROM reconcile.run WHERE finished_at < now() - $1", SPI_OK_DELETE, args));
-	spi.run(
-		"DELETE FROM reconcile.saved_plan p WHERE coalesce(p.applied_at, p.expires_at) < now() - $1"
-		" AND NOT EXISTS (SELECT FROM reconcile.run r WHERE r.plan = p.plan_id"
-		"  AND r.finished_at IS NULL)",
-		SPI_OK_DELETE, args);
+	spi.run("WITH gone AS (DELETE FROM reconcile.run WHERE finished_at < now() - $1"
+			"  RETURNING run_id), rows AS (DELETE FROM reconcile.run_row"
+			"  WHERE run_id IN (SELECT run_id FROM gone))"
+			" SELECT count(*) FROM gone",
+			SPI_OK_SELECT, args);
+	int64 const forgotten = spi.number(0, 1);
+	spi.run("WITH gone AS (DELETE FROM reconcile.saved_plan p"
+			"  WHERE coalesce(p.applied_at, p.expires_at) < now() - $1"
+			"  AND NOT EXISTS (SELECT FROM reconcile.run r WHERE r.plan = p.plan_id"
+			"   AND r.finished_at IS NULL) RETURNING plan_id)"
+			" DELETE FROM reconcile.saved_plan_row WHERE plan_id IN (SELECT plan_id FROM gone)",
+			SPI_OK_DELETE, args);
 	return Int64GetDatum(forgotten);
 }
 

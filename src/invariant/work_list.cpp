@@ -58,9 +58,13 @@ int64 check_surplus(const Definition &definition, const Statements &statements, 
 	pg::Spi spi;
 	spi.expose(kWorkList, list);
 	spi.run(statements.surplus(), SPI_OK_SELECT);
-	if (auto key = spi.text(0, 2))
-		torn(definition, *key);
-	return spi.number(0, 1);
+	int64 const surplus = spi.number(0, 1);
+	if (surplus > 0) {
+		spi.run(statements.contradictory(), SPI_OK_SELECT);
+		if (auto const key = spi.text(0, 1))
+			torn(definition, *key);
+	}
+	return surplus;
 }
 
 void drop_present(const Statements &statements, std::unique_ptr<pg::WorkList> &list)

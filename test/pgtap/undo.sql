@@ -444,5 +444,20 @@ UPDATE reconcile.run SET state = 'running', finished_at = NULL, undone_at = NULL
 SELECT reconcile.forget_runs('-1 day') \g /dev/null
 SELECT ok(bool_and(finished_at IS NULL) AND :run4 = ANY (array_agg(run_id)), 'a run that has not ended is never forgotten') FROM reconcile.runs;
 
+-- Nothing is left of what is forgotten.
+CREATE TABLE forgotten (id integer PRIMARY KEY);
+SELECT reconcile.create_invariant('forgotten', 'forgotten', '{id}', 'SELECT id FROM source') \g /dev/null
+SELECT reconcile.plan('forgotten') AS plan \gset
+SELECT run_id AS run FROM reconcile.repair(plan => :plan, dry_run => false, record => 'rows') \gset
+SELECT is((SELECT count(*) FROM reconcile.run_row WHERE run_id = :run), 11::bigint, 'rows of a run');
+UPDATE reconcile.run SET finished_at = now() - interval '1 day' WHERE run_id = :run;
+UPDATE reconcile.saved_plan SET applied_at = now() - interval '1 day' WHERE plan_id = :plan;
+SELECT is(reconcile.forget_runs('1 hour'), 1::bigint, 'forget_runs() takes it');
+SELECT is_empty(format('SELECT FROM reconcile.run_row WHERE run_id = %s', :run), 'with its rows');
+SELECT is_empty(format('SELECT FROM reconcile.saved_plan_row WHERE plan_id = %s', :plan), 'and its plan with those of the plan');
+SELECT reconcile.plan('forgotten') AS plan \gset
+SELECT reconcile.drop_invariant('forgotten') \g /dev/null
+SELECT is_empty(format('SELECT FROM reconcile.saved_plan_row WHERE plan_id = %s', :plan), 'drop_invariant() takes plans with their rows');
+
 SELECT * FROM finish();
 ROLLBACK;
