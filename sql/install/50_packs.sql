@@ -88,7 +88,7 @@ COMMENT ON COLUMN reconcile.pack_rule.guard_timing IS 'timing of its guard, NULL
 COMMENT ON COLUMN reconcile.pack_rule.description IS 'what it means, in words';
 
 -- Nothing of a user's is in them.
-GRANT SELECT ON reconcile.pack_layout, reconcile.pack_object, reconcile.pack_rule TO PUBLIC;
+GRANT SELECT ON reconcile.pack, reconcile.pack_layout, reconcile.pack_object, reconcile.pack_rule TO PUBLIC;
 
 CREATE VIEW reconcile.packs AS
 	SELECT p.name, i.version, i.name IS NOT NULL AS installed, i.options, p.description,
@@ -236,22 +236,24 @@ COMMENT ON FUNCTION reconcile.pack_check_names(text, text, jsonb, text[], text) 
 -- Templates.  @table@ stands for a table, view or function of the pack where
 -- the options put it, @table.column@ for a column, @.column@ for a column of
 -- the table at hand, and @'option'@ for the value of an option as a literal; a
--- path leads into an object: @'rows.modules'@.  Names are put in once, so that
+-- path leads into an object: @'rows.modules'@.  @!facts.x@ is an expression
+-- that the pack itself put into the options.  Names are put in once, so that
 -- one that looks like a placeholder stays what it is.
 CREATE FUNCTION reconcile.pack_sql(options jsonb, template text, this_table text DEFAULT NULL) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT string_agg(piece.text || coalesce(CASE
+			WHEN hole.name LIKE '!%' THEN options #>> string_to_array(substr(hole.name, 2), '.')
 			WHEN hole.name LIKE '''%'
 			THEN coalesce(quote_literal(options #>> string_to_array(btrim(hole.name, ''''), '.')), 'NULL')
 			WHEN hole.name LIKE '%.%'
 			THEN reconcile.pack_column(options, coalesce(nullif(split_part(hole.name, '.', 1), ''), this_table),
 			                           split_part(hole.name, '.', 2))
 			ELSE reconcile.pack_table(options, hole.name) END, ''), '' ORDER BY piece.n)
-		FROM regexp_split_to_table(template, '@[''A-Za-z0-9_.]+@') WITH ORDINALITY AS piece(text, n)
+		FROM regexp_split_to_table(template, '@[!''A-Za-z0-9_.]+@') WITH ORDINALITY AS piece(text, n)
 		LEFT JOIN (SELECT found[1] AS name, n
-		           FROM regexp_matches(template, '@([''A-Za-z0-9_.]+)@', 'g') WITH ORDINALITY AS m(found, n)) AS hole
+		           FROM regexp_matches(template, '@([!''A-Za-z0-9_.]+)@', 'g') WITH ORDINALITY AS m(found, n)) AS hole
 		  USING (n);
 	END;
 COMMENT ON FUNCTION reconcile.pack_sql(jsonb, text, text) IS
@@ -588,7 +590,7 @@ CREATE FUNCTION reconcile.pack_objects(pack text) RETURNS TABLE (type text, obje
 	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
-		SELECT i.type, i.identity, d.description
+		SELECT i.type, CASE i.type WHEN 'function' THEN d.objoid::regprocedure::text ELSE i.identity END, d.description
 		FROM pg_description d
 		CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, 0) AS i
 		WHERE d.objsubid = 0 AND d.classoid IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_trigger'::regclass)
@@ -612,7 +614,7 @@ DECLARE
 	comment text;
 BEGIN
 	FOR wanted IN SELECT o.*, reconcile.pack_table(options, o.on_table) AS target FROM reconcile.pack_object o
-		WHERE o.pack = pack_ensure_objects.pack AND NOT (o.is_guard AND options ->> 'guards' = 'none') ORDER BY o.position
+		WHERE o.pack = pack_ensure_objects.pack AND NOT (o.is_guard AND options ->> 'guards' = 'none') ORDER BY o.position, o.name
 	LOOP
 		identity := CASE wanted.type WHEN 'trigger' THEN quote_ident(wanted.name)
 		                             ELSE reconcile.pack_table(options, wanted.name) END;
@@ -814,6 +816,39 @@ REVOKE ALL ON FUNCTION reconcile.pack_ensure_seeds(text, jsonb, boolean) FROM PU
 COMMENT ON FUNCTION reconcile.pack_ensure_seeds(text, jsonb, boolean) IS
 	'used by packs: inserts the reference rows that are missing; changes user data unless dry_run';
 
+-- Guards are made anew each time: that adds what new partitions lack.
+CREATE FUNCTION reconcile.pack_ensure_guard(invariant text, on_failure text, timing text, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	old record;
+BEGIN
+	SELECT DISTINCT g.on_failure, g.timing INTO old FROM reconcile.guards g WHERE g.invariant = pack_ensure_guard.invariant;
+	object := invariant;
+	detail := format('on failure %s, at %s', on_failure, CASE timing WHEN 'commit' THEN 'commit' ELSE 'the end of the statement' END);
+	IF on_failure = 'none' AND old.on_failure IS NULL THEN
+		RETURN;
+	ELSIF on_failure = 'none' THEN
+		action := 'drop guard';
+		detail := NULL;
+		IF NOT dry_run THEN
+			PERFORM reconcile.unguard(invariant);
+		END IF;
+	ELSE
+		action := CASE WHEN old.on_failure IS NULL THEN 'create guard'
+			WHEN (old.on_failure, old.timing) = (pack_ensure_guard.on_failure, pack_ensure_guard.timing) THEN 'keep guard' ELSE 'alter guard' END;
+		IF NOT dry_run THEN
+			PERFORM FROM reconcile.guard(invariant, on_failure => on_failure, timing => timing);
+		END IF;
+	END IF;
+	RETURN NEXT;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_guard(text, text, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_guard(text, text, text, boolean) IS
+	'used by packs: guards an invariant as the option guards says, or does not; changes the schema unless dry_run';
+
 -- The whole of a pack that is declared as data.
 CREATE FUNCTION reconcile.pack_install(pack text, options jsonb, dry_run boolean)
 	RETURNS TABLE (action text, object text, detail text)
@@ -830,6 +865,9 @@ BEGIN
 			r.description, r.kind, r.compare, r.severity, dry_run) AS d
 		ORDER BY r.position;
 	RETURN QUERY SELECT * FROM reconcile.pack_ensure_seeds(pack, options, dry_run);
+	RETURN QUERY SELECT g.* FROM reconcile.pack_rules(pack, options) r
+		CROSS JOIN LATERAL reconcile.pack_ensure_guard(r.name, options ->> 'guards', r.guard_timing, dry_run) AS g
+		WHERE r.guard_timing IS NOT NULL ORDER BY r.position;
 END $$;
 REVOKE ALL ON FUNCTION reconcile.pack_install(text, jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pack_install(text, jsonb, boolean) IS
@@ -873,6 +911,26 @@ END $$;
 REVOKE ALL ON FUNCTION reconcile.pack_init(text, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pack_init(text, text[], boolean) IS
 	'used by packs: repairs some of their invariants; changes user data unless dry_run';
+
+-- What an entry point leaves as it is, since it only adds.
+CREATE FUNCTION reconcile.pack_tell_differences(pack text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found record;
+BEGIN
+	FOR found IN
+		SELECT a.invariant, a.differing FROM reconcile.invariants i CROSS JOIN LATERAL reconcile.audit(i.name, samples => 0) AS a
+		WHERE i.pack = pack_tell_differences.pack AND i.compare <> '{}' AND a.differing > 0 ORDER BY i.name
+	LOOP
+		RAISE NOTICE '%: % rows differ', found.invariant, found.differing
+			USING HINT = format('SELECT * FROM reconcile.findings(%L);', found.invariant);
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_tell_differences(text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_tell_differences(text) IS
+	'used by packs: says how many rows differ from what they should be; writes nothing';
 
 -- What a pack has and no longer wants, or what is removed with it.
 CREATE FUNCTION reconcile.pack_drop(pack text, keep_invariants text[], keep_objects text[], dry_run boolean)

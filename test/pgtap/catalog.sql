@@ -63,7 +63,7 @@ SELECT is_empty($$SELECT identity FROM member_function WHERE identity ~ 'reconci
 	AND proacl IS NULL$$, 'writing functions are revoked');
 SELECT is_empty($$SELECT r.identity, a.privilege_type FROM member_relation AS r,
 	aclexplode(coalesce(r.relacl, acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", r.relowner))) AS a
-	WHERE a.grantee = 0 AND (a.privilege_type <> 'SELECT' OR r.relkind <> 'v' AND identity !~ '^reconcile\.pack_')$$,
+	WHERE a.grantee = 0 AND (a.privilege_type <> 'SELECT' OR r.relkind <> 'v' AND identity !~ '^reconcile\.pack(_|$)')$$,
 	'PUBLIC may read views and what packs consist of only, and write nothing');
 SELECT is_empty($$SELECT n.nspname, a.privilege_type FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
 	WHERE n.nspname = 'reconcile' AND a.grantee = 0 AND a.privilege_type <> 'USAGE'$$, 'PUBLIC may not create in the schema');

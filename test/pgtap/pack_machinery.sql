@@ -139,7 +139,7 @@ SELECT is(ARRAY(SELECT i::text FROM reconcile.install_pack('probe', '{"schema": 
 SELECT reconcile.remove_pack('probe');
 SELECT is((SELECT array_agg(relname::text ORDER BY relname) FROM pg_class WHERE relnamespace = 'app'::regnamespace AND relkind IN ('r', 'v')),
 	'{kinds,notes,owners,parts,shown}', 'tables stay');
-SELECT is((SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal) + (SELECT count(*) FROM pg_proc WHERE proname = 'touch')
+SELECT is((SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT tgisinternal AND relnamespace = 'app'::regnamespace) + (SELECT count(*) FROM pg_proc WHERE proname = 'touch')
 	+ (SELECT count(*) FROM reconcile.invariants), 0::bigint, 'triggers, functions and invariants go');
 SELECT is((SELECT count(*) FROM kinds), 2::bigint, 'rows stay');
 SELECT is((SELECT array_agg(DISTINCT split_part(action, ' ', 1)) FROM reconcile.install_pack('probe', '{"schema": "app"}')),
