@@ -16,7 +16,7 @@ What a page says to this script:
     <!-- run                         is executed like a block without output, and not shown to the reader
     DROP ROLE IF EXISTS operator;
     -->
-    <!-- setup: examples/team_roles  fills the page's two databases with an example's data: mongodb.py, postgresql.sql -->
+    <!-- setup: examples/team_roles  fills the page's databases with an example's data: postgresql.sql, mongodb.py if there is one -->
 
 A page is one session of psql in a database of its own, which shows no CONTEXT. In it localhost:27017 is the MongoDB server of the test,
 mongo.example.com:27017 the one that wants a password, and database 'app' one that only this page uses.
@@ -129,13 +129,19 @@ def mongo_client():
     return MongoClient(os.environ["MONGO_URI"])
 
 
+def has_documents(setup):
+    """has_documents tells whether an example has data for MongoDB, too."""
+    return (TOP / setup / "mongodb.py").exists()
+
+
 def fresh_databases(name, uses_mongo, setups):
     """fresh_databases makes the page's empty databases and fills them from the examples it names."""
     psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);\nCREATE DATABASE {name};", "postgres")
     if uses_mongo:
         mongo_client().drop_database(name)
     for setup in setups:
-        subprocess.run([sys.executable, f"{setup}/mongodb.py", os.environ["MONGO_URI"], name], cwd=TOP, check=True)
+        if has_documents(setup):
+            subprocess.run([sys.executable, f"{setup}/mongodb.py", os.environ["MONGO_URI"], name], cwd=TOP, check=True)
         out = psql(f"\\set ON_ERROR_STOP 1\n\\i {setup}/postgresql.sql", name)
         if "ERROR" in out:
             sys.exit(f"{setup}/postgresql.sql: {out}")
@@ -175,7 +181,7 @@ def run_page(page, update):
     if not blocks:
         return
     name, names = real_names(page)
-    uses_mongo = setups or any("reconcile_mongo" in block.sql for block in blocks)
+    uses_mongo = any(map(has_documents, setups)) or any("reconcile_mongo" in block.sql for block in blocks)
     if uses_mongo and "MONGO_URI" not in os.environ:
         report(False, f"{page.relative_to(TOP)}: it needs a MongoDB server, and MONGO_URI names none")
         return
