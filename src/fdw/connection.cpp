@@ -191,6 +191,18 @@ std::shared_ptr<mongo::Client> new_client(const mongo::Settings &settings)
 	return local([&] { return std::make_shared<mongo::Client>(settings, port()); });
 }
 
+void require_collection(mongo::Client &client, const Table &table)
+{
+	const TableOptions &options = table.options;
+	if (options.missing_is_empty ||
+		remote([&] { return client.collection_exists(options.database, options.collection); }))
+		return;
+	pg::fail(ERRCODE_FDW_TABLE_NOT_FOUND,
+			 "collection \"" + options.full_name() + "\" does not exist", {},
+			 "If it is yet to come, set option missing_collection 'empty' of foreign table " +
+				 pg::qualified_name(table.relation) + ".");
+}
+
 void raise_interrupt()
 {
 	port().raise();

@@ -7,13 +7,13 @@
  * network.  An interrupt that arrives meanwhile is kept by the port and
  * raised by remote(), once the driver's frames are gone.
  *
- * Depends on: options.hpp, mongo/client.hpp, pg/interrupt.hpp.
+ * Depends on: table.hpp, mongo/client.hpp, pg/interrupt.hpp.
  *
  *-------------------------------------------------------------------------
  */
 #pragma once
 
-#include "fdw/options.hpp"
+#include "fdw/table.hpp"
 
 #include "mongo/client.hpp"
 
@@ -28,6 +28,11 @@ std::shared_ptr<mongo::Client> connect(Oid server, Oid user);
 
 /* new_client makes a connection that is not kept. */
 std::shared_ptr<mongo::Client> new_client(const mongo::Settings &settings);
+
+/* require_collection raises HV00R when the collection of a table does not exist,
+ * unless the table says that it need not.  MongoDB itself answers alike for one
+ * that is empty. */
+void require_collection(mongo::Client &client, const Table &table);
 
 /* raise_interrupt raises the interrupt that made a remote call end. */
 void raise_interrupt();

@@ -11,6 +11,8 @@
  */
 #include "fdw/decode.hpp"
 
+#include "pg/text.hpp"
+
 extern "C" {
 #include "mb/pg_wchar.h"
 #include "utils/typcache.h"
@@ -301,6 +303,22 @@ void Decoder::raise(const Mismatch &mismatch, const bson_t *document) const
 			 why.detail,
 			 "Correct the document or the column; option \"on_mismatch\" of the table reads such "
 			 "values as null, or skips such documents.");
+}
+
+void Decoder::report() const
+{
+	if (nulled_ + skipped_ == 0)
+		return;
+	std::string const what =
+		nulled_ > 0 ? pg::plural(nulled_, "value", "values") + " of collection \"" +
+						  table_.options.full_name() + "\" read as null"
+					: pg::plural(skipped_, "document", "documents") + " of collection \"" +
+						  table_.options.full_name() + "\" skipped";
+	pg::call([&] {
+		ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg("%s", what.c_str()),
+						  errdetail("A value in it did not fit its column (option "
+									"\"on_mismatch\").")));
+	});
 }
 
 } // namespace reconcile::fdw

@@ -35,9 +35,8 @@ public:
 	 * memory context until that is reset. */
 	bool row(const bson_t *document, TupleTableSlot *slot);
 
-	/* How often on_mismatch was applied. */
-	uint64_t nulled() const { return nulled_; }
-	uint64_t skipped() const { return skipped_; }
+	/* report says, in a warning, how often on_mismatch was applied. */
+	void report() const;
 
 private:
 	/* Node is one name of a path; the paths of all columns form a tree. */

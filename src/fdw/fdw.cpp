@@ -3,10 +3,9 @@
  * fdw.cpp
  *	  The foreign data wrapper reconcile_mongo: what PostgreSQL calls.
  *
- * ANALYZE is not offered; PostgreSQL itself says so.
- *
  *-------------------------------------------------------------------------
  */
+#include "fdw/analyze.hpp"
 #include "fdw/change.hpp"
 #include "fdw/count.hpp"
 #include "fdw/identity.hpp"
@@ -49,6 +48,7 @@ RECONCILE_FUNCTION(reconcile_mongo_handler)
 	routine->ExecForeignDelete = pg::entry<fdw::remove>;
 	routine->ExplainForeignModify = pg::entry<fdw::explain_modify>;
 
+	routine->AnalyzeForeignTable = pg::entry<fdw::analyze_table>;
 	routine->ImportForeignSchema = pg::entry<fdw::import_schema>;
 
 	return PointerGetDatum(routine);

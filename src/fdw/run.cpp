@@ -71,16 +71,9 @@ bool Run::needs_simple_collation()
 
 void Run::check_that_collection_exists()
 {
-	if (exists_ || table_.options.missing_is_empty)
-		return;
-	exists_ = remote([&] {
-		return client_->collection_exists(table_.options.database, table_.options.collection);
-	});
 	if (!exists_)
-		pg::fail(ERRCODE_FDW_TABLE_NOT_FOUND,
-				 "collection \"" + table_.options.full_name() + "\" does not exist", {},
-				 "If it is yet to come, set option missing_collection 'empty' of foreign table " +
-					 pg::qualified_name(table_.relation) + ".");
+		require_collection(*client_, table_);
+	exists_ = true;
 }
 
 void Run::explain(ExplainState *es)

@@ -28,38 +28,6 @@ namespace {
 /* Documents per answer: while MongoDB prepares one, PostgreSQL waits. */
 constexpr int32_t kDefaultBatch = 5000;
 
-/* projection_of asks for the fields that columns need, and the _id that
- * messages name.  Of a path that ends inside another one only the shorter is
- * asked for, and of an array all elements: MongoDB refuses the rest. */
-mongo::Document projection_of(const Table &table, const std::vector<AttrNumber> &columns)
-{
-	std::vector<std::string> paths;
-	for (AttrNumber number : columns) {
-		const Column &column = *table.column(number);
-		if (column.whole_document())
-			return {};
-		std::string path;
-		for (const std::string &name : column.parts) {
-			if (is_position(name) && !path.empty())
-				break;
-			path += (path.empty() ? "" : ".") + name;
-		}
-		paths.push_back(path + ".");
-	}
-	std::sort(paths.begin(), paths.end());
-	mongo::Document projection;
-	std::string last = "\n";
-	for (const std::string &path : paths) {
-		if (path.compare(0, last.size(), last) == 0)
-			continue;
-		projection.boolean(path.substr(0, path.size() - 1), true);
-		last = path;
-	}
-	if (projection.empty())
-		projection.boolean("_id", true);
-	return projection;
-}
-
 /* sort_of says {"path": 1, ...} of columns' numbers, negative to descend. */
 mongo::Document sort_of(const Table &table, const std::vector<int> &columns)
 {
@@ -175,19 +143,7 @@ void Scan::restart()
 void Scan::finish()
 {
 	count();
-	uint64_t const values = decoder_.nulled(), documents = decoder_.skipped();
-	if (values + documents == 0)
-		return;
-	std::string const what =
-		values > 0 ? pg::plural(values, "value", "values") + " of collection \"" +
-						 table_.options.full_name() + "\" read as null"
-				   : pg::plural(documents, "document", "documents") + " of collection \"" +
-						 table_.options.full_name() + "\" skipped";
-	pg::call([&] {
-		ereport(WARNING, (errcode(ERRCODE_WARNING), errmsg("%s", what.c_str()),
-						  errdetail("A value in it did not fit its column (option "
-									"\"on_mismatch\").")));
-	});
+	decoder_.report();
 }
 
 void Scan::explain_more(ExplainState *es)
@@ -215,6 +171,37 @@ Run *run_of(ForeignScanState *node)
 }
 
 } // namespace
+
+/* Of a path that ends inside another one only the shorter is asked for, and of
+ * an array all elements: MongoDB refuses the rest. */
+mongo::Document projection_of(const Table &table, const std::vector<AttrNumber> &columns)
+{
+	std::vector<std::string> paths;
+	for (AttrNumber number : columns) {
+		const Column &column = *table.column(number);
+		if (column.whole_document())
+			return {};
+		std::string path;
+		for (const std::string &name : column.parts) {
+			if (is_position(name) && !path.empty())
+				break;
+			path += (path.empty() ? "" : ".") + name;
+		}
+		paths.push_back(path + ".");
+	}
+	std::sort(paths.begin(), paths.end());
+	mongo::Document projection;
+	std::string last = "\n";
+	for (const std::string &path : paths) {
+		if (path.compare(0, last.size(), last) == 0)
+			continue;
+		projection.boolean(path.substr(0, path.size() - 1), true);
+		last = path;
+	}
+	if (projection.empty())
+		projection.boolean("_id", true);
+	return projection;
+}
 
 void begin_scan(ForeignScanState *node, int)
 {

@@ -6,15 +6,23 @@
  * The functions are bodies of the callbacks of the same names in PostgreSQL's
  * FdwRoutine.
  *
- * Depends on: pg/foreign.hpp.
+ * Depends on: table.hpp, mongo/document.hpp, pg/foreign.hpp.
  *
  *-------------------------------------------------------------------------
  */
 #pragma once
 
+#include "fdw/table.hpp"
+#include "mongo/document.hpp"
 #include "pg/foreign.hpp"
 
+#include <vector>
+
 namespace reconcile::fdw {
+
+/* projection_of asks for the fields that columns need, and the _id that
+ * messages name; it is empty when all of a document is needed. */
+mongo::Document projection_of(const Table &table, const std::vector<AttrNumber> &columns);
 
 void get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid table);
 void get_paths(PlannerInfo *root, RelOptInfo *rel, Oid table);

@@ -32,19 +32,29 @@ static Document options_of(const Query &query)
 	return options;
 }
 
-/* sampled asks for documents at random. */
+/* sampled asks for documents at random among those of the filter. */
 static mongoc_cursor_t *sampled(mongoc_collection_t *collection, const Query &query)
 {
-	Document size, stage, stages, pipeline, options;
+	Document size, stages, pipeline, options;
+	ArrayKeys keys;
+	auto const add = [&](const char *name, const bson_t *what) {
+		Document stage;
+		stage.document(name, what);
+		stages.document(keys.next(), stage.get());
+	};
 	size.int64("size", query.sample);
-	stage.document("$sample", size.get());
-	stages.document("0", stage.get());
+	if (query.filter != nullptr)
+		add("$match", query.filter);
+	add("$sample", size.get());
+	if (query.projection != nullptr)
+		add("$project", query.projection);
 	pipeline.array("pipeline", stages.get());
 	options.int32("batchSize", query.batch_size);
+	options.boolean("allowDiskUse", true); /* a large sample is sorted */
 	if (query.max_time_ms > 0)
 		options.int64("maxTimeMS", query.max_time_ms);
-	return mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, pipeline.get(),
-									   options.get(), nullptr);
+	return mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, pipeline.get(), options.get(),
+									   nullptr);
 }
 
 Cursor::Cursor(Client &client, const Query &query)
