@@ -73,6 +73,16 @@ REVOKE ALL ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text)
 COMMENT ON FUNCTION reconcile.repair(text, text, boolean, bigint, text, text) IS
 	'inserts the missing rows, or fills the empty values, of an invariant, of a pack or of all; changes user data unless dry_run';
 
+-- Some invariants in a given order, as one chain: what entry points of packs do.
+CREATE FUNCTION reconcile.repair_steps(steps text[], dry_run boolean)
+	RETURNS TABLE (invariant text, run_id bigint, planned bigint, changed bigint,
+	               already_present bigint, failed bigint, elapsed interval)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_repair_steps';
+REVOKE ALL ON FUNCTION reconcile.repair_steps(text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.repair_steps(text[], boolean) IS
+	'used by packs: repairs invariants one after the other; changes user data unless dry_run';
+
 -- The first rows that an aggregate sees, as JSON: the samples of an audit.
 CREATE FUNCTION reconcile.sample_rows_add(sample jsonb[], "row" record, size integer) RETURNS jsonb[]
 	LANGUAGE c IMMUTABLE PARALLEL SAFE

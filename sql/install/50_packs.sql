@@ -259,7 +259,8 @@ CREATE FUNCTION reconcile.pack_sql(options jsonb, template text, this_table text
 COMMENT ON FUNCTION reconcile.pack_sql(jsonb, text, text) IS
 	'used by packs: a template with the names of this database, quoted, and the values of options';
 
--- The columns of a pack's tables as they should be here.
+-- The columns of a pack's tables as they should be here: those of its layout,
+-- and those that the pack computed from the tables that are there.
 CREATE FUNCTION reconcile.pack_columns(pack text, options jsonb)
 	RETURNS TABLE (table_name text, "position" integer, name text, type text, rest text)
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -268,7 +269,11 @@ CREATE FUNCTION reconcile.pack_columns(pack text, options jsonb)
 		WITH declared AS (
 			SELECT l.table_name, i AS position, l.columns[i][1] AS name, l.columns[i][2] AS type, l.columns[i][3] AS rest
 			FROM reconcile.pack_layout l, generate_subscripts(l.columns, 1) AS i
-			WHERE l.pack = pack_columns.pack)
+			WHERE l.pack = pack_columns.pack
+			UNION ALL
+			SELECT t.key, 1000 + e.n::integer, e.value ->> 0, e.value ->> 1, e.value ->> 2
+			FROM jsonb_each(options -> 'extra_columns') AS t(key, list)
+			CROSS JOIN LATERAL jsonb_array_elements(t.list) WITH ORDINALITY AS e(value, n))
 		SELECT d.table_name, d.position, d.name, coalesce(
 			(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
 			 WHERE a.attrelid = to_regclass(reconcile.pack_table(options, other.table_name)) AND NOT a.attisdropped
@@ -880,16 +885,13 @@ CREATE FUNCTION reconcile.pack_report(invariant text, query text, first_run bigi
 COMMENT ON FUNCTION reconcile.pack_report(text, text, bigint, bigint) IS
 	'used by packs: runs a report as the owner of an invariant, read-only and restricted, with two runs as $1 and $2; only for who may act as that role';
 
--- What an entry point does: repairs these invariants, in this order.  A dry run
--- has to see the whole chain, in which one step finds what another would insert.
+-- What an entry point does: repairs these invariants, in this order.
 CREATE FUNCTION reconcile.pack_init(pack text, steps text[], dry_run boolean)
 	RETURNS TABLE (invariant text, run_id bigint, planned bigint, changed bigint, already_present bigint, failed bigint,
 	               elapsed interval)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	step text;
 BEGIN
 	IF dry_run IS NULL THEN
 		RAISE null_value_not_allowed USING MESSAGE = 'argument "dry_run" must not be null';
@@ -898,15 +900,7 @@ BEGIN
 		RAISE SQLSTATE 'RC005' USING MESSAGE = format('pack "%s" is not installed', pack),
 			HINT = format('SELECT * FROM reconcile.install_pack(%L);', pack);
 	END IF;
-	IF dry_run THEN
-		RETURN QUERY
-			SELECT r.* FROM reconcile.repair(pack => pack_init.pack, dry_run => true) AS r
-			JOIN unnest(steps) WITH ORDINALITY AS s(name, n) ON s.name = r.invariant ORDER BY s.n;
-		RETURN;
-	END IF;
-	FOREACH step IN ARRAY steps LOOP
-		RETURN QUERY SELECT * FROM reconcile.repair(step, dry_run => false);
-	END LOOP;
+	RETURN QUERY SELECT * FROM reconcile.repair_steps(steps, dry_run);
 END $$;
 REVOKE ALL ON FUNCTION reconcile.pack_init(text, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pack_init(text, text[], boolean) IS

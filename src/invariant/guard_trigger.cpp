@@ -11,6 +11,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/chain.hpp"
 #include "invariant/guard_queue.hpp"
 #include "invariant/guard_task.hpp"
 #include "invariant/writer.hpp"
@@ -174,6 +175,8 @@ RECONCILE_FUNCTION(reconcile_fire_guard)
 	if (firing.size() == 0)
 		return Datum(0);
 	std::shared_ptr<Task> const task = task_of(firing); /* kept while it is at work */
+	if (Chain::holds(task->guard.invariant))
+		return Datum(0);
 	pg::InContext const context("guard of invariant \"" + task->guard.invariant + "\"");
 	fire(*task, firing);
 	return Datum(0);

@@ -10,6 +10,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/chain.hpp"
 #include "invariant/constraints.hpp"
 #include "invariant/ledger.hpp"
 #include "invariant/order.hpp"
@@ -28,6 +29,7 @@ extern "C" {
 #include "utils/timestamp.h"
 }
 
+#include <algorithm>
 #include <memory>
 
 namespace reconcile::invariant {
@@ -132,6 +134,33 @@ pg::Row result_row(const Definition &definition, const RunRecord &run, Timestamp
 	return row;
 }
 
+/* repair_each repairs invariants in the order given, a row of result each. */
+void repair_each(FunctionCallInfo fcinfo, const std::vector<Definition> &definitions,
+				 const Options &options)
+{
+	if (!options.dry_run)
+		pg::call([] {
+			PreventCommandIfReadOnly("reconcile.repair()");
+			PreventCommandDuringRecovery("reconcile.repair()");
+		});
+	std::vector<std::string> names;
+	for (const Definition &definition : definitions)
+		names.push_back(definition.name);
+	Chain chain(names);
+	pg::ResultSet result(fcinfo);
+	PlannedRows planned;
+	for (const Definition &definition : definitions) {
+		TimestampTz const started = GetCurrentTimestamp();
+		pg::InContext const context("repair of invariant \"" + definition.name + "\"");
+		require_role(definition);
+		require_repairable(definition);
+		RunRecord const run = options.dry_run ? dry_run(definition, options, planned)
+											  : live_run(definition.name, options);
+		chain.has_had_its_turn(definition.name);
+		result.add(result_row(definition, run, started));
+	}
+}
+
 } // namespace
 
 RECONCILE_FUNCTION(reconcile_repair)
@@ -152,25 +181,26 @@ RECONCILE_FUNCTION(reconcile_repair)
 					 {}, "Leave out the arguments invariant and pack.");
 		invariant = options.plan->invariant;
 	}
-	if (!options.dry_run)
-		pg::call([] {
-			PreventCommandIfReadOnly("reconcile.repair()");
-			PreventCommandDuringRecovery("reconcile.repair()");
-		});
+	std::vector<Definition> definitions = in_order(chosen_definitions(invariant, pack));
+	if (!invariant) /* a check among others: there is nothing to repair */
+		definitions.erase(std::remove_if(definitions.begin(), definitions.end(),
+										 [](const Definition &d) { return d.is_check(); }),
+						  definitions.end());
+	repair_each(fcinfo, definitions, options);
+	return Datum(0);
+}
 
-	pg::ResultSet result(fcinfo);
-	PlannedRows planned;
-	for (const Definition &definition : in_order(chosen_definitions(invariant, pack))) {
-		if (definition.is_check() && !invariant)
-			continue; /* one among others: there is nothing to repair */
-		TimestampTz const started = GetCurrentTimestamp();
-		pg::InContext const context("repair of invariant \"" + definition.name + "\"");
-		require_role(definition);
-		require_repairable(definition);
-		RunRecord const run = options.dry_run ? dry_run(definition, options, planned)
-											  : live_run(definition.name, options);
-		result.add(result_row(definition, run, started));
-	}
+RECONCILE_FUNCTION(reconcile_repair_steps)
+{
+	pg::Arguments arguments(fcinfo);
+	std::vector<Definition> definitions;
+	for (const std::string &name : arguments.texts(0, "steps"))
+		definitions.push_back(definition_named(name));
+	Options options;
+	options.dry_run = arguments.truth(1, "dry_run");
+	options.stop_at_bad_row = false;
+	options.record = "auto";
+	repair_each(fcinfo, definitions, options);
 	return Datum(0);
 }
 

@@ -19,6 +19,7 @@ INSERT INTO reconcile.pack_layout VALUES
 INSERT INTO reconcile.pack_object VALUES
 ('probe', 'touch', 1, 'function', NULL, $d$() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN NEW.@notes.note@ := @'mark'@; RETURN NEW; END $f$$d$,
 	'writes the mark'),
+('probe', 'twice', 4, 'function', NULL, '(anyelement,text) RETURNS text LANGUAGE plpgsql AS ''BEGIN RETURN $2 || $2; END''', 'with arguments'),
 ('probe', 'noted', 2, 'view', NULL, ' AS SELECT o.@owners.name@ AS name FROM @owners@ o JOIN @notes@ n ON n.@notes.owner_id@ = o.@owners.id@',
 	'owners with notes'),
 ('probe', 'touch_note', 3, 'trigger', 'notes', ' BEFORE INSERT ON @notes@ FOR EACH ROW EXECUTE FUNCTION @touch@()', 'calls it');
@@ -53,6 +54,7 @@ $$;
 SELECT is(installs('{"schema": "app"}'), ARRAY[
 	'("create table",app.owners,)', '("create table",app.kinds,)', '("create table",app.parts,)', '("create table",app.notes,)',
 	'("create function","app.touch()",)', '("create view",app.noted,)', '("create trigger","touch_note on app.notes",)',
+	'("create function","app.twice(anyelement,text)",)',
 	'("create invariant",probe_kinds,"app.kinds (label)")', '("create invariant",probe_parts,"app.parts (kind_id, part)")',
 	'("create invariant",probe_notes,"app.notes (owner_id)")', '("seed row",app.kinds,a)', '("seed row",app.kinds,b)',
 	'("seed row",app.parts,b1)'],
@@ -80,6 +82,7 @@ SELECT is(installs('{"schema": "app"}'), ARRAY[
 	'(keep,app.owners,)', '(keep,app.kinds,)', '("add column",app.kinds.rank,"integer DEFAULT 0")', '(keep,app.parts,)',
 	'(keep,app.notes,)', '("add constraint",app.kinds,"CHECK (rank >= 0)")', '("add constraint",app.kinds,"INDEX (rank)")',
 	'("keep function","app.touch()",)', '("keep view",app.noted,)', '("keep trigger","touch_note on app.notes",)',
+	'("keep function","app.twice(anyelement,text)",)',
 	'("keep invariant",probe_kinds,"app.kinds (label)")', '("keep invariant",probe_parts,"app.parts (kind_id, part)")',
 	'("keep invariant",probe_notes,"app.notes (owner_id)")', '("seed row",app.kinds,b)', '("seed row",app.parts,b1)'],
 	'a column that was dropped comes back with its constraints, and what was deleted of the reference rows');
@@ -161,7 +164,7 @@ SELECT is(installs('{"schema": "My App", "tables": {"kinds": "@kinds@"}, "column
 	'("add constraint","""My App"".""@kinds@""","CHECK (rank >= 0)")', '("add constraint","""My App"".""@kinds@""","INDEX (rank)")',
 	'(differs,"""My App"".notes","FOREIGN KEY (owner_id) REFERENCES ""My App"".owners (id) is left out: ""My App"".owners is not a table")',
 	'("create function","""My App"".touch()",)', '("create view","""My App"".noted",)',
-	'("create trigger","touch_note on ""My App"".notes",)',
+	'("create trigger","touch_note on ""My App"".notes",)', '("create function","""My App"".twice(anyelement,text)",)',
 	'("create invariant",probe_kinds,"""My App"".""@kinds@"" (La""bel)")',
 	'("create invariant",probe_parts,"""My App"".parts (kind, part)")', '("create invariant",probe_notes,"""My App"".notes (owner_id)")',
 	'("seed row","""My App"".""@kinds@""","x''; --")', '("seed row","""My App"".parts",p)'],
