@@ -264,7 +264,10 @@ BulkResult Bulk::execute()
 void Bulk::fail(const bson_error_t &reported, const std::string &action, bool sent, bool written)
 {
 	Error const error = connection_->error_of(reported, action);
-	if (connection_->interrupted() || !((broken(error.sqlstate) && sent) || written))
+	/* What breaks while logging in was sent before any operation. */
+	bool const in_doubt =
+		written || (sent && broken(error.sqlstate) && sqlstate_of(reported) != kNotLoggedIn);
+	if (connection_->interrupted() || !in_doubt)
 		connection_->fail(reported, action);
 	connection_->abandon();
 	throw Error(kOutcomeUnknown, action,

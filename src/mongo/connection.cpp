@@ -101,6 +101,14 @@ void Connection::require_usable(const std::string &action)
 		throw Error(kConnectionLost, action, "The connection to MongoDB was given up before.");
 	end_left();
 	failures[0] = '\0';
+	broken = false;
+}
+
+/* no_answer is the detail of an error that was a timeout. */
+std::string Connection::no_answer() const
+{
+	return "The server did not answer within " + std::to_string(settings.socket_timeout_ms) +
+		   " ms (option \"socket_timeout\").";
 }
 
 Error Connection::error_of(const bson_error_t &reported, const std::string &action)
@@ -117,15 +125,18 @@ Error Connection::error_of(const bson_error_t &reported, const std::string &acti
 		if (stranger_refused)
 			error.hint = "Option \"hosts\" must name every member of the replica set, as the set "
 						 "itself names it.";
-	} else if (state == "28P01") {
+	} else if (state == kNotLoggedIn && (broken || settings.username.empty())) {
+		/* The driver takes whatever happens before an operation for a login. */
+		error = Error(kUnreachable, "could not connect to MongoDB at " + hosts,
+					  answer_timed_out ? no_answer()
+					  : broken		   ? "The connection broke while logging in."
+									   : error.detail);
+	} else if (state == kNotLoggedIn) {
 		error = Error(error.sqlstate, "could not log in to MongoDB at " + hosts, error.detail,
 					  "Check username and password of the user mapping, and option "
 					  "\"auth_source\".");
 	} else if (state == kConnectionLost && answer_timed_out) {
-		error.detail = "The server did not answer within " +
-					   std::to_string(settings.socket_timeout_ms) +
-					   " ms (option "
-					   "\"socket_timeout\").";
+		error.detail = no_answer();
 	}
 	return error;
 }

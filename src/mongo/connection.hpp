@@ -60,12 +60,14 @@ struct Connection {
 	/* Noted by the streams. */
 	uint64_t operations_sent = 0; /* writes other than those of greeting a server */
 	bool answer_timed_out = false;
+	bool broken = false;		   /* a connection that had been greeted ended, in this operation */
 	bool answer_damaged = false;   /* it was none that a MongoDB gives */
 	bool stranger_refused = false; /* the server named a host that is not ours */
 	char failures[512] = "";	   /* of connecting, in this operation; sentences */
 
 private:
 	void end_left() noexcept;
+	std::string no_answer() const;
 
 	std::vector<mongoc_cursor_t *> left_;
 	bool forgotten_ = false; /* the driver has no sessions and cursors to end */

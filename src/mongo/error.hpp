@@ -16,6 +16,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace reconcile::mongo {
@@ -45,6 +46,7 @@ struct Interrupted : std::exception {
 inline constexpr const char *kUnreachable = "08001";	/* no connection came about */
 inline constexpr const char *kConnectionLost = "08006"; /* it broke, nothing is in doubt */
 inline constexpr const char *kOutcomeUnknown = "08007"; /* it broke while writing */
+inline constexpr std::string_view kNotLoggedIn = "28P01";
 inline constexpr const char *kDamaged = "08P01";		/* the other side is no MongoDB */
 inline constexpr const char *kUnsupported = "0A000";
 inline constexpr const char *kInvalidOption = "HV00D"; /* no such option */

@@ -121,6 +121,7 @@ Waited wait_for(Connection *connection, int descriptor, bool read, bool write,
  * takes for failure. */
 ssize_t failed(Stream *stream, int reason)
 {
+	stream->connection->broken |= stream->greeted && reason != EAGAIN && reason != ECANCELED;
 	stream->last_errno = errno = reason;
 	return -1;
 }
