@@ -308,3 +308,21 @@ def test_fills_beside_writers_and_each_other(session, tmp_path):
         assert pg.execute("SELECT count(*) FROM account WHERE label NOT IN ('theirs', 'repaired')").fetchone() == (0,)
         filled = pg.execute("SELECT count(*) FROM reconcile.run r, reconcile.run_rows(r.run_id) WHERE r.invariant = 'label'").fetchone()
         assert filled == pg.execute("SELECT count(*) FROM account WHERE label = 'repaired'").fetchone()
+
+
+def test_a_long_repair_tells_how_far_it_is():
+    """At most once per second, and never more than there is."""
+    with connect(autocommit=True) as pg:
+        pg.execute("DROP TABLE IF EXISTS slow")
+        pg.execute("CREATE TABLE slow (id integer PRIMARY KEY CHECK (id <> 20))")
+        pg.execute("CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END'")
+        pg.execute("CREATE TRIGGER slow BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION slow()")
+        pg.execute("SELECT reconcile.create_invariant('slow', 'slow', '{id}', 'SELECT n AS id FROM generate_series(1, 20) AS n')")
+        told = []
+        pg.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary))
+        started = time.monotonic()
+        assert pg.execute(REPAIR, ["slow"]).fetchone() == (20, 19, 0, 1)
+        assert 1 <= len(told) <= time.monotonic() - started
+        for notice in told:
+            done = int(notice.removeprefix("repair slow: ").removesuffix(" of 20"))
+            assert 0 < done <= 20

@@ -12,6 +12,7 @@
 #include "invariant/constraints.hpp"
 #include "invariant/ledger.hpp"
 #include "invariant/plan.hpp"
+#include "invariant/progress.hpp"
 #include "invariant/sqlstates.hpp"
 #include "invariant/statements.hpp"
 #include "invariant/work_list.hpp"
@@ -29,8 +30,6 @@ extern "C" {
 namespace reconcile::invariant {
 
 namespace {
-
-constexpr int kMillisecondsBetweenNotices = 1000;
 
 /* check_unchanged refuses to go on with what another definition began. */
 void check_unchanged(const Definition &definition, const BatchedRun &run)
@@ -76,24 +75,16 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 	enter_batch(definition, batch, written.get(), refused);
 }
 
-/* report_progress tells a waiting user, once per second, how far the run is;
- * the first batch of a run only starts the clock. */
+/* report_progress tells how far a run is; its first batch in this session only
+ * starts the clock. */
 void report_progress(const BatchedRun &run, int64 progress)
 {
-	static int64 reported_run = 0;
-	static TimestampTz reported_at = 0;
-	TimestampTz const now = GetCurrentTimestamp();
-	if (run.run_id == reported_run &&
-		!TimestampDifferenceExceeds(reported_at, now, kMillisecondsBetweenNotices))
-		return;
-	if (run.run_id == reported_run)
-		pg::call([&] {
-			ereport(NOTICE, (errmsg("repair %s: %lld of %lld", run.invariant.c_str(),
-									static_cast<long long>(progress),
-									static_cast<long long>(run.planned))));
-		});
-	reported_run = run.run_id;
-	reported_at = now;
+	static int64 told_run = 0;
+	static TimestampTz told_at = 0;
+	if (run.run_id != told_run)
+		told_at = GetCurrentTimestamp();
+	told_run = run.run_id;
+	pg::call([&] { tell_progress(run.invariant.c_str(), progress, run.planned, &told_at); });
 }
 
 } // namespace

@@ -141,6 +141,17 @@ void check_columns(const char *argument, const std::vector<std::string> &columns
 	}
 }
 
+/* check_key_stays refuses a key by which no row is ever found again. */
+void check_key_stays(const Definition &definition, const ExpectedRows &expected)
+{
+	for (const std::string &name : definition.key)
+		if (expected.is_new_each_time(name))
+			pg::fail(ERRCODE_INVALID_COLUMN_REFERENCE,
+					 "key column \"" + name + "\" is another value each time the query runs",
+					 "Its rows would be missing at each audit, and inserted by each repair.",
+					 "Leave the column out of the key, or compute it from data.");
+}
+
 /* check_filled checks the columns that a fill would write. */
 void check_filled(const Definition &definition, const Statements &statements)
 {
@@ -266,6 +277,7 @@ void check(const Definition &definition)
 	check_reads(statements->expected());
 	check_outputs(definition, outputs, target);
 	check_columns("key", definition.key, outputs, target);
+	check_key_stays(definition, statements->expected());
 	check_columns("compare", definition.compare, outputs, target);
 	if (definition.is_fill())
 		check_filled(definition, *statements);

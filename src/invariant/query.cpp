@@ -15,6 +15,8 @@ extern "C" {
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
@@ -24,6 +26,7 @@ extern "C" {
 #include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "rewrite/rewriteHandler.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
@@ -151,6 +154,54 @@ bool collect_tables(Node *node, void *context)
 		return query_tree_walker(reinterpret_cast<Query *>(node), walker, tables,
 								 QTW_EXAMINE_RTES_BEFORE);
 	return expression_tree_walker(node, walker, tables);
+}
+
+/* is_pg_volatile tells PostgreSQL's own functions that yield something else at
+ * each call.  Functions of users are volatile unless they took care to say
+ * otherwise. */
+bool is_pg_volatile(Oid function, void *)
+{
+	return get_func_namespace(function) == PG_CATALOG_NAMESPACE &&
+		   func_volatile(function) == PROVOLATILE_VOLATILE;
+}
+
+bool calls_volatile(Node *node, void *context)
+{
+	if (node == nullptr)
+		return false;
+	if (check_functions_in_node(node, is_pg_volatile, context) || IsA(node, NextValueExpr))
+		return true;
+	pg::TreeWalker walker = pg::tree_walker(calls_volatile);
+	if (IsA(node, Query))
+		return query_tree_walker(reinterpret_cast<Query *>(node), walker, context, 0);
+	return expression_tree_walker(node, walker, context);
+}
+
+/* is_now tells an expression that is the time of the transaction and nothing
+ * else; what is computed of it, such as the day, may well be a key. */
+bool is_now(Node *expression)
+{
+	Node *node = strip_implicit_coercions(expression);
+	if (IsA(node, FuncExpr)) {
+		Oid const function = reinterpret_cast<FuncExpr *>(node)->funcid;
+		return function == F_NOW || function == F_TRANSACTION_TIMESTAMP ||
+			   function == F_STATEMENT_TIMESTAMP;
+	}
+	if (!IsA(node, SQLValueFunction))
+		return false;
+	switch (reinterpret_cast<SQLValueFunction *>(node)->op) {
+	case SVFOP_CURRENT_TIME:
+	case SVFOP_CURRENT_TIME_N:
+	case SVFOP_CURRENT_TIMESTAMP:
+	case SVFOP_CURRENT_TIMESTAMP_N:
+	case SVFOP_LOCALTIME:
+	case SVFOP_LOCALTIME_N:
+	case SVFOP_LOCALTIMESTAMP:
+	case SVFOP_LOCALTIMESTAMP_N:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* ReadColumns is what reads_columns() looks for, and where it stands. */
@@ -290,6 +341,20 @@ bool ExpectedRows::reads_column(Oid table, const std::vector<AttrNumber> &column
 {
 	ReadColumns wanted{table, columns.data(), static_cast<int>(columns.size())};
 	return pg::call([&] { return reads_columns(reinterpret_cast<Node *>(query_), &wanted); });
+}
+
+bool ExpectedRows::is_new_each_time(const std::string &column) const
+{
+	return pg::call([&] {
+		ListCell *cell;
+		foreach (cell, query_->targetList) {
+			auto *entry = static_cast<TargetEntry *>(lfirst(cell));
+			Node *expression = reinterpret_cast<Node *>(entry->expr);
+			if (!entry->resjunk && column == entry->resname)
+				return is_now(expression) || calls_volatile(expression, nullptr);
+		}
+		return false;
+	});
 }
 
 void ExpectedRows::read_from(Oid table, const std::string &with_query)

@@ -53,6 +53,10 @@ public:
 	/* tree is the analysed query itself. */
 	const Query *tree() const { return query_; }
 
+	/* is_new_each_time tells that a column is another value at each evaluation,
+	 * as far as its own expression shows it: random(), now() and their like. */
+	bool is_new_each_time(const std::string &column) const;
+
 	/* read_from makes the query read a WITH query of that name in place of a
 	 * table; whoever uses text() must put the WITH query before it. */
 	void read_from(Oid table, const std::string &with_query);

@@ -7,6 +7,7 @@
  */
 #include "invariant/writer.hpp"
 
+#include "invariant/progress.hpp"
 #include "pg/identity.hpp"
 #include "pg/text.hpp"
 #include "pg/write_observer.hpp"
@@ -34,21 +35,13 @@ struct Observations {
 	int64 planned;
 	bool stop_at_bad_row;
 	int64 rows_written = 0, rows_refused = 0;
-	TimestampTz reported_at = GetCurrentTimestamp();
+	TimestampTz told_at = GetCurrentTimestamp();
 };
 
-constexpr int kMillisecondsBetweenNotices = 1000;
-
-/* report_progress tells a waiting user, once per second, how far the run is. */
-void report_progress(Observations *seen)
+void tell(Observations *seen)
 {
-	TimestampTz const now = GetCurrentTimestamp();
-	if (!TimestampDifferenceExceeds(seen->reported_at, now, kMillisecondsBetweenNotices))
-		return;
-	seen->reported_at = now;
-	ereport(NOTICE, (errmsg("repair %s: %lld of %lld", seen->invariant,
-							static_cast<long long>(seen->rows_written + seen->rows_refused),
-							static_cast<long long>(seen->planned))));
+	tell_progress(seen->invariant, seen->rows_written + seen->rows_refused, seen->planned,
+				  &seen->told_at);
 }
 
 void on_written(void *state, TupleTableSlot *slot)
@@ -56,7 +49,7 @@ void on_written(void *state, TupleTableSlot *slot)
 	auto *seen = static_cast<Observations *>(state);
 	tuplestore_puttupleslot(seen->written, slot);
 	seen->rows_written++;
-	report_progress(seen);
+	tell(seen);
 }
 
 void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *message)
@@ -71,7 +64,7 @@ void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *mes
 	values[2] = CStringGetTextDatum(message);
 	tuplestore_putvalues(seen->refused, seen->refusal, values, nulls);
 	seen->rows_refused++;
-	report_progress(seen);
+	tell(seen);
 }
 
 } // namespace
@@ -111,7 +104,7 @@ void choose_record(const Statements &statements, const std::string &record, RunR
 Writer::Writer(const Definition &definition, const Statements &statements, bool stop_at_bad_row,
 			   RunRecord &run, pg::WorkList &refused)
 	: definition_(definition), statements_(statements), stop_at_bad_row_(stop_at_bad_row),
-	  run_(run), refused_(refused)
+	  run_(run), refused_(refused), told_at_(run.started_at)
 {
 	if (run.rows_recorded)
 		written_ = std::make_unique<pg::WorkList>(
@@ -231,6 +224,11 @@ void Writer::halve(pg::WorkList &list)
 		pg::WorkList part(list.row_type());
 		part.append_slice(list, first, count);
 		write(part);
+		if (run_.started_at != 0) /* of a batch its run tells */
+			pg::call([&] {
+				tell_progress(definition_.name.c_str(), run_.changed + run_.failed, run_.planned,
+							  &told_at_);
+			});
 	}
 }
 

@@ -58,6 +58,7 @@ private:
 	bool const stop_at_bad_row_;
 	RunRecord &run_;
 	pg::WorkList &refused_;
+	TimestampTz told_at_;
 	std::unique_ptr<pg::WorkList> written_;
 };
 

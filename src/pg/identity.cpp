@@ -73,8 +73,7 @@ Settings::~Settings()
 ActingAs::ActingAs(Oid role, int restriction, int lifted) : user_(InvalidOid), context_(0)
 {
 	GetUserIdAndSecContext(&user_, &context_);
-	SetUserIdAndSecContext(role,
-						   (context_ & ~lifted) | SECURITY_LOCAL_USERID_CHANGE | restriction);
+	SetUserIdAndSecContext(role, (context_ & ~lifted) | SECURITY_LOCAL_USERID_CHANGE | restriction);
 }
 
 ActingAs::~ActingAs()
@@ -89,7 +88,10 @@ AsExtensionOwner::AsExtensionOwner(Purpose purpose)
 }
 
 AsOwner::AsOwner(Oid owner, const std::string &search_path)
-	: settings_({{"search_path", search_path.c_str()}, {"row_security", "off"}}),
+	: settings_({{"search_path", search_path.c_str()},
+				 {"row_security", "off"},
+				 {"DateStyle", "ISO, MDY"},
+				 {"IntervalStyle", "postgres"}}),
 	  owner_(owner, call([&] { return could_set_role(owner, GetUserId()); })
 						? 0
 						: SECURITY_RESTRICTED_OPERATION)

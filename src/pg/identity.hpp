@@ -99,8 +99,9 @@ private:
 };
 
 /* AsOwner runs what a role declared: as that role, with its search_path, with
- * row-level security an error instead of a silent filter, and restricted
- * unless the role could become the caller anyway. */
+ * row-level security an error instead of a silent filter, with dates that read
+ * the same in every session, and restricted unless the role could become the
+ * caller anyway. */
 class AsOwner {
 public:
 	AsOwner(Oid owner, const std::string &search_path);

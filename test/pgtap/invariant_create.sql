@@ -280,5 +280,47 @@ SELECT lives_ok($$SELECT reconcile.create_invariant(repeat('n', 63) || x, 'prefe
 SELECT is((SELECT count(*) FROM reconcile.audit()), 2::bigint, 'stay two');
 SELECT is((SELECT severity FROM reconcile.audit(repeat('n', 63) || 'b')), 'warning', 'and have their severity');
 
+-- ---------------------------------------------------------------- keys that are another value each time
+
+CREATE TABLE keyed (k text PRIMARY KEY, at timestamptz UNIQUE, d date UNIQUE, v text);
+CREATE SEQUENCE keyed_numbers;
+CREATE FUNCTION normalized(text) RETURNS text LANGUAGE sql AS 'SELECT lower($1)';  -- volatile, as nobody said otherwise
+-- outcome is the SQLSTATE and message with which a key is refused, NULL when it is taken; k is always yielded.
+CREATE FUNCTION outcome(name text, expression text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM reconcile.create_invariant('keyed', 'keyed', ARRAY[name],
+		format('SELECT %s AS %I', expression, name) || CASE WHEN name <> 'k' THEN ', ''x'' AS k' ELSE '' END);
+	PERFORM reconcile.drop_invariant('keyed');
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+SELECT is(outcome(column_name, expression),
+	CASE WHEN refused THEN format('42P10 key column "%s" is another value each time the query runs', column_name) END, format('a key that is %s', expression))
+FROM (VALUES
+	('k', 'random()::text', true), ('k', 'gen_random_uuid()::text', true), ('k', 'upper(''x'' || clock_timestamp())', true),
+	('k', '(SELECT random())::text', true), ('k', 'nextval(''keyed_numbers'')::text', true), ('at', 'now()', true), ('at', 'CURRENT_TIMESTAMP', true),
+	('at', 'LOCALTIMESTAMP(0)', true), ('at', 'statement_timestamp()', true),
+	('at', 'date_trunc(''day'', now())', false), ('d', 'CURRENT_DATE', false), ('d', 'now()::date', false), ('k', 'format(''%s'', 1)', false),
+	('k', 'to_char(DATE ''2026-01-01'', ''YYYY'')', false), ('k', 'normalized(''A'')', false)
+) AS t(column_name, expression, refused);
+-- What is no key may be new each time.
+SELECT lives_ok($$SELECT reconcile.create_invariant('keyed', 'keyed', '{k}', 'SELECT ''x'' AS k, now() AS at')$$, 'a column that is no key may be now()');
+SELECT reconcile.drop_invariant('keyed') \g /dev/null
+
+-- A text means the same date in every session, and findings show it the same way.
+CREATE TABLE dated (d date PRIMARY KEY, i interval);
+SET DateStyle = 'SQL, DMY';
+SET IntervalStyle = 'iso_8601';
+SELECT reconcile.create_invariant('dated', 'dated', '{d}', $$SELECT '02/03/2026'::date AS d, '1 day 2 hours'::interval AS i$$, compare => '{i}') \g /dev/null
+SELECT is(counts('dated', false), '(1,1,0,0)', 'repaired in a session with another DateStyle');
+SELECT is((SELECT d FROM dated), make_date(2026, 2, 3), 'month first, whoever asks');
+UPDATE dated SET i = '2 days';
+SELECT is((SELECT reason FROM reconcile.findings('dated')), 'i is ''2 days'', expected ''1 day 02:00:00''', 'intervals are shown as PostgreSQL does');
+RESET DateStyle;
+RESET IntervalStyle;
+SELECT is((SELECT (state, missing) FROM reconcile.audit('dated')), ('drift'::text, 0::bigint), 'nothing is missing for others');
+SELECT reconcile.drop_invariant('dated') \g /dev/null
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -228,6 +228,7 @@ SELECT is(everything(), (SELECT everything FROM before), 'no row version and no 
 -- A query that writes is stopped when it is only looked at, and when it is repaired.
 CREATE TABLE marker (by name DEFAULT current_user, at text);
 CREATE SEQUENCE numbers;
+CREATE FUNCTION counting() RETURNS integer LANGUAGE sql AS 'SELECT nextval(''numbers'')::integer';
 CREATE FUNCTION writes(id integer) RETURNS integer LANGUAGE plpgsql AS 'BEGIN INSERT INTO marker DEFAULT VALUES; RETURN id; END';
 CREATE FUNCTION unlocks() RETURNS integer LANGUAGE plpgsql AS $$
 BEGIN
@@ -237,7 +238,7 @@ BEGIN
 END $$;
 CREATE TABLE looked_for (id integer PRIMARY KEY);
 SELECT reconcile.create_invariant(name, 'looked_for', '{id}', expects) FROM (VALUES
-	('writes', 'SELECT writes(id) AS id FROM source'), ('counts', 'SELECT nextval(''numbers'')::integer AS id'),
+	('writes', 'SELECT writes(id) AS id FROM source'), ('counts', 'SELECT counting() AS id'),
 	('unlocks', 'SELECT unlocks() AS id')) AS t(name, expects) \g /dev/null
 SELECT throws_ok(format('SELECT * FROM reconcile.%s(%L)', function, name), code, message, name || ' in ' || function)
 FROM unnest('{findings,repair}'::text[]) AS function, (VALUES
