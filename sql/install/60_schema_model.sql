@@ -106,7 +106,7 @@ CREATE VIEW reconcile.schema_scope AS
 	SELECT n.oid, n.nspname::text COLLATE "C" AS schema, quote_ident(n.nspname) AS object
 	FROM pg_namespace n
 	WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'reconcile');
-COMMENT ON VIEW reconcile.schema_scope IS 'the schemas whose objects are audited: all but those of PostgreSQL and of this extension';
+COMMENT ON VIEW reconcile.schema_scope IS 'used by audits: the schemas whose objects are audited, which are all but those of PostgreSQL and of this extension';
 COMMENT ON COLUMN reconcile.schema_scope.oid IS 'its oid in pg_namespace';
 COMMENT ON COLUMN reconcile.schema_scope.schema IS 'its name';
 COMMENT ON COLUMN reconcile.schema_scope.object IS 'its identity';
@@ -117,7 +117,7 @@ GRANT SELECT ON reconcile.schema_scope TO PUBLIC;
 CREATE VIEW reconcile.schema_members AS
 	SELECT d.classid, d.objid FROM pg_depend d
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e';
-COMMENT ON VIEW reconcile.schema_members IS 'what extensions own, which is never audited by itself';
+COMMENT ON VIEW reconcile.schema_members IS 'used by audits: what extensions own, which is never audited by itself';
 COMMENT ON COLUMN reconcile.schema_members.classid IS 'catalog of the member';
 COMMENT ON COLUMN reconcile.schema_members.objid IS 'oid of the member';
 GRANT SELECT ON reconcile.schema_members TO PUBLIC;
@@ -142,7 +142,7 @@ CREATE VIEW reconcile.schema_relations AS
 	FROM pg_class c JOIN reconcile.schema_scope s ON s.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relpersistence <> 't'
 	  AND NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid);
-COMMENT ON VIEW reconcile.schema_relations IS 'all tables, views and sequences that are audited';
+COMMENT ON VIEW reconcile.schema_relations IS 'used by audits: all tables, views and sequences that are audited';
 COMMENT ON COLUMN reconcile.schema_relations.schema IS 'its schema';
 COMMENT ON COLUMN reconcile.schema_relations.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_relations.relkind IS 'its kind, as pg_class has it';
@@ -231,7 +231,7 @@ CREATE VIEW reconcile.schema_column_sequences AS
 	        WHERE def.adrelid = d.refobjid AND def.adnum = d.refobjsubid
 	          AND reconcile.schema_default(def.adbin, def.adrelid, a.atttypid, a.atttypmod)
 	              = format('nextval(%L::regclass)', format('%I.%I', sn.nspname, sc.relname))));
-COMMENT ON VIEW reconcile.schema_column_sequences IS 'the sequences that belong to a column and are audited as a part of it';
+COMMENT ON VIEW reconcile.schema_column_sequences IS 'used by audits: the sequences that belong to a column and are audited as a part of it';
 COMMENT ON COLUMN reconcile.schema_column_sequences.relation IS 'the table';
 COMMENT ON COLUMN reconcile.schema_column_sequences.attnum IS 'number of the column';
 COMMENT ON COLUMN reconcile.schema_column_sequences.sequence IS 'oid of the sequence';
@@ -262,7 +262,7 @@ CREATE VIEW reconcile.schema_columns AS
 	            THEN nullif(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o LIKE 'n\_distinct%' ORDER BY o COLLATE "C"), '{}')
 	       END AS options,
 	       CASE WHEN a.attfdwoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(a.attfdwoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
-	       d.description AS comment,
+	       d.description AS comment, r.relispartition AS of_partition,
 	       r.object || '.' || quote_ident(a.attname) AS object, r.object AS parent, r.oid AS relation
 	FROM reconcile.schema_relations r
 	JOIN pg_attribute a ON a.attrelid = r.oid
@@ -295,6 +295,7 @@ COMMENT ON COLUMN reconcile.schema_columns.statistics IS 'its statistics target,
 COMMENT ON COLUMN reconcile.schema_columns.options IS 'its options';
 COMMENT ON COLUMN reconcile.schema_columns.foreign_options IS 'its options for a foreign data wrapper';
 COMMENT ON COLUMN reconcile.schema_columns.comment IS 'its comment';
+COMMENT ON COLUMN reconcile.schema_columns.of_partition IS 'whether it is a partition''s, which has it otherwise than its parent';
 COMMENT ON COLUMN reconcile.schema_columns.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_columns.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_columns.relation IS 'oid of the table in pg_class';

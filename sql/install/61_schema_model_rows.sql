@@ -43,7 +43,8 @@ CREATE FUNCTION reconcile.schema_model(schemas text[] DEFAULT NULL)
 		                 'generated', c.generated, 'identity', c.identity, 'collation', c.collation, 'storage', c.storage,
 		                 'compression', c.compression, 'statistics', c.statistics, 'options', c.options,
 		                 'foreign_options', c.foreign_options, 'comment', c.comment))
-		          ELSE '{}' END,
+		          ELSE '{}' END
+		       || CASE WHEN c.of_partition THEN '{"of_partition": true}' ELSE '{}' END::jsonb,
 		       'pg_class'::regclass, c.relation, c.position
 		FROM reconcile.schema_columns c WHERE schemas IS NULL OR c.schema = ANY (schemas)
 		UNION ALL

@@ -186,7 +186,7 @@ CREATE FUNCTION reconcile.schema_attributes()
 		('column', 'identity', 'string', false, NULL), ('column', 'collation', 'string', false, NULL),
 		('column', 'storage', 'string', false, '{plain,external,extended,main}'), ('column', 'compression', 'string', false, NULL),
 		('column', 'statistics', 'number', false, NULL), ('column', 'options', 'array', false, NULL),
-		('column', 'foreign_options', 'array', false, NULL), ('column', 'comment', 'string', false, NULL),
+		('column', 'foreign_options', 'array', false, NULL), ('column', 'of_partition', 'boolean', false, NULL), ('column', 'comment', 'string', false, NULL),
 		('constraint', 'kind', 'string', true, '{check,foreign key,primary key,unique,exclude}'),
 		('constraint', 'definition', 'string', true, NULL), ('constraint', 'valid', 'boolean', true, NULL),
 		('constraint', 'options', 'array', false, NULL), ('constraint', 'tablespace', 'string', false, NULL),
@@ -228,5 +228,5 @@ CREATE FUNCTION reconcile.schema_attributes()
 		('migration', 'checksum', 'string', false, NULL);
 	END;
 COMMENT ON FUNCTION reconcile.schema_attributes() IS
-	'the attributes that objects of each category have, with their JSON types and the only words that some may be';
+	'used by baselines: the attributes that objects of each category have, with their JSON types and the only words that some may be';
 

@@ -5,7 +5,7 @@ CREATE FUNCTION reconcile.seed_key("row" jsonb, key text[]) RETURNS jsonb
 	BEGIN ATOMIC
 		SELECT jsonb_agg(seed_key."row" -> k.name ORDER BY k.n) FROM unnest(key) WITH ORDINALITY AS k(name, n);
 	END;
-COMMENT ON FUNCTION reconcile.seed_key(jsonb, text[]) IS 'the values of the key columns of a row, in their order';
+COMMENT ON FUNCTION reconcile.seed_key(jsonb, text[]) IS 'used by baselines: the values of the key columns of a row, in their order';
 
 CREATE FUNCTION reconcile.capture_baseline(name text DEFAULT 'default', schemas text[] DEFAULT NULL,
                                            seed_tables regclass[] DEFAULT '{}') RETURNS void
@@ -50,7 +50,7 @@ BEGIN
 			            ELSE 'There are no baselines yet; reconcile.capture_baseline() records one.' END;
 	END IF;
 END $$;
-COMMENT ON FUNCTION reconcile.require_baseline(text) IS 'fails, with the nearest names, unless there is this baseline';
+COMMENT ON FUNCTION reconcile.require_baseline(text) IS 'used by baselines: fails, with the nearest names, unless there is this baseline';
 
 -- Rows that the caller may not see would be missing without a word.
 CREATE FUNCTION reconcile.require_readable_seeds(name text) RETURNS void
@@ -67,7 +67,7 @@ BEGIN
 			HINT = 'They are for roles that may read that table here, and for the role that recorded them.';
 	END IF;
 END $$;
-COMMENT ON FUNCTION reconcile.require_readable_seeds(text) IS 'fails when a baseline has recorded rows that the caller may not see';
+COMMENT ON FUNCTION reconcile.require_readable_seeds(text) IS 'used by baselines: fails when one has recorded rows that the caller may not see';
 
 CREATE FUNCTION reconcile.export_baseline(name text DEFAULT 'default') RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE

@@ -251,9 +251,14 @@ CREATE FUNCTION reconcile.schema_fix_missing(category text, object text, parent 
 			WHEN 'schema' THEN format('CREATE SCHEMA %s;', object)
 			WHEN 'extension' THEN format('CREATE EXTENSION %s SCHEMA %I VERSION %L;', object, expected ->> 'schema', expected ->> 'version')
 			WHEN 'table' THEN reconcile.schema_create_table(object, expected)
-			WHEN 'column' THEN concat_ws(E'\n', format('ALTER TABLE %s ADD COLUMN %s;', parent,
+			WHEN 'column' THEN CASE WHEN expected ? 'of_partition' THEN (
+			     SELECT concat_ws(E'\n', c.alter || ' SET DEFAULT ' || (expected ->> 'default') || ';',
+			                      CASE WHEN expected -> 'not_null' = 'true' THEN c.alter || ' SET NOT NULL;' END,
+			                      reconcile.schema_column_extras(object, parent, expected - 'comment'))
+			     FROM (SELECT format('ALTER TABLE %s ALTER COLUMN %s', parent, substr(object, length(parent) + 2))) AS c(alter))
+			ELSE concat_ws(E'\n', format('ALTER TABLE %s ADD COLUMN %s;', parent,
 			         reconcile.schema_column_clause(substr(object, length(parent) + 2), expected)),
-			     reconcile.schema_column_extras(object, parent, expected - 'comment'))
+			     reconcile.schema_column_extras(object, parent, expected - 'comment')) END
 			WHEN 'constraint' THEN concat_ws(E'\n', format('ALTER TABLE %s ADD CONSTRAINT %s %s%s;', parent, p.name, expected ->> 'definition',
 			         CASE WHEN expected -> 'valid' = 'false' THEN ' NOT VALID' ELSE '' END),
 			     CASE WHEN expected ? 'options' THEN format('ALTER INDEX %s SET (%s);', p.schema || '.' || p.name, reconcile.schema_options(expected -> 'options')) END,
@@ -269,7 +274,9 @@ CREATE FUNCTION reconcile.schema_fix_missing(category text, object text, parent 
 			WHEN 'rule' THEN concat_ws(E'\n', (expected ->> 'definition'),
 			     CASE WHEN expected ->> 'enabled' <> 'origin'
 			          THEN reconcile.schema_enable('RULE', p.name, parent, expected ->> 'enabled') END)
-			WHEN 'function' THEN reconcile.schema_create_function(object, expected)
+			WHEN 'function' THEN concat_ws(E'\n', reconcile.schema_create_function(object, expected),
+			     CASE WHEN expected -> 'private' = 'true'
+			          THEN format('REVOKE ALL ON %s FROM PUBLIC;', reconcile.schema_words('function', object, expected)) END)
 			WHEN 'view' THEN concat_ws(E'\n', concat('CREATE ', upper(expected ->> 'kind'), ' ', object,
 			         ' WITH (' || reconcile.schema_options(expected -> 'options') || ')', ' TABLESPACE ' || quote_ident(expected ->> 'tablespace'),
 			         E' AS\n', expected ->> 'definition', ';'),
@@ -279,7 +286,8 @@ CREATE FUNCTION reconcile.schema_fix_missing(category text, object text, parent 
 			      FROM jsonb_each_text(expected -> 'column_defaults') AS c))
 			WHEN 'sequence' THEN concat('CREATE ', CASE WHEN expected -> 'unlogged' = 'true' THEN 'UNLOGGED ' END, 'SEQUENCE ', object, ' ',
 			         reconcile.schema_sequence_clauses(expected), ' OWNED BY ' || (expected ->> 'owned_by'), ';')
-			WHEN 'type' THEN reconcile.schema_create_type(object, expected)
+			WHEN 'type' THEN concat_ws(E'\n', reconcile.schema_create_type(object, expected),
+			     CASE WHEN expected -> 'private' = 'true' THEN format('REVOKE ALL ON TYPE %s FROM PUBLIC;', object) END)
 			WHEN 'statistics' THEN concat_ws(E'\n', (expected ->> 'definition') || ';',
 			     'ALTER STATISTICS ' || object || ' SET STATISTICS ' || (expected ->> 'target') || ';')
 			WHEN 'policy' THEN reconcile.schema_create_policy(p.name, parent, expected)
@@ -437,12 +445,13 @@ CREATE FUNCTION reconcile.schema_fix(category text, kind text, object text, pare
 			WHEN 'missing' THEN reconcile.schema_fix_missing(category, object, parent, expected)
 			WHEN 'extra' THEN CASE category
 			     WHEN 'privilege' THEN reconcile.schema_grants(object, parent, NULL, actual)
-			     WHEN 'column' THEN format('ALTER TABLE %s DROP COLUMN %s;', parent, substr(object, length(parent) + 2))
+			     WHEN 'column' THEN CASE WHEN NOT actual ? 'of_partition' THEN format('ALTER TABLE %s DROP COLUMN %s;', parent, substr(object, length(parent) + 2)) END
 			     WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %s;', parent, left(object, length(object) - length(parent) - 4))
 			     ELSE 'DROP ' || reconcile.schema_words(category, object, actual) || ';' END
 			ELSE reconcile.schema_fix_differs(category, object, parent, attribute, expected, actual) END,
 		CASE
 			WHEN category = 'privilege' OR attribute = 'owner' THEN 'changes privileges'
+			WHEN kind = 'extra' AND actual ? 'of_partition' THEN ''
 			WHEN kind = 'extra' THEN CASE WHEN category IN ('table', 'column', 'schema', 'extension') THEN 'deletes data' ELSE 'blocks reads' END
 			WHEN category = 'column' AND attribute = 'generated' AND expected ? 'generated' THEN 'deletes data'
 			WHEN category = 'column' AND attribute = 'type' THEN 'rewrites table'

@@ -12,7 +12,7 @@ CREATE FUNCTION reconcile.schema_severity(category text, attribute text) RETURNS
 			WHEN attribute = 'owner' THEN 'warning'
 			ELSE 'error' END;
 	END;
-COMMENT ON FUNCTION reconcile.schema_severity(text, text) IS 'how bad it is that an attribute differs';
+COMMENT ON FUNCTION reconcile.schema_severity(text, text) IS 'used by audits: how bad it is that an attribute differs';
 
 -- The order in which kinds of objects can be created, as far as kinds go.
 CREATE FUNCTION reconcile.schema_order() RETURNS text[]
@@ -149,7 +149,7 @@ CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT 
 			       string_agg(reconcile.schema_column_extras(p.object, p.parent, p.expected), E'\n'
 			                  ORDER BY (p.expected -> 'position')::integer) AS extras
 			FROM pair p, LATERAL (SELECT substr(p.object, length(p.parent) + 2)) AS c(name)
-			WHERE p.category = 'column' AND (p.actual IS NULL OR p.expected IS NULL) GROUP BY p.parent, p.actual IS NULL
+			WHERE p.category = 'column' AND (p.actual IS NULL OR p.expected IS NULL) AND NOT coalesce(p.expected, p.actual) ? 'of_partition' GROUP BY p.parent, p.actual IS NULL
 		),
 		likeness AS (
 			SELECT w.category, w.object, w.parent, w.kind,
@@ -191,20 +191,27 @@ CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT 
 			GROUP BY t.parent
 			HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
 		)
-		SELECT CASE WHEN w.kind = 'missing' THEN 'error' WHEN w.category = 'privilege' THEN 'warning' ELSE 'notice' END,
-		       w.category, w.kind, w.object,
-		       CASE WHEN w.kind = 'missing' THEN reconcile.schema_summary(w.category, w.expected) END,
-		       CASE WHEN w.kind = 'extra' THEN reconcile.schema_summary(w.category, w.actual) END,
-		       CASE WHEN w.kind = 'extra' THEN 'it is not in the baseline'
+		SELECT CASE WHEN w.kind = 'missing' OR own.partition THEN 'error' WHEN w.category = 'privilege' THEN 'warning' ELSE 'notice' END,
+		       w.category, CASE WHEN own.partition AND w.part_of IS NULL THEN 'differs' ELSE w.kind END, w.object,
+		       CASE WHEN w.kind = 'missing' THEN reconcile.schema_summary(w.category, w.expected) WHEN own.partition THEN 'as the parent has it' END,
+		       CASE WHEN w.kind = 'extra' THEN reconcile.schema_summary(w.category, w.actual) WHEN own.partition THEN 'as the parent has it' END,
+		       CASE WHEN own.partition THEN 'the partition has it otherwise than its parent, or should'
+		            WHEN w.kind = 'extra' THEN 'it is not in the baseline'
 		            ELSE 'it does not exist' || coalesce('; there is ' || h.misspelt || ': quoted identifier?', '; possibly renamed to ' || h.renamed, '') END,
-		       f.hazard, CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL THEN NULL ELSE f.fix END, NULL::text, w.part_of, f.needs,
+		       CASE WHEN w.part_of IS NULL THEN f.hazard ELSE '' END,
+		       CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL AND NOT own.partition THEN NULL ELSE f.fix END, NULL::text, w.part_of,
+		       CASE WHEN w.part_of IS NULL THEN f.needs END,   -- what is created comes with what the baseline grants on it
 		       w.expected, w.actual, coalesce(w.requires, '{}')
 		FROM whole w
 		LEFT JOIN hint h ON h.category = w.category AND h.object = w.object AND w.kind = 'missing'
 		LEFT JOIN shape c ON w.category = 'table' AND c.parent = w.object AND c.missing
+		LEFT JOIN pair open ON open.category = 'privilege' AND open.object = 'PUBLIC on ' || w.object AND w.category IN ('function', 'type')
+		CROSS JOIN LATERAL (SELECT coalesce(coalesce(w.expected, w.actual) ? 'of_partition', false)) AS own(partition)
 		CROSS JOIN LATERAL reconcile.schema_fix(w.category, w.kind, w.object, w.parent, NULL,
-		       CASE WHEN c.columns IS NULL THEN w.expected
-		            ELSE w.expected || jsonb_strip_nulls(jsonb_build_object('columns', c.columns, 'column_extras', c.extras)) END, w.actual) AS f
+		       CASE WHEN w.category IN ('table', 'function', 'type')
+		            THEN w.expected || jsonb_strip_nulls(jsonb_build_object('columns', c.columns, 'column_extras', c.extras,
+		                     'private', CASE WHEN w.category <> 'table' AND open.expected IS NULL THEN true END))
+		            ELSE w.expected END, w.actual) AS f
 		UNION ALL
 		SELECT CASE WHEN x.line_ends THEN 'notice' ELSE reconcile.schema_severity(t.category, t.attribute) END,
 		       CASE t.attribute WHEN 'owner' THEN 'owner' ELSE t.category END,
