@@ -91,17 +91,22 @@ COMMENT ON COLUMN reconcile.baseline_objects.requires IS 'identities of the obje
 -- Recorded rows are user data: they are shown to those who may read the table
 -- here, and to whoever recorded them.
 CREATE VIEW reconcile.baseline_seeds AS
-	SELECT t.baseline, t.seed_table, t.key, t.ignore, t.mode,
-	       coalesce(has_table_privilege(to_regclass(t.seed_table), 'SELECT') AND NOT row_security_active(to_regclass(t.seed_table)), false)
+	SELECT t.baseline, t.seed_table, t.key, t.ignore, t.mode, c.oid::regclass AS relation,
+	       coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid), false)
 	       OR b.captured_by = current_user
 	       OR (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user) AS readable
-	FROM reconcile.baseline_seed_table t JOIN reconcile.baseline b ON b.name = t.baseline;
+	FROM reconcile.baseline_seed_table t
+	JOIN reconcile.baseline b ON b.name = t.baseline
+	-- by name, without to_regclass(), which fails where the caller may not use the schema
+	LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace)
+	       ON c.relkind IN ('r', 'p', 'f') AND quote_ident(n.nspname) || '.' || quote_ident(c.relname) = t.seed_table;
 COMMENT ON VIEW reconcile.baseline_seeds IS 'the tables whose rows belong to a baseline';
 COMMENT ON COLUMN reconcile.baseline_seeds.baseline IS 'the baseline';
 COMMENT ON COLUMN reconcile.baseline_seeds.seed_table IS 'identity of the table';
 COMMENT ON COLUMN reconcile.baseline_seeds.key IS 'columns by which a row is found';
 COMMENT ON COLUMN reconcile.baseline_seeds.ignore IS 'columns that are not recorded';
 COMMENT ON COLUMN reconcile.baseline_seeds.mode IS 'at least, or exactly these rows';
+COMMENT ON COLUMN reconcile.baseline_seeds.relation IS 'the table, NULL if it does not exist here';
 COMMENT ON COLUMN reconcile.baseline_seeds.readable IS 'whether the current role may see the recorded rows';
 
 CREATE VIEW reconcile.baseline_seed_rows AS

@@ -305,13 +305,13 @@ CREATE FUNCTION reconcile.schema_fix_column(attribute text, object text, parent 
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	BEGIN ATOMIC
 		SELECT CASE attribute
-			WHEN 'type' THEN format('%s TYPE %s%s USING %s::%2$s;', c.alter, expected ->> 'type', coalesce(' COLLATE ' || (expected ->> 'collation'), ''), c.name)
+			WHEN 'type' THEN format('%1$s TYPE %2$s%3$s USING %4$s::%2$s;', c.alter, expected ->> 'type', coalesce(' COLLATE ' || (expected ->> 'collation'), ''), c.name)
 			WHEN 'collation' THEN format('%s TYPE %s%s;', c.alter, expected ->> 'type', coalesce(' COLLATE ' || (expected ->> 'collation'), ''))
 			WHEN 'not_null' THEN c.alter || CASE WHEN expected -> 'not_null' = 'true' THEN ' SET NOT NULL;' ELSE ' DROP NOT NULL;' END
 			WHEN 'default' THEN c.alter || coalesce(' SET DEFAULT ' || (expected ->> 'default') || ';', ' DROP DEFAULT;')
 			WHEN 'generated' THEN CASE
 			     WHEN NOT expected ? 'generated' THEN c.alter || ' DROP EXPRESSION;'
-			     ELSE format(E'ALTER TABLE %s DROP COLUMN %s;\nALTER TABLE %1$s ADD COLUMN %s;', parent, c.name, reconcile.schema_column_clause(c.name, expected)) END
+			     ELSE format(E'ALTER TABLE %1$s DROP COLUMN %2$s;\nALTER TABLE %1$s ADD COLUMN %3$s;', parent, c.name, reconcile.schema_column_clause(c.name, expected)) END
 			WHEN 'identity' THEN CASE
 			     WHEN expected ->> 'identity' LIKE 'serial%' OR actual ->> 'identity' LIKE 'serial%' AND expected ? 'identity' THEN NULL
 			     WHEN NOT expected ? 'identity' AND actual ->> 'identity' LIKE 'serial%' THEN c.alter || ' DROP DEFAULT;'

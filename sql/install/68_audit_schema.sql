@@ -279,20 +279,20 @@ DECLARE
 	columns text[];
 	unknown text;
 BEGIN
-	FOR seed IN SELECT s.*, to_regclass(s.seed_table) AS relation FROM reconcile.baseline_seeds s
+	FOR seed IN SELECT s.* FROM reconcile.baseline_seeds s
 	            WHERE s.baseline = seed_differences.baseline AND (schemas IS NULL OR reconcile.in_schemas(s.seed_table, schemas))
 	            ORDER BY s.seed_table COLLATE "C" LOOP
 		CONTINUE WHEN seed.relation IS NULL;   -- a missing table is a finding of its own
-		IF NOT has_table_privilege(seed.relation, 'SELECT') OR row_security_active(seed.relation) THEN
+		IF NOT has_table_privilege(seed.relation, 'SELECT') OR row_security_active(seed.relation) OR NOT seed.readable THEN
 			RETURN NEXT ROW('warning', 'seed row', 'hint', seed.seed_table, NULL, NULL,
-				'not checked: the current role cannot see all its rows', '', NULL, NULL, NULL, NULL, NULL, NULL, '{}');
+				'not checked: the current role cannot see all its rows', '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')::reconcile.schema_finding;
 			CONTINUE;
 		END IF;
 		columns := ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = seed.relation AND attnum > 0 AND NOT attisdropped);
 		SELECT k INTO unknown FROM unnest(seed.key) AS k WHERE k <> ALL (columns) LIMIT 1;
 		IF FOUND THEN
 			RETURN NEXT ROW('warning', 'seed row', 'hint', seed.seed_table, NULL, NULL,
-				format('not checked: there is no column %I, which is part of its key', unknown), '', NULL, NULL, NULL, NULL, NULL, NULL, '{}');
+				format('not checked: there is no column %I, which is part of its key', unknown), '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')::reconcile.schema_finding;
 			CONTINUE;
 		END IF;
 		RETURN QUERY EXECUTE format($sql$
@@ -344,10 +344,10 @@ CREATE FUNCTION reconcile.seed_fix(seed_table text, key text[], kind text, attri
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	BEGIN ATOMIC
 		SELECT CASE kind
-			WHEN 'missing' THEN format('INSERT INTO %s (%s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %L);', seed_table,
+			WHEN 'missing' THEN format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %3$L);', seed_table,
 			     (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.name) FROM jsonb_object_keys(expected) AS c(name) WHERE c.name = ANY (columns)), expected)
-			WHEN 'differs' THEN format('UPDATE %s AS t SET %I = r.%2$I FROM jsonb_populate_record(NULL::%1$s, %L) AS r WHERE %s;', seed_table, attribute, expected, same.text)
-			WHEN 'extra' THEN format('DELETE FROM %s AS t USING jsonb_populate_record(NULL::%1$s, %L) AS r WHERE %s;', seed_table, actual, same.text) END
+			WHEN 'differs' THEN format('UPDATE %1$s AS t SET %2$I = r.%2$I FROM jsonb_populate_record(NULL::%1$s, %3$L) AS r WHERE %4$s;', seed_table, attribute, expected, same.text)
+			WHEN 'extra' THEN format('DELETE FROM %1$s AS t USING jsonb_populate_record(NULL::%1$s, %2$L) AS r WHERE %3$s;', seed_table, actual, same.text) END
 		FROM (SELECT string_agg(format('t.%I IS NOT DISTINCT FROM r.%1$I', k.name), ' AND ' ORDER BY k.n) FROM unnest(key) WITH ORDINALITY AS k(name, n)) AS same(text);
 	END;
 COMMENT ON FUNCTION reconcile.seed_fix(text, text[], text, text, jsonb, jsonb, text[]) IS 'used by audits: the statement that mends a row';
