@@ -1,7 +1,7 @@
 -- Pack team_roles: whoever created a team has its roles, in MongoDB and in the
 -- PostgreSQL table that mirrors it.
 --
--- Two invariants.  The first derives the required role documents from the
+-- Two invariants are repaired, others are for a person to judge.  The first derives the required role documents from the
 -- teams.  The second derives the mirror's rows from the documents that are
 -- there, so that a row missing only in PostgreSQL is repaired too, and a run
 -- that died between the two stores is healed by the next one.
@@ -10,7 +10,7 @@ INSERT INTO reconcile.pack (name, description, options) VALUES (
 	'team_roles',
 	'the creator of a team has its roles, in MongoDB and in the PostgreSQL mirror',
 	'{"server": null, "database": "", "teams": "teams", "user_roles": "user_roles",
-	  "roles": ["owner", "admin", "member"], "created_by": "pg_reconcile", "guards": "none"}');
+	  "memberships": "", "roles": ["owner", "admin", "member"], "created_by": "pg_reconcile", "guards": "none"}');
 
 -- ------------------------------------------------------------------ its columns
 
@@ -23,7 +23,9 @@ CREATE FUNCTION reconcile.team_roles_fields() RETURNS TABLE (collection text, na
 		       ('user_roles', '_id', 'text', 1), ('user_roles', 'user_id', 'text', 2),
 		       ('user_roles', 'team_id', 'text', 3), ('user_roles', 'role_name', 'text', 4),
 		       ('user_roles', 'scope', 'text', 5), ('user_roles', 'is_active', 'boolean', 6),
-		       ('user_roles', 'created_at', 'timestamptz', 7), ('user_roles', 'created_by', 'text', 8);
+		       ('user_roles', 'created_at', 'timestamptz', 7), ('user_roles', 'created_by', 'text', 8),
+		       ('memberships', 'user_id', 'text', 1), ('memberships', 'team_id', 'text', 2),
+		       ('memberships', 'is_active', 'boolean', 3);
 	END;
 COMMENT ON FUNCTION reconcile.team_roles_fields() IS
 	'used by pack team_roles: the fields it reads of MongoDB''s documents';
@@ -174,6 +176,105 @@ CREATE FUNCTION reconcile.team_roles_mirrored(facts jsonb) RETURNS text
 COMMENT ON FUNCTION reconcile.team_roles_mirrored(jsonb) IS
 	'used by pack team_roles: the query of invariant team_roles_postgresql';
 
+-- Who is a member of which team, or NULL where nothing says so.
+CREATE FUNCTION reconcile.team_roles_memberships(facts jsonb) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT CASE WHEN facts ->> 'memberships' <> ''
+			THEN format('SELECT m.user_id, m.team_id FROM %s m WHERE m.is_active IS NOT FALSE', reconcile.pack_table(facts, 'mongo_memberships'))
+			WHEN to_regclass(reconcile.pack_table(facts, 'postgres_user_team_details')) IS NOT NULL
+			THEN format('SELECT m.%s AS user_id, m.%s AS team_id FROM %s m WHERE m.%s',
+			            reconcile.pack_column(facts, 'postgres_user_team_details', 'user_id'),
+			            reconcile.pack_column(facts, 'postgres_user_team_details', 'team_id'),
+			            reconcile.pack_table(facts, 'postgres_user_team_details'),
+			            reconcile.pack_column(facts, 'postgres_user_team_details', 'is_active')) END;
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_memberships(jsonb) IS
+	'used by pack team_roles: the query for active memberships';
+
+-- Teams that are written in PostgreSQL.  Their roles wait to be synchronized.
+CREATE FUNCTION reconcile.team_roles_written_here(facts jsonb) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT format($query$
+			SELECT t.%2$s AS %6$s, coalesce(t.%3$s, t.%4$s::text) AS %7$s, r.role_name AS %8$s, 'TEAM' AS %9$s, true AS %10$s,
+			       now() AS %11$s, %12$L AS %13$s, now() AS %14$s, 'PENDING' AS %15$s
+			FROM %1$s t CROSS JOIN unnest(%16$L::text[]) AS r(role_name)
+			WHERE t.%5$s IS NOT TRUE AND t.%2$s <> ''$query$,
+			reconcile.pack_table(facts, 'postgres_teams'), reconcile.pack_column(facts, 'postgres_teams', 'created_by'),
+			reconcile.pack_column(facts, 'postgres_teams', 'mongo_id'), reconcile.pack_column(facts, 'postgres_teams', 'id'),
+			reconcile.pack_column(facts, 'postgres_teams', 'is_deleted'),
+			c ->> 'user_id', c ->> 'team_id', c ->> 'role_name', c ->> 'scope', c ->> 'is_active', c ->> 'created_at',
+			facts ->> 'created_by', c ->> 'created_by', c ->> 'last_sync_at', c ->> 'sync_status',
+			ARRAY(SELECT jsonb_array_elements_text(facts -> 'roles')))
+		FROM reconcile.team_roles_mirror_columns(facts) AS c;
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_written_here(jsonb) IS
+	'used by pack team_roles: the query of invariant team_roles_postgres_teams';
+
+-- What only a person can mend: roles are never taken away here.
+CREATE FUNCTION reconcile.team_roles_checks(facts jsonb)
+	RETURNS TABLE (name text, key text[], expects text, severity text, description text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT 'team_roles_one_owner', '{team_id}'::text[], format($query$
+			SELECT t.team_id, t.team_name, count(DISTINCT d.user_id) AS owners, array_agg(DISTINCT d.user_id) AS users
+			FROM (%s) t LEFT JOIN %s d ON d.team_id = t.team_id AND d.role_name = %L AND d.scope = 'TEAM' AND d.is_active IS NOT FALSE
+			GROUP BY t.team_id, t.team_name HAVING count(DISTINCT d.user_id) <> 1$query$,
+			reconcile.team_roles_teams(facts), reconcile.pack_table(facts, 'mongo_user_roles'), facts -> 'roles' ->> 0),
+			'error', 'a team has no owner, or several'
+		UNION ALL
+		SELECT 'team_roles_deleted_team', '{team_id,user_id,role_name}', format($query$
+			SELECT d.team_id, d.user_id, d.role_name
+			FROM %s t JOIN %s d ON d.team_id = reconcile.id_of(t._id)
+			WHERE NOT (t.is_deleted IS NULL OR t.is_deleted IN ('null', 'false', '0')) AND d.scope = 'TEAM' AND d.is_active IS NOT FALSE$query$,
+			reconcile.pack_table(facts, 'mongo_teams'), reconcile.pack_table(facts, 'mongo_user_roles')),
+			'warning', 'somebody has an active role on a deleted team'
+		UNION ALL
+		SELECT 'team_roles_mirror', '{user_id,team_id,role_name}', format($query$
+			SELECT coalesce(d.user_id, p.user_id) AS user_id, coalesce(d.team_id, p.team_id) AS team_id, coalesce(d.role_name, p.role_name) AS role_name,
+			       CASE WHEN d.active THEN 'active' WHEN d.user_id IS NOT NULL THEN 'inactive' ELSE 'missing' END AS mongodb,
+			       CASE WHEN p.active THEN 'active' WHEN p.user_id IS NOT NULL THEN 'inactive' ELSE 'missing' END AS postgresql
+			FROM (SELECT r.user_id, r.team_id, r.role_name, bool_or(r.is_active IS NOT FALSE) AS active
+			      FROM %1$s r WHERE r.scope = 'TEAM' GROUP BY 1, 2, 3) d
+			FULL JOIN (SELECT r.%3$s AS user_id, r.%4$s AS team_id, r.%5$s AS role_name, bool_or(r.%6$s) AS active
+			           FROM %2$s r WHERE r.%7$s = 'TEAM' GROUP BY 1, 2, 3) p
+			  ON p.user_id = d.user_id AND p.team_id = d.team_id AND p.role_name = d.role_name
+			WHERE d.active IS DISTINCT FROM p.active$query$,
+			reconcile.pack_table(facts, 'mongo_user_roles'), reconcile.pack_table(facts, 'postgres_user_roles'),
+			c ->> 'user_id', c ->> 'team_id', c ->> 'role_name', c ->> 'is_active', c ->> 'scope'),
+			'error', 'MongoDB and the mirror do not say the same about a role'
+		FROM reconcile.team_roles_mirror_columns(facts) AS c
+		UNION ALL
+		SELECT 'team_roles_twice', '{user_id,role_name,scope,team_id}', format($query$
+			SELECT r.%2$s AS user_id, r.%3$s AS role_name, r.%4$s AS scope, r.%5$s AS team_id, count(*) AS rows
+			FROM %1$s r WHERE r.%6$s GROUP BY 1, 2, 3, 4 HAVING count(*) > 1$query$,
+			reconcile.pack_table(facts, 'postgres_user_roles'), c ->> 'user_id', c ->> 'role_name', c ->> 'scope', c ->> 'team_id', c ->> 'is_active'),
+			'error', 'the mirror has a role more than once: its unique index lets rows without team pass'
+		FROM reconcile.team_roles_mirror_columns(facts) AS c
+		UNION ALL
+		SELECT 'team_roles_no_membership', '{user_id,team_id,role_name}', format($query$
+			SELECT d.user_id, d.team_id, d.role_name
+			FROM %s d LEFT JOIN (%s) m ON m.user_id = d.user_id AND m.team_id = d.team_id
+			WHERE d.scope = 'TEAM' AND d.is_active IS NOT FALSE AND m.user_id IS NULL$query$,
+			reconcile.pack_table(facts, 'mongo_user_roles'), reconcile.team_roles_memberships(facts)),
+			'error', 'somebody has an active role in a team and is no active member of it'
+		WHERE reconcile.team_roles_memberships(facts) IS NOT NULL
+		UNION ALL
+		SELECT 'team_roles_creator_no_member', '{team_id}', format($query$
+			SELECT t.team_id, t.team_name, t.user_id
+			FROM (%s) t LEFT JOIN (%s) m ON m.user_id = t.user_id AND m.team_id = t.team_id
+			WHERE t.skipped_because IS NULL AND m.user_id IS NULL$query$,
+			reconcile.team_roles_teams(facts), reconcile.team_roles_memberships(facts)),
+			'error', 'the creator of a team is no active member of it'
+		WHERE reconcile.team_roles_memberships(facts) IS NOT NULL;
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_checks(jsonb) IS
+	'used by pack team_roles: its invariants of kind check';
+
 -- ----------------------------------------------------------------------- install
 
 CREATE FUNCTION reconcile.team_roles_check_names(options jsonb) RETURNS void
@@ -182,9 +283,13 @@ CREATE FUNCTION reconcile.team_roles_check_names(options jsonb) RETURNS void
 AS $$
 BEGIN
 	PERFORM reconcile.pack_check_names('team_roles', 'tables', options -> 'tables',
-		'{mongo_teams,mongo_user_roles,postgres_user_roles}');
+		'{mongo_teams,mongo_user_roles,mongo_memberships,postgres_user_roles,postgres_teams,postgres_user_team_details}');
 	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns',
-		'{teams,user_roles,postgres_user_roles}', 'object');
+		'{teams,user_roles,memberships,postgres_user_roles,postgres_teams,postgres_user_team_details}', 'object');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> 'postgres_teams',
+		'{id,mongo_id,created_by,is_deleted}');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> 'postgres_user_team_details',
+		'{user_id,team_id,is_active}');
 	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> collection, array_agg(name))
 	FROM reconcile.team_roles_fields() GROUP BY collection;
 	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> 'postgres_user_roles',
@@ -209,11 +314,11 @@ BEGIN
 				THEN 'CREATE SERVER ... FOREIGN DATA WRAPPER reconcile_mongo OPTIONS (hosts ''...'', database ''...'');'
 				ELSE reconcile.did_you_mean(options ->> 'server', servers) END;
 	END IF;
-	IF options ->> 'guards' <> 'none' THEN
-		RAISE feature_not_supported USING
-			MESSAGE = format('pack "team_roles" has no guard "%s"', options ->> 'guards'),
-			DETAIL = 'Teams are written in MongoDB, where no trigger of PostgreSQL fires.',
-			HINT = 'Use "guards": "none" and repair on a schedule.';
+	IF options ->> 'guards' <> 'none' AND to_regclass(reconcile.pack_table(options, 'postgres_teams')) IS NULL THEN
+		RAISE undefined_table USING
+			MESSAGE = format('pack "team_roles" cannot guard table %s, which does not exist', reconcile.pack_table(options, 'postgres_teams')),
+			DETAIL = 'Teams that are written in MongoDB cannot be guarded: no trigger of PostgreSQL fires there.',
+			HINT = 'Use "guards": "none" and repair on a schedule, or name the table of teams in the option "tables".';
 	END IF;
 	IF jsonb_array_length(options -> 'roles') = 0
 	   OR EXISTS (SELECT FROM jsonb_array_elements(options -> 'roles') AS role
@@ -243,14 +348,15 @@ CREATE FUNCTION reconcile.team_roles_tables(options jsonb) RETURNS TABLE (name t
 			FROM reconcile.team_roles_fields() AS f GROUP BY f.collection),
 		collection (name, extra) AS (
 			VALUES ('teams', ''),
-			       ('user_roles', ', key ''user_id,team_id,role_name,scope,is_active'''))
+			       ('user_roles', ', key ''user_id,team_id,role_name,scope,is_active'''),
+			       ('memberships', ''))
 		SELECT 'mongo_' || c.name, 'foreign table',
 		       format('CREATE FOREIGN TABLE %s (%s, document jsonb OPTIONS (path '''')) SERVER %I OPTIONS (collection %L, on_mismatch ''null''%s%s)',
 		              reconcile.pack_table(options, 'mongo_' || c.name), f.list, options ->> 'server',
 		              options ->> c.name,
 		              CASE WHEN options ->> 'database' <> '' THEN format(', database %L', options ->> 'database') ELSE '' END,
 		              c.extra)
-		FROM collection c JOIN fields f ON f.collection = c.name
+		FROM collection c JOIN fields f ON f.collection = c.name WHERE c.name <> 'memberships' OR options ->> c.name <> ''
 		UNION ALL
 		SELECT 'postgres_user_roles', 'table',
 		       format('CREATE TABLE %s (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,'
@@ -408,36 +514,48 @@ CREATE FUNCTION reconcile.install_team_roles(options jsonb, dry_run boolean)
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	facts jsonb;
+	key constant text[] := ARRAY(SELECT coalesce(options -> 'columns' -> 'postgres_user_roles' ->> k, k)
+	                             FROM unnest('{user_id,role_name,scope,team_id}'::text[]) AS k);
+	facts        jsonb;
+	where_absent text;
 BEGIN
 	PERFORM reconcile.team_roles_check(options);
 	RETURN QUERY SELECT * FROM reconcile.team_roles_ensure_tables(options, dry_run);
 	PERFORM reconcile.team_roles_check_lengths(options);
-	IF dry_run THEN
-		RETURN QUERY VALUES ('create invariant', 'team_roles_mongodb', NULL),
-		                    ('create invariant', 'team_roles_postgresql', NULL);
-		RETURN;
+	IF NOT dry_run THEN
+		BEGIN
+			RETURN QUERY SELECT * FROM reconcile.team_roles_fit_types(options);
+		EXCEPTION WHEN fdw_table_not_found THEN
+			RAISE fdw_table_not_found USING MESSAGE = SQLERRM,
+				HINT = 'Create the collection first, or check the options "database", "teams" and "user_roles".';
+		END;
 	END IF;
-
-	BEGIN
-		RETURN QUERY SELECT * FROM reconcile.team_roles_fit_types(options);
-	EXCEPTION WHEN fdw_table_not_found THEN
-		RAISE fdw_table_not_found USING MESSAGE = SQLERRM,
-			HINT = 'Create the collection first, or check the options "database", "teams" and "user_roles".';
-	END;
 	facts := reconcile.team_roles_facts(options);
+	IF NOT (facts ->> 'inactive_blocks')::boolean THEN
+		where_absent := format('%s IS NOT TRUE', reconcile.pack_column(facts, 'postgres_user_roles', 'is_active'));
+	END IF;
 	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_mongodb',
 		reconcile.pack_table(facts, 'mongo_user_roles'), '{user_id,team_id,role_name,scope}',
 		reconcile.team_roles_documents(facts), 'is_active IS FALSE',
-		'Whoever created a team has its roles in MongoDB.');
+		'Whoever created a team has its roles in MongoDB.', dry_run => dry_run);
 	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_postgresql',
 		reconcile.pack_table(facts, 'postgres_user_roles'),
-		ARRAY(SELECT coalesce(facts -> 'columns' -> 'postgres_user_roles' ->> k, k)
-		      FROM unnest('{user_id,role_name,scope,team_id}'::text[]) AS k),
-		reconcile.team_roles_mirrored(facts),
-		CASE WHEN NOT (facts ->> 'inactive_blocks')::boolean
-		     THEN format('%s IS NOT TRUE', reconcile.pack_column(facts, 'postgres_user_roles', 'is_active')) END,
-		'Every role document of a team''s creator has its row in PostgreSQL.');
+		key, reconcile.team_roles_mirrored(facts), where_absent,
+		'Every role document of a team''s creator has its row in PostgreSQL.', dry_run => dry_run);
+	IF options ->> 'guards' <> 'none' THEN
+		RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_postgres_teams',
+			reconcile.pack_table(facts, 'postgres_user_roles'), key, reconcile.team_roles_written_here(facts), where_absent,
+			'Whoever created a team in PostgreSQL has its roles there.', dry_run => dry_run);
+	END IF;
+	RETURN QUERY SELECT d.* FROM reconcile.team_roles_checks(facts) c
+		CROSS JOIN LATERAL reconcile.pack_declare('team_roles', facts, c.name, NULL, c.key, c.expects, NULL, c.description, 'check', '{}',
+			c.severity, dry_run) AS d;
+	IF reconcile.team_roles_memberships(facts) IS NULL THEN
+		RETURN QUERY VALUES ('skip', 'team_roles_no_membership', 'nothing says who is a member; see the option "memberships"');
+	END IF;
+	IF options ->> 'guards' <> 'none' THEN
+		RETURN QUERY SELECT * FROM reconcile.pack_ensure_guard('team_roles_postgres_teams', options ->> 'guards', 'statement', dry_run);
+	END IF;
 END $$;
 REVOKE ALL ON FUNCTION reconcile.install_team_roles(jsonb, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.install_team_roles(jsonb, boolean) IS

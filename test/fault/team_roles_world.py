@@ -195,7 +195,8 @@ class World:
         return {r["invariant"].removeprefix("team_roles_"): (r["planned"], r["changed"], r["failed"]) for r in report}
 
     def audit(self):
-        report = self.sql("SELECT * FROM reconcile.audit(pack => 'team_roles')")
+        report = self.sql("SELECT a.* FROM reconcile.audit(pack => 'team_roles') a JOIN reconcile.invariants i ON i.name = a.invariant"
+                          " WHERE i.kind <> 'check'")
         return {r["invariant"].removeprefix("team_roles_"): (r["state"], r["missing"]) for r in report}
 
     def documents(self, collection="user_roles"):

@@ -76,11 +76,12 @@ FROM (VALUES
 	 format('role "%s" of option "roles" of pack "team_roles" is too long', repeat('r', 51)), NULL),
 	('{"server": "app_mongo", "created_by": 7}', '22023',
 	 'option "created_by" of pack "team_roles" must be of JSON type string, not number', NULL),
-	('{"server": "app_mongo", "guards": "block"}', '0A000', 'pack "team_roles" has no guard "block"',
-	 'Use "guards": "none" and repair on a schedule.'),
+	('{"server": "app_mongo", "guards": "block"}', '42P01',
+	 'pack "team_roles" cannot guard table public.postgres_teams, which does not exist',
+	 'Use "guards": "none" and repair on a schedule, or name the table of teams in the option "tables".'),
 	('{"server": "app_mongo", "tables": "t"}', '22023', 'option "tables" of pack "team_roles" must be of JSON type object, not string', NULL),
 	('{"server": "app_mongo", "tables": {"postgres_user_role": "t"}}', '22023',
-	 'option "tables" of pack "team_roles" has no name "postgres_user_role"', 'Did you mean "postgres_user_roles", "mongo_user_roles"?'),
+	 'option "tables" of pack "team_roles" has no name "postgres_user_role"', 'Did you mean "postgres_user_roles", "mongo_user_roles", "postgres_teams"?'),
 	('{"server": "app_mongo", "tables": {"mongo_teams": 7}}', '22023',
 	 '"mongo_teams" in option "tables" of pack "team_roles" must be of JSON type string, not number', NULL),
 	('{"server": "app_mongo", "tables": {"mongo_teams": ""}}', '22023',
@@ -106,8 +107,14 @@ SELECT is((SELECT count(*) FROM pg_class WHERE relname ~ 'mongo_|postgres_user_r
 
 SELECT results_eq(installs('{"server": "app_mongo", "schema": "app", "tables": {"mongo_teams": "my teams"}}', true),
 	$$VALUES ('create foreign table', 'app."my teams"', NULL), ('create foreign table', 'app.mongo_user_roles', NULL),
-	         ('create table', 'app.postgres_user_roles', NULL), ('create invariant', 'team_roles_mongodb', NULL),
-	         ('create invariant', 'team_roles_postgresql', NULL)$$, 'a dry run shows what would be made');
+	         ('create table', 'app.postgres_user_roles', NULL),
+	         ('create invariant', 'team_roles_mongodb', 'app.mongo_user_roles (user_id, team_id, role_name, scope)'),
+	         ('create invariant', 'team_roles_postgresql', 'app.postgres_user_roles (user_id, role_name, scope, team_id)'),
+	         ('create invariant', 'team_roles_one_owner', '(team_id)'),
+	         ('create invariant', 'team_roles_deleted_team', '(team_id, user_id, role_name)'),
+	         ('create invariant', 'team_roles_mirror', '(user_id, team_id, role_name)'),
+	         ('create invariant', 'team_roles_twice', '(user_id, role_name, scope, team_id)'),
+	         ('skip', 'team_roles_no_membership', 'nothing says who is a member; see the option "memberships"')$$, 'a dry run shows what would be made');
 SELECT is((SELECT count(*) FROM pg_class WHERE relname ~ 'mongo_|postgres_user_roles|my teams'), 0::bigint, 'and makes nothing');
 
 -- ---------------------------------------------------------- tables of the user's own
@@ -122,23 +129,33 @@ SELECT results_eq(installs('{"server": "app_mongo", "schema": "app"}'),
 	$$VALUES ('keep', 'app.mongo_teams', NULL), ('keep', 'app.mongo_user_roles', NULL),
 	         ('create table', 'app.postgres_user_roles', NULL),
 	         ('create invariant', 'team_roles_mongodb', 'app.mongo_user_roles (user_id, team_id, role_name, scope)'),
-	         ('create invariant', 'team_roles_postgresql', 'app.postgres_user_roles (user_id, role_name, scope, team_id)')$$,
+	         ('create invariant', 'team_roles_postgresql', 'app.postgres_user_roles (user_id, role_name, scope, team_id)'),
+	         ('create invariant', 'team_roles_one_owner', '(team_id)'),
+	         ('create invariant', 'team_roles_deleted_team', '(team_id, user_id, role_name)'),
+	         ('create invariant', 'team_roles_mirror', '(user_id, team_id, role_name)'),
+	         ('create invariant', 'team_roles_twice', '(user_id, role_name, scope, team_id)'),
+	         ('skip', 'team_roles_no_membership', 'nothing says who is a member; see the option "memberships"')$$,
 	'tables that are there are kept');
 SELECT is((SELECT (name, version, installed, options)::text FROM reconcile.packs WHERE name = 'team_roles'),
 	ROW('team_roles', (SELECT extversion FROM pg_extension WHERE extname = 'pg_reconcile'), true,
 	    '{"roles": ["owner", "admin", "member"], "teams": "teams", "guards": "none", "schema": "app", "server": "app_mongo",
-	      "tables": {}, "columns": {}, "database": "", "created_by": "pg_reconcile", "user_roles": "user_roles"}'::jsonb)::text,
+	      "tables": {}, "columns": {}, "database": "", "created_by": "pg_reconcile", "user_roles": "user_roles", "memberships": ""}'::jsonb)::text,
 	'view packs shows options and version');
-SELECT is((SELECT array_agg((name, pack)::text ORDER BY name) FROM reconcile.invariants),
+SELECT is((SELECT array_agg((name, pack)::text ORDER BY name) FROM reconcile.invariants WHERE kind <> 'check'),
 	'{"(team_roles_mongodb,team_roles)","(team_roles_postgresql,team_roles)"}'::text[], 'both invariants belong to the pack');
 SELECT results_eq(installs('{"server": "app_mongo", "schema": "app"}'),
 	$$VALUES ('keep', 'app.mongo_teams', NULL), ('keep', 'app.mongo_user_roles', NULL), ('keep', 'app.postgres_user_roles', NULL),
 	         ('keep invariant', 'team_roles_mongodb', 'app.mongo_user_roles (user_id, team_id, role_name, scope)'),
-	         ('keep invariant', 'team_roles_postgresql', 'app.postgres_user_roles (user_id, role_name, scope, team_id)')$$,
+	         ('keep invariant', 'team_roles_postgresql', 'app.postgres_user_roles (user_id, role_name, scope, team_id)'),
+	         ('keep invariant', 'team_roles_one_owner', '(team_id)'),
+	         ('keep invariant', 'team_roles_deleted_team', '(team_id, user_id, role_name)'),
+	         ('keep invariant', 'team_roles_mirror', '(user_id, team_id, role_name)'),
+	         ('keep invariant', 'team_roles_twice', '(user_id, role_name, scope, team_id)'),
+	         ('skip', 'team_roles_no_membership', 'nothing says who is a member; see the option "memberships"')$$,
 	'installing again keeps everything');
 SELECT is((SELECT array_agg(action ORDER BY action) FROM reconcile.install_pack('team_roles',
 	'{"server": "app_mongo", "schema": "app", "roles": ["owner"]}')),
-	'{alter invariant,alter invariant,keep,keep,keep}'::text[], 'other options alter the invariants');
+	'{alter invariant,alter invariant,keep,keep,keep,keep invariant,keep invariant,keep invariant,keep invariant,skip}'::text[], 'other options alter the invariants');
 SELECT is((SELECT array_agg((invariant, planned, changed)::text ORDER BY invariant) FROM reconcile.repair(pack => 'team_roles')),
 	'{"(team_roles_mongodb,1,1)","(team_roles_postgresql,1,1)"}'::text[], 'a dry run sees the chain');
 SELECT is((SELECT array_agg((invariant, planned, changed)::text ORDER BY invariant)
