@@ -47,7 +47,7 @@ def main(names):
     try:
         for name in names or SUITES:
             print(f"{name}:", flush=True)
-            lines = SUITES[name].run(scale)
+            lines = list(SUITES[name].run(scale))
             print(f"\n{machine()}\n\n{table(lines)}", flush=True)
             if scale == 1:
                 write(name, lines)

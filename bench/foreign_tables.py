@@ -1,4 +1,5 @@
-"""Foreign tables against libmongoc alone: reading 1,000,000 small documents, writing 100,000."""
+"""Foreign tables against libmongoc alone and, where it is installed, against mongo_fdw: reading 1,000,000 small documents,
+joining them, writing 100,000; and the memory of the backend meanwhile."""
 import json
 import os
 import subprocess
@@ -10,7 +11,7 @@ from pymongo import ASCENDING
 import mongo
 from databases import PREFIX, connect, create
 from engine import expect
-from measure import Comparison, seconds
+from measure import Comparison, Growth, Measurement, seconds
 
 DOCUMENTS = 1_000_000
 UPSERTS = 100_000
@@ -32,12 +33,81 @@ WRITE = """
     ON CONFLICT DO NOTHING"""
 
 
+PEER_SCRIPT = """
+    CREATE EXTENSION mongo_fdw;
+    CREATE SERVER peer FOREIGN DATA WRAPPER mongo_fdw OPTIONS (address '{address}', port '{port}');
+    CREATE USER MAPPING FOR CURRENT_USER SERVER peer;
+    CREATE FOREIGN TABLE tasks (
+        _id integer, title text, points double precision, done boolean, created_at timestamptz, assignee text,
+        label text, priority integer)
+        SERVER peer OPTIONS (database '{database}', collection 'tasks');
+    CREATE FOREIGN TABLE copies (_id name, title text, points double precision) SERVER peer
+        OPTIONS (database '{database}', collection 'copies');"""
+COPIES = """
+    CREATE FOREIGN TABLE copies (title text, points double precision) SERVER app_mongo OPTIONS (collection 'copies')"""
+KNOWN = "CREATE TABLE known AS SELECT n AS id FROM generate_series(0, {last}) n WHERE n % 100 <> 0"
+UNKNOWN = """
+    SELECT count(*) FROM tasks t WHERE NOT EXISTS (SELECT 1 FROM known k WHERE k.id = t._id)"""
+INSERT = "INSERT INTO copies (title, points) SELECT 'task number ' || n, n / 8.0 FROM generate_series(1, %s) n"
+PEER_INSERTS = 20_000
+MEGABYTE = 1024 * 1024
+
+
 def run(scale):
-    filled = create("foreign_tables", mongo.server_script() + SCRIPT)
     documents = round(DOCUMENTS * scale)
+    known = KNOWN.format(last=documents - 1)
+    filled = create("foreign_tables", f"{mongo.server_script()}{SCRIPT};{COPIES};{known}")
     mongo.fill(mongo.database().tasks, tasks(documents))
     yield read(filled, documents)
     yield from upsert(filled, round(UPSERTS * scale))
+    yield memory("a scan", filled, documents, lambda database: scan(database, documents))
+    yield memory("an INSERT", filled, documents, lambda database: insert(database, documents))
+    if has_peer():
+        host, port = os.environ["MONGO_HOSTS"].split(",")[0].rsplit(":", 1)
+        peer = create("peer", PEER_SCRIPT.format(address=host, port=port, database=PREFIX) + known)
+        yield from beside_peer(filled, peer, documents, round(PEER_INSERTS * scale))
+
+
+def has_peer():
+    with connect("postgres") as server:
+        return server.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'mongo_fdw'").fetchone() == (1,)
+
+
+def beside_peer(ours, peer, documents, inserts):
+    """Each side in a backend and a database of its own: two drivers in one process are not compared."""
+    with connect(ours) as one, connect(peer) as other:
+        def both(work, statement, repetitions, wanted, faster=False):
+            return Comparison(work, "mongo_fdw", wanted, faster).run(
+                lambda: seconds(lambda: statement(one)), lambda: seconds(lambda: statement(other)), repetitions)
+
+        yield both(f"SELECT of five columns of {documents:,} documents", lambda d: scan(d, documents), 5, 1)
+        yield both(f"anti-join of {documents:,} documents and rows", lambda d: expect(documents // 100, unknown(d)), 5, 1)
+        yield both(f"INSERT of {inserts:,} rows", lambda d: insert(d, inserts), 3, 10, faster=True)
+
+
+def scan(database, documents):
+    with database.transaction():
+        database.execute(READ)
+        expect(documents, database.execute("MOVE ALL FROM reader").rowcount)
+
+
+def unknown(database):
+    return database.execute(UNKNOWN).fetchone()[0]
+
+
+def insert(database, count):
+    expect(count, database.execute(INSERT, [count]).rowcount)
+
+
+def memory(what, name, documents, action):
+    """memory runs an action in a backend that has done nothing yet, and says by how much its memory grew at most."""
+    with connect(name) as database:
+        with Growth(database) as grown:
+            action(database)
+    mongo.database().copies.drop()
+    grown = f"+{grown.most / MEGABYTE:.1f} MB"
+    print(f"  memory of {what}: {grown}", flush=True)
+    return Measurement(f"memory of the backend during {what} of {documents:,} documents", grown, "less than 32 MB")
 
 
 def tasks(count):

@@ -4,6 +4,7 @@ A machine's speed changes while a benchmark runs. So the two sides of a comparis
 second time, and what counts is the ratio of their medians; the lowest and highest ratio of one turn show how sure it is.
 """
 import statistics
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -55,6 +56,33 @@ class Measurement:
 
     def cells(self):
         return [self.work, self.ours, "", "", self.wanted]
+
+
+class Growth:
+    """The most by which a backend's own memory (not the shared buffers) grows in a with block, in bytes."""
+
+    def __init__(self, database):
+        self.status = f"/proc/{database.info.backend_pid}/status"
+
+    def __enter__(self):
+        self.before = self.most_seen = self.resident()
+        self.done = threading.Event()
+        self.watcher = threading.Thread(target=self.watch)
+        self.watcher.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.watcher.join()
+        self.most = self.most_seen - self.before
+
+    def watch(self):
+        while not self.done.wait(0.01):
+            self.most_seen = max(self.most_seen, self.resident())
+
+    def resident(self):
+        with open(self.status, encoding="ascii") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("RssAnon")) * 1024
 
 
 def table(lines):

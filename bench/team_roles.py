@@ -1,5 +1,4 @@
 """fix_team_roles() against a client-side loop: 100,000 teams, every tenth without owner and admin."""
-import threading
 from datetime import datetime, timezone
 
 import psycopg
@@ -10,7 +9,7 @@ import client_loop
 import mongo
 from databases import connect, copy, create
 from engine import expect
-from measure import Comparison, Measurement, seconds
+from measure import Comparison, Growth, Measurement, seconds
 
 TEAMS = 100_000
 REPETITIONS = 2  # the loop takes minutes
@@ -89,30 +88,3 @@ def role(n, name):
 def forget_repairs():
     """forget_repairs puts the documents back to where they were; each repetition has a new copy of the rows."""
     mongo.database().user_roles.delete_many({"created_by": {"$ne": "system"}})
-
-
-class Growth:
-    """The most by which a backend's own memory (not the shared buffers) grows in a with block, in bytes."""
-
-    def __init__(self, database):
-        self.status = f"/proc/{database.info.backend_pid}/status"
-
-    def __enter__(self):
-        self.before = self.most_seen = self.resident()
-        self.done = threading.Event()
-        self.watcher = threading.Thread(target=self.watch)
-        self.watcher.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.watcher.join()
-        self.most = self.most_seen - self.before
-
-    def watch(self):
-        while not self.done.wait(0.01):
-            self.most_seen = max(self.most_seen, self.resident())
-
-    def resident(self):
-        with open(self.status, encoding="ascii") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("RssAnon")) * 1024

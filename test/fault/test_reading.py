@@ -4,7 +4,6 @@ import pathlib
 import re
 import shutil
 import socket
-import subprocess
 import threading
 import time
 
@@ -245,7 +244,7 @@ def test_a_backend_that_reads_no_documents_loads_no_driver(pg, collection):
 def test_a_server_with_pg_documentdb_is_refused(pg, database, collection):
     """Any library of that name will do; what it does to the driver cannot be seen, and must not be tried."""
     name = table(pg, server(pg, HOSTS), collection)
-    libraries = subprocess.run([os.environ["PG_CONFIG"], "--pkglibdir"], check=True, capture_output=True, text=True).stdout.strip()
+    libraries, = pg.execute("SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'").fetchone()
     pretender = shutil.copy(f"{libraries}/dict_snowball.so", f"{libraries}/pg_documentdb_pretender.so")
     try:
         with psycopg.connect(dbname=database, autocommit=True) as other:
