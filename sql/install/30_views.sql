@@ -2,9 +2,15 @@
 
 CREATE VIEW reconcile.invariants AS
 	SELECT i.name, i.pack, i.kind, i.severity, i.target, i.key, i.expects, i.compare, i.where_absent,
-	       i.description, i.owner, i.search_path, i.created_at
-	FROM reconcile.invariant i;
-COMMENT ON VIEW reconcile.invariants IS 'all invariants, with definition, owner and pack';
+	       i.description, i.owner, i.search_path, i.created_at,
+	       g.on_failure AS guard, g.state AS guard_state
+	FROM reconcile.invariant i LEFT JOIN (
+		SELECT t.invariant, t.on_failure,
+		       CASE WHEN bool_and(t.state = t.enable) THEN 'on' WHEN bool_or(t.state = t.enable) THEN 'partly on' ELSE 'off' END AS state
+		FROM reconcile.guards t GROUP BY t.invariant, t.on_failure) g ON g.invariant = i.name;
+COMMENT ON VIEW reconcile.invariants IS 'all invariants, with definition, owner, pack and guard';
+COMMENT ON COLUMN reconcile.invariants.guard IS 'what a failure of its guard does: block or queue, NULL when it has no guard';
+COMMENT ON COLUMN reconcile.invariants.guard_state IS 'on when all triggers of its guard fire, else partly on or off; audit() says why';
 COMMENT ON COLUMN reconcile.invariants.name IS 'the name that audit, repair and findings take';
 COMMENT ON COLUMN reconcile.invariants.pack IS 'the pack that installed it, NULL for one created by hand';
 COMMENT ON COLUMN reconcile.invariants.kind IS 'insert: the expected rows must exist; fill: rows must have the expected values; check: the rows of the query must not exist';

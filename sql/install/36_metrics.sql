@@ -19,7 +19,7 @@ CREATE VIEW reconcile.metrics AS
 	FROM reconcile.run r WHERE r.finished_at IS NOT NULL GROUP BY r.invariant
 	UNION ALL
 	SELECT 'pg_reconcile_failures', jsonb_build_object('invariant', i.name), count(f.invariant)
-	FROM reconcile.invariant i LEFT JOIN reconcile.failure f ON f.invariant = i.name GROUP BY i.name;
+	FROM reconcile.invariant i LEFT JOIN reconcile.failures f ON f.invariant = i.name GROUP BY i.name;
 COMMENT ON VIEW reconcile.metrics IS 'counters and gauges of the ledger, one sample per row';
 COMMENT ON COLUMN reconcile.metrics.name IS 'name of the metric: _total counts up until forget_runs(), the others are gauges';
 COMMENT ON COLUMN reconcile.metrics.labels IS 'its labels';

@@ -1,109 +1,223 @@
--- Guards: triggers made from invariants.  src/invariant/guard_*.cpp
+-- What could not be written, and what else there is to know about guards.
+-- src/invariant/guard_*.cpp
 
-CREATE TABLE reconcile.guard (
-	invariant    text PRIMARY KEY REFERENCES reconcile.invariant ON DELETE CASCADE,
-	on_failure   text NOT NULL CHECK (on_failure IN ('block', 'queue')),
-	timing       text NOT NULL CHECK (timing IN ('statement', 'commit')),
-	enable       text NOT NULL CHECK (enable IN ('origin', 'always')),
-	on_delete    text NOT NULL CHECK (on_delete IN ('ignore', 'recreate')),
-	installed_at timestamptz NOT NULL DEFAULT now()
-);
-COMMENT ON TABLE reconcile.guard IS 'guards that are installed; read view reconcile.guards';
-COMMENT ON COLUMN reconcile.guard.invariant IS 'the invariant that is guarded';
-COMMENT ON COLUMN reconcile.guard.on_failure IS 'what a failure does: block refuses the write, queue records it and lets the write pass';
-COMMENT ON COLUMN reconcile.guard.timing IS 'when it works: statement, or commit';
-COMMENT ON COLUMN reconcile.guard.enable IS 'when its triggers fire: origin, or always, also in session_replication_role replica';
-COMMENT ON COLUMN reconcile.guard.on_delete IS 'what deleting a derived row does: ignore, or recreate';
-COMMENT ON COLUMN reconcile.guard.installed_at IS 'when guard() was called last';
-
-CREATE TABLE reconcile.guard_trigger (
-	invariant    text NOT NULL REFERENCES reconcile.guard ON DELETE CASCADE,
-	watched      regclass NOT NULL,
-	event        text NOT NULL CHECK (event IN ('INSERT', 'UPDATE', 'DELETE')),
-	trigger_name name NOT NULL,
-	PRIMARY KEY (invariant, watched, event)
-);
-COMMENT ON TABLE reconcile.guard_trigger IS 'triggers of guards; read view reconcile.guards';
-COMMENT ON COLUMN reconcile.guard_trigger.invariant IS 'the invariant that is guarded';
-COMMENT ON COLUMN reconcile.guard_trigger.watched IS 'the table with the trigger';
-COMMENT ON COLUMN reconcile.guard_trigger.event IS 'what fires it: INSERT, UPDATE or DELETE';
-COMMENT ON COLUMN reconcile.guard_trigger.trigger_name IS 'name of the trigger';
-
-SELECT pg_catalog.pg_extension_config_dump('reconcile.guard', '');
-SELECT pg_catalog.pg_extension_config_dump('reconcile.guard_trigger', '');
-
-CREATE FUNCTION reconcile.fire_guard() RETURNS trigger
+CREATE FUNCTION reconcile.retry_failures(invariant text DEFAULT NULL)
+	RETURNS TABLE (invariant text, fixed bigint, remaining bigint)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'reconcile_fire_guard';
-COMMENT ON FUNCTION reconcile.fire_guard() IS
-	'used by the triggers of guards: writes, as the owner of the invariant, what new rows are expected to have';
+	AS 'MODULE_PATHNAME', 'reconcile_retry_failures';
+REVOKE ALL ON FUNCTION reconcile.retry_failures(text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.retry_failures(text) IS
+	'repairs the rows that wait in reconcile.failures, of one invariant or of all that have any; changes user data';
 
--- Keys that wait for the end of the transaction that entered them; nobody else
--- ever sees a row, so that a crash may lose them and nothing need be logged.
-CREATE UNLOGGED TABLE reconcile.guard_pending (
-	pending_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	invariant  text NOT NULL,
-	keys       jsonb[] NOT NULL
-);
-COMMENT ON TABLE reconcile.guard_pending IS 'keys that guards with timing commit look at when their transaction ends';
-COMMENT ON COLUMN reconcile.guard_pending.pending_id IS 'number of the statement';
-COMMENT ON COLUMN reconcile.guard_pending.invariant IS 'the invariant that is guarded';
-COMMENT ON COLUMN reconcile.guard_pending.keys IS 'keys of rows that were missing after the statement';
+-- What keeps a guard from doing its work, for audit().
+CREATE FUNCTION reconcile.guard_troubles(invariant text) RETURNS TABLE (severity text, trouble text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT 'error', format('trigger "%s" of %s is %s', g.trigger_name, g.watched,
+			CASE g.state WHEN 'replica' THEN 'enabled in replica role only' ELSE g.state END)
+		FROM reconcile.guards g
+		WHERE g.invariant = guard_troubles.invariant AND g.state <> g.enable
+		UNION ALL
+		SELECT 'error', format('%s has no trigger of the guard', missing.child)
+		FROM (
+			WITH RECURSIVE below (watched, event, child) AS (
+				SELECT t.watched::oid, t.event, t.watched::oid FROM reconcile.guard_trigger t
+				WHERE t.invariant = guard_troubles.invariant
+				UNION
+				SELECT b.watched, b.event, h.inhrelid FROM below b JOIN pg_inherits h ON h.inhparent = b.child)
+			SELECT DISTINCT b.child::regclass AS child FROM below b
+			WHERE NOT EXISTS (SELECT FROM reconcile.guard_trigger t
+				WHERE t.invariant = guard_troubles.invariant AND t.watched = b.child AND t.event = b.event)) missing
+		UNION ALL
+		SELECT 'warning', format('%s is in a subscription, and what is replicated fires no statement trigger', s.srrelid::regclass)
+		FROM pg_subscription_rel s
+		WHERE s.srrelid IN (SELECT t.watched FROM reconcile.guard_trigger t WHERE t.invariant = guard_troubles.invariant)
+		UNION ALL
+		SELECT 'notice', format('%s for a repair, the last one: %s', CASE count(*) WHEN 1 THEN '1 failure waits' ELSE count(*) || ' failures wait' END,
+			(array_agg(f.message ORDER BY f.last_failed_at DESC))[1])
+		FROM reconcile.failures f
+		WHERE f.invariant = guard_troubles.invariant
+			AND EXISTS (SELECT FROM reconcile.guard g WHERE g.invariant = guard_troubles.invariant)
+		HAVING count(*) > 0;
+	END;
+COMMENT ON FUNCTION reconcile.guard_troubles(text) IS
+	'used by audit(): what keeps a guard from doing its work, and what it could not do';
 
-CREATE FUNCTION reconcile.settle_guard() RETURNS trigger
+-- On pg_cron, which runs a command in a session of its own as who scheduled it.
+
+CREATE FUNCTION reconcile.scheduled_command(task text, invariant text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	command text := CASE task
+		WHEN 'audit' THEN 'SELECT reconcile.assert_clean(%L, severity => ''notice'')'
+		WHEN 'repair' THEN 'SELECT reconcile.repair(%L, dry_run => false)'
+		WHEN 'retry' THEN 'SELECT reconcile.retry_failures(%L)' END;
+BEGIN
+	IF task IS NULL OR invariant IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = format('argument "%s" must not be null',
+			CASE WHEN task IS NULL THEN 'task' ELSE 'invariant' END);
+	END IF;
+	IF command IS NULL THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('invalid value for argument "task": "%s"', task),
+			HINT = 'Valid values are "audit", "repair", "retry".';
+	END IF;
+	IF NOT EXISTS (SELECT FROM reconcile.invariants i WHERE i.name = scheduled_command.invariant) THEN
+		RAISE undefined_object USING MESSAGE = format('invariant "%s" does not exist', invariant),
+			HINT = reconcile.did_you_mean(invariant, ARRAY(SELECT name FROM reconcile.invariants ORDER BY name));
+	END IF;
+	RETURN format(command, invariant);
+END $$;
+COMMENT ON FUNCTION reconcile.scheduled_command(text, text) IS
+	'used by schedule(): the statement that a task runs';
+
+CREATE FUNCTION reconcile.check_pg_cron(command text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN
+		RAISE feature_not_supported USING MESSAGE = 'pg_cron is not installed in this database',
+			DETAIL = 'Tasks are run by pg_cron, which is an extension of its own.',
+			HINT = format('Install it, or let another scheduler run: %s;', command);
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.check_pg_cron(text) IS
+	'used by schedule(): refuses to go on without pg_cron';
+
+CREATE FUNCTION reconcile.schedule(task text, invariant text, cron text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	command text := reconcile.scheduled_command(task, invariant);
+BEGIN
+	IF cron IS NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'argument "cron" must not be null';
+	END IF;
+	PERFORM reconcile.check_pg_cron(command);
+	EXECUTE 'SELECT cron.schedule($1, $2, $3)' USING format('pg_reconcile %s %s', task, invariant), cron, command;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.schedule(text, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.schedule(text, text, text) IS
+	'lets pg_cron audit or repair an invariant, or retry its failures, at regular times; the task changes user data';
+
+CREATE FUNCTION reconcile.unschedule(task text, invariant text) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reconcile.check_pg_cron(reconcile.scheduled_command(task, invariant));
+	EXECUTE 'SELECT cron.unschedule($1)' USING format('pg_reconcile %s %s', task, invariant);
+END $$;
+REVOKE ALL ON FUNCTION reconcile.unschedule(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.unschedule(text, text) IS
+	'ends what schedule() began; changes no user data';
+
+-- The preflight.  What the catalog knows is asked for here; what only analysing
+-- the query can tell is added by check_guard(): src/invariant/guard_check.cpp.
+CREATE FUNCTION reconcile.guard_problems(
+	invariant text, kind text, owner oid, writer oid, installer oid, target oid, watched oid[], yielded text[], path text[])
+	RETURNS TABLE (severity text, problem text, object text, fix text, sqlstate text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		WITH used AS (
+			SELECT c.oid, c.relname, c.relnamespace, n.nspname, c.relowner, c.relrowsecurity, c.relforcerowsecurity,
+			       c.oid::regclass::text AS name, c.oid = target AS is_target, c.oid = ANY (watched) AS is_watched
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.oid = target OR c.oid = ANY (watched)
+		), needed AS (
+			SELECT u.*, p.privilege FROM used u, LATERAL (
+				SELECT 'SELECT' UNION ALL SELECT CASE kind WHEN 'fill' THEN 'UPDATE' ELSE 'INSERT' END WHERE u.is_target) p(privilege)
+		)
+		-- what the owner may not do
+		SELECT 'error', format('role %s, the owner, has no USAGE on schema %s', quote_ident(pg_get_userbyid(owner)), quote_ident(u.nspname)),
+		       quote_ident(u.nspname), format('GRANT USAGE ON SCHEMA %I TO %I;', u.nspname, pg_get_userbyid(owner)), '42501'
+		FROM (SELECT DISTINCT relnamespace, nspname FROM used) u WHERE NOT has_schema_privilege(owner, u.relnamespace, 'USAGE')
+		UNION ALL
+		SELECT 'error', format('role %s, the owner, has no %s on %s', quote_ident(pg_get_userbyid(owner)), n.privilege, n.name), n.name,
+		       format('GRANT %s ON %s TO %I;', n.privilege, n.name, pg_get_userbyid(owner)), '42501'
+		FROM needed n WHERE NOT has_table_privilege(owner, n.oid, n.privilege)
+			AND NOT has_any_column_privilege(owner, n.oid, n.privilege)
+		UNION ALL
+		SELECT 'error', format('role %s, which calls guard(), has no TRIGGER on %s', quote_ident(pg_get_userbyid(installer)), u.name), u.name,
+		       format('GRANT TRIGGER ON %s TO %I;', u.name, pg_get_userbyid(installer)), '42501'
+		FROM used u WHERE u.is_watched AND NOT has_table_privilege(installer, u.oid, 'TRIGGER')
+		UNION ALL
+		SELECT 'error', format('row-level security of %s applies to role %s, the owner', u.name, quote_ident(r.rolname)), u.name,
+		       format('ALTER ROLE %I BYPASSRLS;', r.rolname), '42501'
+		FROM used u JOIN pg_roles r ON r.oid = owner
+		WHERE u.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+			AND (u.relforcerowsecurity OR NOT pg_has_role(owner, u.relowner, 'USAGE'))
+		-- where its names are looked up
+		UNION ALL
+		SELECT 'warning', format('schema %s of the search_path does not exist', quote_ident(s.name)), quote_ident(s.name),
+		       format('CREATE SCHEMA %I;', s.name), '3F000'
+		FROM unnest(path) AS s(name)
+		WHERE s.name NOT IN ('$user', 'pg_temp') AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = s.name)
+		UNION ALL
+		SELECT 'warning', format('everybody may create objects in schema %s of the search_path, which the query would find', quote_ident(n.nspname)),
+		       quote_ident(n.nspname), format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC;', n.nspname), '42501'
+		FROM pg_namespace n, LATERAL aclexplode(n.nspacl) a
+		WHERE n.nspname = ANY (path) AND a.grantee = 0 AND a.privilege_type = 'CREATE'
+		-- what the target refuses or does besides
+		UNION ALL
+		SELECT 'error', format('column %s of %s is not null, has no default and is not yielded by the query', quote_ident(a.attname), u.name),
+		       format('%s.%I', u.name, a.attname), format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT ...;', u.name, a.attname), '23502'
+		FROM used u JOIN pg_attribute a ON a.attrelid = u.oid JOIN pg_type t ON t.oid = a.atttypid
+		WHERE u.is_target AND kind = 'insert' AND a.attnum > 0 AND NOT a.attisdropped AND NOT a.atthasdef AND a.attidentity = ''
+			AND (a.attnotnull OR t.typnotnull) AND t.typdefault IS NULL AND a.attname::text <> ALL (yielded)
+		UNION ALL
+		SELECT 'warning', format('the rows that the guard writes will keep rows of %s from being deleted', f.confrelid::regclass),
+		       format('%I on %s', f.conname, f.conrelid::regclass),
+		       format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s ON DELETE CASCADE;', f.conrelid::regclass, f.conname,
+		              regexp_replace(pg_get_constraintdef(f.oid), ' ON DELETE RESTRICT', '')), '23503'
+		FROM pg_constraint f
+		WHERE f.conrelid = target AND f.contype = 'f' AND f.confrelid = ANY (watched) AND f.confdeltype IN ('a', 'r') AND kind = 'insert'
+		UNION ALL
+		SELECT 'warning', format('constraint %s is deferrable, and checked as soon as the guard has written', quote_ident(d.conname)),
+		       format('%I on %s', d.conname, d.conrelid::regclass),
+		       format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s;', d.conrelid::regclass, d.conname,
+		              regexp_replace(pg_get_constraintdef(d.oid), ' DEFERRABLE( INITIALLY DEFERRED)?', '')), '55000'
+		FROM pg_constraint d WHERE d.conrelid = target AND d.condeferrable
+		UNION ALL
+		SELECT 'notice', format('trigger %s fires for the rows that the guard writes, as role %s', quote_ident(g.tgname),
+		                        quote_ident(pg_get_userbyid(owner))),
+		       format('%I on %s', g.tgname, g.tgrelid::regclass), format('SELECT pg_get_functiondef(%L::regprocedure);', g.tgfoid::regprocedure), '27000'
+		FROM pg_trigger g
+		WHERE g.tgrelid = target AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgfoid <> 'reconcile.fire_guard'::regproc
+			AND (g.tgtype & CASE kind WHEN 'fill' THEN 16 ELSE 4 END) <> 0
+		-- what keeps it from firing
+		UNION ALL
+		SELECT 'error', format('role %s writes with session_replication_role = replica, where the guard does not fire', quote_ident(r.rolname)),
+		       quote_ident(r.rolname), format('ALTER ROLE %I%s RESET session_replication_role;', r.rolname,
+		              CASE WHEN s.setdatabase <> 0 THEN format(' IN DATABASE %I', current_database()) ELSE '' END), '55000'
+		FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
+		WHERE r.oid = writer AND s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+			AND 'session_replication_role=replica' = ANY (s.setconfig)
+			AND NOT EXISTS (SELECT FROM reconcile.guard g WHERE g.invariant = guard_problems.invariant AND g.enable = 'always')
+		UNION ALL
+		SELECT 'warning', format('role %s may not insert into %s, and never fires the guard', quote_ident(pg_get_userbyid(writer)), u.name), u.name,
+		       format('GRANT INSERT ON %s TO %I;', u.name, pg_get_userbyid(writer)), '42501'
+		FROM used u WHERE u.is_watched AND NOT has_any_column_privilege(writer, u.oid, 'INSERT')
+		UNION ALL
+		SELECT 'warning', format('%s is in a subscription, and what is replicated fires no statement trigger', s.srrelid::regclass),
+		       s.srrelid::regclass::text, format('SELECT reconcile.schedule(''repair'', %L, ''*/5 * * * *'');', guard_problems.invariant), '0A000'
+		FROM pg_subscription_rel s WHERE s.srrelid = ANY (watched)
+		UNION ALL
+		SELECT t.severity, t.trouble, format('guard of %s', guard_problems.invariant), format('SELECT * FROM reconcile.guard(%L);', guard_problems.invariant), '55000'
+		FROM reconcile.guard_troubles(guard_problems.invariant) t WHERE t.severity = 'error';
+	END;
+COMMENT ON FUNCTION reconcile.guard_problems(text, text, oid, oid, oid, oid, oid[], text[], text[]) IS
+	'used by check_guard(): problems of a guard that the catalog tells';
+
+CREATE FUNCTION reconcile.check_guard(invariant text, role regrole DEFAULT NULL)
+	RETURNS TABLE (severity text, problem text, object text, fix text)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'reconcile_settle_guard';
-COMMENT ON FUNCTION reconcile.settle_guard() IS
-	'used by the trigger of reconcile.guard_pending: writes, as the owner of the invariant, what is still missing at the end of the transaction';
-CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON reconcile.guard_pending
-	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION reconcile.settle_guard();
-ALTER TABLE reconcile.guard_pending ENABLE ALWAYS TRIGGER settle;
-
-CREATE FUNCTION reconcile.guard(
-	invariant  text,
-	on_failure text DEFAULT 'block',
-	timing     text DEFAULT 'statement',
-	enable     text DEFAULT 'origin',
-	on_delete  text DEFAULT 'ignore')
-	RETURNS TABLE (watched regclass, trigger_name name, events text)
-	LANGUAGE c VOLATILE PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'reconcile_guard';
-REVOKE ALL ON FUNCTION reconcile.guard(text, text, text, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.guard(text, text, text, text, text) IS
-	'makes triggers that keep new rows right, or brings them up to date; changes no user data';
-
-CREATE FUNCTION reconcile.unguard(invariant text) RETURNS void
-	LANGUAGE c VOLATILE PARALLEL UNSAFE
-	AS 'MODULE_PATHNAME', 'reconcile_unguard';
-REVOKE ALL ON FUNCTION reconcile.unguard(text) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.unguard(text) IS
-	'drops the triggers of a guard; what it recorded stays; changes no user data';
-
-CREATE VIEW reconcile.guards AS
-	SELECT t.invariant, t.watched, t.trigger_name, t.event, g.on_failure, g.timing, g.enable, g.on_delete,
-	       CASE WHEN r.oid IS NULL THEN 'dropped'
-	            WHEN r.tgfoid <> 'reconcile.fire_guard'::regproc THEN 'replaced'
-	            WHEN r.tgenabled = 'D' THEN 'disabled'
-	            WHEN r.tgenabled = 'R' THEN 'replica'
-	            WHEN r.tgenabled = 'A' THEN 'always'
-	            ELSE 'origin' END AS state,
-	       f.last_failed_at, f.message AS last_failure, g.installed_at
-	FROM reconcile.guard g
-	JOIN reconcile.guard_trigger t ON t.invariant = g.invariant
-	LEFT JOIN pg_catalog.pg_trigger r ON r.tgrelid = t.watched AND r.tgname = t.trigger_name
-	LEFT JOIN LATERAL (
-		SELECT w.failed_at AS last_failed_at, w.message FROM reconcile.guard_failure w
-		WHERE w.invariant = g.invariant ORDER BY w.failure_id DESC LIMIT 1) f ON true;
-COMMENT ON VIEW reconcile.guards IS 'all triggers of guards, with their state as it is now';
-COMMENT ON COLUMN reconcile.guards.invariant IS 'the invariant that is guarded';
-COMMENT ON COLUMN reconcile.guards.watched IS 'the table with the trigger';
-COMMENT ON COLUMN reconcile.guards.trigger_name IS 'name of the trigger';
-COMMENT ON COLUMN reconcile.guards.event IS 'what fires it: INSERT, UPDATE or DELETE';
-COMMENT ON COLUMN reconcile.guards.on_failure IS 'what a failure does: block refuses the write, queue records it and lets the write pass';
-COMMENT ON COLUMN reconcile.guards.timing IS 'when it works: statement, or commit';
-COMMENT ON COLUMN reconcile.guards.enable IS 'when it was made to fire: origin, or always';
-COMMENT ON COLUMN reconcile.guards.on_delete IS 'what deleting a derived row does: ignore, or recreate';
-COMMENT ON COLUMN reconcile.guards.state IS 'origin or always as it was made to fire; disabled, replica, dropped or replaced when somebody changed it since';
-COMMENT ON COLUMN reconcile.guards.last_failed_at IS 'when the guard queued its last failure that still waits';
-COMMENT ON COLUMN reconcile.guards.last_failure IS 'text of that failure';
-COMMENT ON COLUMN reconcile.guards.installed_at IS 'when guard() was called last';
+	AS 'MODULE_PATHNAME', 'reconcile_check_guard';
+REVOKE ALL ON FUNCTION reconcile.check_guard(text, regrole) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.check_guard(text, regrole) IS
+	'tells what would keep a guard from working for the writes of a role, each with the statement that fixes it; writes nothing';

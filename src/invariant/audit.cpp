@@ -9,6 +9,9 @@
  *-------------------------------------------------------------------------
  */
 #include "invariant/comparison.hpp"
+#include "invariant/guard_catalog.hpp"
+#include "invariant/guard_query.hpp"
+#include "invariant/guard_work.hpp"
 #include "invariant/order.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
@@ -19,6 +22,8 @@
 extern "C" {
 #include "utils/timestamp.h"
 }
+
+#include <algorithm>
 
 namespace reconcile::invariant {
 
@@ -57,10 +62,67 @@ std::string why_not_checked(const pg::Failure &failure)
 	return reason;
 }
 
-pg::Row audited(const Definition &definition, const Counts &counts)
+/* Troubles are what keeps the guard of an invariant from doing its work. */
+struct Troubles {
+	std::vector<std::string> lines;
+	bool grave = false;
+
+	void add(const std::string &line, bool is_grave)
+	{
+		lines.push_back("guard: " + line);
+		grave = grave || is_grave;
+	}
+};
+
+/* find_misfits finds what the query asks of a guard and the guard does not do. */
+void find_misfits(const Definition &definition, Troubles &troubles)
+{
+	std::vector<GuardTrigger> const triggers = triggers_of(definition.name);
+	pg::AsOwner owner(definition.owner, definition.search_path);
+	for (const Watched &watched :
+		 watched_tables(definition, ExpectedRows(definition.expects)).read) {
+		if (std::none_of(triggers.begin(), triggers.end(), [&](const GuardTrigger &trigger) {
+				return trigger.table == watched.table;
+			}))
+			troubles.add(pg::qualified_name(watched.table) + " is not watched", true);
+		if (!is_foreign(definition.target))
+			GuardWork(definition, {Scope::new_rows, watched.table}).check();
+	}
+}
+
+Troubles troubles_of(const Definition &definition)
+{
+	Troubles troubles;
+	if (!guard_of(definition.name))
+		return troubles;
+	{
+		pg::AsExtensionOwner owner;
+		pg::Spi spi;
+		uint64 const rows = spi.run("SELECT severity, trouble FROM reconcile.guard_troubles($1)",
+									SPI_OK_SELECT, pg::Args().add(definition.name));
+		for (uint64 row = 0; row < rows; row++)
+			troubles.add(spi.required_text(row, 2), spi.required_text(row, 1) == "error");
+	}
+	if (auto failure = pg::attempt([&] { find_misfits(definition, troubles); }))
+		troubles.add("it cannot work any more: " + why_not_checked(*failure), true);
+	return troubles;
+}
+
+/* said_with adds the troubles of a guard to what there is to say anyway. */
+std::optional<std::string> said_with(const Troubles &troubles, const std::string &message)
+{
+	std::vector<std::string> lines = troubles.lines;
+	if (!message.empty())
+		lines.push_back(message);
+	if (lines.empty())
+		return std::nullopt;
+	return pg::joined(lines, "; ");
+}
+
+pg::Row audited(const Definition &definition, const Counts &counts, const Troubles &troubles)
 {
 	pg::Row row;
-	row.text(definition.name).text(definition.severity);
+	row.text(definition.name).text(troubles.grave ? "error" : definition.severity);
 	row.text(std::string(counts.clean() ? "clean" : "drift"));
 	row.number(counts.expected).number(counts.present);
 	row.number(counts.missing).number(counts.differing).number(counts.duplicated);
@@ -68,19 +130,20 @@ pg::Row audited(const Definition &definition, const Counts &counts)
 		row.add(*counts.samples);
 	else
 		row.add(pg::jsonb_datum("[]"));
-	if (counts.clean())
-		row.add_null();
-	else
-		row.text("SELECT * FROM reconcile.findings(" + pg::literal(definition.name) + ");");
+	std::string const look =
+		"SELECT * FROM reconcile.findings(" + pg::literal(definition.name) + ");";
+	row.text(said_with(troubles, counts.clean() ? "" : look));
 	return row;
 }
 
-pg::Row not_checked(const Definition &definition, const pg::Failure &failure)
+pg::Row not_checked(const Definition &definition, const pg::Failure &failure,
+					const Troubles &troubles)
 {
 	pg::Row row;
-	row.text(definition.name).text(definition.severity).text(std::string("not checked"));
+	row.text(definition.name).text(troubles.grave ? "error" : definition.severity);
+	row.text(std::string("not checked"));
 	row.add_null().add_null().add_null().add_null().add_null().add_null();
-	row.text(why_not_checked(failure));
+	row.text(said_with(troubles, why_not_checked(failure)));
 	return row;
 }
 
@@ -92,7 +155,9 @@ pg::Row audit(const Definition &definition, int64 samples)
 		require_role(definition);
 		counts = count(definition, samples);
 	});
-	pg::Row row = failure ? not_checked(definition, *failure) : audited(definition, counts);
+	Troubles const troubles = troubles_of(definition);
+	pg::Row row = failure ? not_checked(definition, *failure, troubles)
+						  : audited(definition, counts, troubles);
 	row.interval(GetCurrentTimestamp() - started);
 	return row;
 }

@@ -11,13 +11,13 @@
  */
 #include "invariant/guard_install.hpp"
 
+#include "invariant/guard_check.hpp"
 #include "invariant/guard_query.hpp"
-#include "invariant/guard_work.hpp"
 #include "invariant/lock.hpp"
 #include "invariant/sqlstates.hpp"
+#include "invariant/target.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
-#include "pg/subtransaction.hpp"
 #include "pg/text.hpp"
 
 extern "C" {
@@ -145,8 +145,9 @@ std::vector<Oid> children(Oid table)
  * of this transaction gets no new partition before its end. */
 void Installation::watch(const Watched &watched)
 {
-	if (pg::call([&] { return get_rel_relkind(watched.table); }) == RELKIND_FOREIGN_TABLE)
-		pg::fail(kCannotBeGuarded,
+	if (is_foreign(watched.table)) /* a partition */
+		pg::fail(
+			kCannotBeGuarded,
 				 "the query of invariant \"" + guard_.invariant + "\" cannot be guarded",
 				 "It reads " + pg::qualified_name(watched.table) +
 					 ", a foreign table, whose changes no trigger of this database sees.",
@@ -183,22 +184,16 @@ void Installation::drop_others() const
 			drop(trigger);
 }
 
-/* check_evaluates lets PostgreSQL plan the guard's statements as the owner. */
-void check_evaluates(const Definition &definition, const WatchedTables &tables)
+/* check_works refuses a guard that the preflight knows would fail.  What is wrong
+ * with the guard that is there does not count: it is about to be mended. */
+void check_works(const Definition &definition)
 {
-	for (const Watched &watched : tables.read) {
-		GuardWork const work(definition, {Scope::new_rows, watched.table});
-		auto failure = pg::attempt([&] { work.check(); });
-		if (!failure)
-			continue;
-		if (failure->sqlstate() == ERRCODE_INSUFFICIENT_PRIVILEGE)
-			failure->raise();
-		pg::fail(kCannotBeGuarded,
-				 "the query of invariant \"" + definition.name + "\" cannot be guarded",
-				 "With new rows in place of " + pg::qualified_name(watched.table) +
-					 " PostgreSQL says: " + failure->message() + ".",
-				 "Read columns instead of whole rows.");
-	}
+	for (const Problem &problem : problems_of(definition, GetUserId()))
+		if (problem.is_error() && problem.object != "guard of " + definition.name)
+			pg::fail(problem.sqlstate, problem.text,
+					 "The guard of invariant \"" + definition.name + "\" would fail.",
+					 problem.fix + " SELECT * FROM reconcile.check_guard(" +
+						 pg::literal(definition.name) + ") lists all there is to mend.");
 }
 
 /* check_foreign refuses what cannot be done for a target elsewhere. */
@@ -235,8 +230,7 @@ pg::Row result_row(const MadeTrigger &made)
 
 std::vector<MadeTrigger> install(const Definition &definition, const Guard &guard)
 {
-	bool const foreign =
-		pg::call([&] { return get_rel_relkind(definition.target); }) == RELKIND_FOREIGN_TABLE;
+	bool const foreign = is_foreign(definition.target);
 	if (foreign)
 		check_foreign(definition, guard);
 	if (guard.recreates() && definition.is_fill())
@@ -247,9 +241,8 @@ std::vector<MadeTrigger> install(const Definition &definition, const Guard &guar
 	{
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		tables = watched_tables(definition, ExpectedRows(definition.expects));
-		if (!foreign)
-			check_evaluates(definition, tables);
 	}
+	check_works(definition);
 	Installation installation(guard);
 	for (const Watched &watched : tables.read)
 		installation.watch(watched);

@@ -13,7 +13,6 @@
 #include "pg/text.hpp"
 
 extern "C" {
-#include "catalog/pg_class_d.h"
 #include "catalog/pg_type_d.h"
 #include "utils/lsyscache.h"
 }
@@ -119,8 +118,7 @@ void make_statements(Task &task)
 	if (!pg::call([&] { return get_rel_name(task.definition.target) != nullptr; }))
 		pg::fail(ERRCODE_UNDEFINED_TABLE, "the target of invariant \"" + task.guard.invariant +
 											  "\" does not exist any more");
-	task.queue_only =
-		pg::call([&] { return get_rel_relkind(task.definition.target); }) == RELKIND_FOREIGN_TABLE;
+	task.queue_only = is_foreign(task.definition.target);
 	if (!task.queue_only) {
 		task.constraints.emplace(task.definition.target);
 		pg::AsOwner owner(task.definition.owner, task.definition.search_path);

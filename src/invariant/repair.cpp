@@ -10,8 +10,11 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/repair.hpp"
+
 #include "invariant/chain.hpp"
 #include "invariant/constraints.hpp"
+#include "invariant/guard_work.hpp"
 #include "invariant/ledger.hpp"
 #include "invariant/order.hpp"
 #include "invariant/plan.hpp"
@@ -44,13 +47,29 @@ struct Options {
 	bool stop_at_bad_row;
 	std::string record;
 	std::optional<SavedPlan> plan;
+	std::optional<Datum> keys; /* a jsonb[]: only rows with these */
 };
+
+/* rows_with_keys are the rows with some keys that are due now. */
+std::unique_ptr<pg::WorkList> rows_with_keys(const Definition &definition, Datum keys,
+											 const Statements &statements)
+{
+	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
+	Rows rows;
+	rows.keys = keys;
+	pg::Spi spi;
+	pg::ReadOnly read_only;
+	spi.collect(due_in(statements, definition, {Scope::keys}), SPI_OK_SELECT, *list, rows.args());
+	return list;
+}
 
 /* rows_to_write are the rows of the plan, if there is one, else what is due
  * now. */
 std::unique_ptr<pg::WorkList> rows_to_write(const Definition &definition, const Options &options,
 											Statements &statements)
 {
+	if (options.keys)
+		return rows_with_keys(definition, *options.keys, statements);
 	if (!options.plan)
 		return due_rows(definition, statements);
 	auto list = planned_rows(options.plan->plan_id, statements, 1, kAllRows);
@@ -162,6 +181,11 @@ void repair_each(FunctionCallInfo fcinfo, const std::vector<Definition> &definit
 }
 
 } // namespace
+
+void repair_keys(const std::string &invariant, std::optional<Datum> keys)
+{
+	live_run(invariant, {false, false, "auto", std::nullopt, keys});
+}
 
 RECONCILE_FUNCTION(reconcile_repair)
 {

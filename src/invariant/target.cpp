@@ -13,6 +13,7 @@
 
 extern "C" {
 #include "access/table.h"
+#include "catalog/pg_class_d.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -209,6 +210,11 @@ void Target::check_kind() const
 	if (kind_ != 'r' && kind_ != 'p' && kind_ != RELKIND_FOREIGN)
 		pg::fail(ERRCODE_WRONG_OBJECT_TYPE,
 				 name_ + " is not a table, a partitioned table or a foreign table");
+}
+
+bool is_foreign(Oid table)
+{
+	return pg::call([&] { return get_rel_relkind(table); }) == RELKIND_FOREIGN_TABLE;
 }
 
 Oid equality_operator(Oid type)

@@ -121,6 +121,9 @@ private:
 	std::vector<Column> columns_;
 };
 
+/* is_foreign tells whether a table is a foreign one. */
+bool is_foreign(Oid table);
+
 /* equality_operator returns the operator by which values of a type are equal,
  * or InvalidOid when the type has none. */
 Oid equality_operator(Oid type);

@@ -74,13 +74,13 @@ struct Failure::Origin {
 
 Failure::Failure(const PgError &error)
 	: sqlstate_(error.data->sqlerrcode), message_(or_empty(error.data->message)),
-	  detail_(or_empty(error.data->detail)), origin_(std::make_shared<Origin>())
+	  detail_(or_empty(error.data->detail)), hint_(or_empty(error.data->hint)), origin_(std::make_shared<Origin>())
 {
 	origin_->pg = error;
 }
 
 Failure::Failure(const Error &error)
-	: sqlstate_(error.sqlstate), message_(error.what()), detail_(error.detail),
+	: sqlstate_(error.sqlstate), message_(error.what()), detail_(error.detail), hint_(error.hint),
 	  origin_(std::make_shared<Origin>())
 {
 	origin_->own = error;

@@ -31,6 +31,7 @@ public:
 
 	const std::string &message() const { return message_; }
 	const std::string &detail() const { return detail_; }
+	const std::string &hint() const { return hint_; }
 	int sqlstate() const { return sqlstate_; }
 
 	/* code returns the five characters of the SQLSTATE. */
@@ -43,7 +44,7 @@ private:
 	struct Origin;
 
 	int sqlstate_;
-	std::string message_, detail_;
+	std::string message_, detail_, hint_;
 	std::shared_ptr<Origin> origin_;
 };
 
