@@ -11,6 +11,7 @@
  */
 #include "invariant/guard_queue.hpp"
 
+#include "invariant/constraints.hpp"
 #include "invariant/ledger.hpp"
 #include "invariant/statements.hpp"
 #include "invariant/work_list.hpp"
@@ -56,6 +57,8 @@ void enter(const std::string &invariant, pg::WorkList &waiting, const Reason &re
 void enqueue_refused(const Definition &definition, const Scope &scope, const Rows &rows)
 {
 	pg::WorkList refused(refusal_row_type());
+	Constraints const constraints(definition.target);
+	constraints.check_at_once();
 	{
 		pg::AsOwner owner(definition.owner, definition.search_path);
 		auto const statements = statements_of(definition);
@@ -72,6 +75,7 @@ void enqueue_refused(const Definition &definition, const Scope &scope, const Row
 		run.planned = list->size();
 		Writer(definition, *statements, false, run, refused).write(*list);
 	}
+	constraints.wait_again();
 	if (refused.size() == 0)
 		return;
 	std::string const role = pg::role_name(GetUserId());

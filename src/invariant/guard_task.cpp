@@ -135,6 +135,7 @@ std::shared_ptr<Task> task_of(const pg::Firing &firing)
 	std::pair<Oid, std::string> const key{firing.trigger(), {}};
 	if (auto task = known(key))
 		return task;
+	pg::AsOfNow now; /* the trigger may be newer than the transaction's snapshot */
 	auto task = std::make_shared<Task>();
 	task->tables.push_back(firing.table());
 	task->guard = guard_of_trigger(firing);
@@ -146,6 +147,7 @@ std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant)
 	std::pair<Oid, std::string> const key{trigger, invariant};
 	if (auto task = known(key))
 		return task;
+	pg::AsOfNow now;
 	auto const guard = guard_of(invariant);
 	if (!guard)
 		return nullptr;
@@ -156,6 +158,7 @@ std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant)
 
 void work_out(Task &task, const pg::Firing &firing)
 {
+	pg::AsOfNow now; /* what is worked out serves later transactions, too */
 	task.parts.clear();
 	find_scopes(task, define(task), firing);
 	if (task.parts.empty())
@@ -168,6 +171,7 @@ void work_out(Task &task, const pg::Firing &firing)
 
 void work_out(Task &task)
 {
+	pg::AsOfNow now;
 	task.parts.clear();
 	task.parts.push_back({{Scope::keys}, {}, nullptr});
 	define(task);

@@ -15,6 +15,7 @@ extern "C" {
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/queryenvironment.h"
+#include "utils/snapmgr.h"
 }
 
 namespace reconcile::pg {
@@ -127,25 +128,32 @@ void register_relation(EphemeralNamedRelation relation)
 
 } // namespace
 
-Spi::Spi()
+int AsOfNow::scopes_ = 0;
+
+Spi::Spi() : of_now_(AsOfNow::active())
 {
-	call([] {
+	call([this] {
 		if (SPI_connect() != SPI_OK_CONNECT)
 			elog(ERROR, "SPI_connect failed");
+		if (of_now_)
+			PushActiveSnapshot(GetLatestSnapshot());
 	});
 }
 
 Spi::~Spi()
 {
-	if (std::uncaught_exceptions() == unwinding_)
-		SPI_finish();
+	if (std::uncaught_exceptions() != unwinding_)
+		return;
+	if (of_now_)
+		PopActiveSnapshot();
+	SPI_finish();
 }
 
 uint64 Spi::run(const std::string &sql, int expect, Args args)
 {
 	return call([&]() -> uint64 {
 		int code = SPI_execute_with_args(sql.c_str(), args.count(), args.types(), args.values(),
-										 args.nulls(), false, 0);
+										 args.nulls(), of_now_, 0);
 		if (code != expect)
 			elog(ERROR, "SPI_execute_with_args returned %s", SPI_result_code_string(code));
 		return SPI_processed;

@@ -92,6 +92,21 @@ private:
 	SPIPlanPtr plan_;
 };
 
+/* AsOfNow makes connections of its scope read what is committed now, also where
+ * the transaction has an older snapshot.  They can only read. */
+class AsOfNow {
+public:
+	AsOfNow() { scopes_++; }
+	~AsOfNow() { scopes_--; }
+	AsOfNow(const AsOfNow &) = delete;
+	AsOfNow &operator=(const AsOfNow &) = delete;
+
+	static bool active() { return scopes_ > 0; }
+
+private:
+	static int scopes_;
+};
+
 /* Spi is one SPI connection.  It is finished on the way out of success only:
  * after an error the end of the (sub)transaction does it, as for a C caller. */
 class Spi {
@@ -134,6 +149,7 @@ public:
 private:
 	Datum cell(uint64 row, int column, bool *null) const;
 
+	bool const of_now_;
 	int unwinding_ = std::uncaught_exceptions();
 };
 

@@ -1,0 +1,297 @@
+-- What users of hand-written provisioning triggers report, each as a test of what a guard does instead.
+\ir ../support/invariant.sql
+SELECT no_plan();
+
+CREATE ROLE reconcile_test_signup;
+CREATE ROLE reconcile_test_service;
+GRANT USAGE ON SCHEMA app TO reconcile_test_signup, reconcile_test_service;
+CREATE SCHEMA private;
+
+CREATE FUNCTION reset() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM reconcile.drop_invariant(name) FROM reconcile.invariants;
+	DROP TABLE IF EXISTS private.roles, private.positions, private.people, users CASCADE;
+	CREATE TABLE users (id integer PRIMARY KEY, email text, created_by integer);
+	CREATE TABLE private.roles (user_id integer NOT NULL REFERENCES users ON DELETE CASCADE, role text NOT NULL, PRIMARY KEY (user_id, role));
+	GRANT INSERT, SELECT, UPDATE, DELETE ON users TO reconcile_test_signup, reconcile_test_service;
+	PERFORM reconcile.create_invariant('roles', 'private.roles', '{user_id,role}',
+		'SELECT coalesce(created_by, id) AS user_id, ''owner'' AS role FROM users');
+	PERFORM reconcile.guard('roles', on_failure => 'queue');
+END $$;
+CREATE FUNCTION audited() RETURNS text LANGUAGE sql AS $$ SELECT state FROM reconcile.audit('roles') $$;
+CREATE FUNCTION waiting() RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(format('%s %s %s', sqlstate, role, coalesce(key, source)), ', ' ORDER BY first_failed_at) FROM reconcile.failures $$;
+-- signs_up inserts a user as the role of the application, which may write users and nothing else.
+CREATE FUNCTION signs_up(what text, id integer, wanted text DEFAULT NULL, role text DEFAULT 'reconcile_test_signup') RETURNS SETOF text
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('SET LOCAL ROLE %I', role);
+	RETURN NEXT lives_ok(format('INSERT INTO app.users VALUES (%s)', id), what || ': the user is stored');
+	RESET ROLE;
+	RETURN NEXT is(waiting(), wanted, what || ': and what waits is known');
+	RETURN NEXT is((SELECT count(*) FROM app.users u WHERE u.id = signs_up.id), 1::bigint, what || ': once');
+END $$;
+-- heals repairs and finds everything in order.
+CREATE FUNCTION heals(what text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM reconcile.repair('roles', dry_run => false);
+	RETURN NEXT is(audited(), 'clean', what || ': a repair brings the rest');
+	RETURN NEXT is(waiting(), NULL, what || ': and empties the queue');
+	PERFORM reset();
+END $$;
+SELECT reset();
+
+-- ---------------------------------------------------------------- the writer and the guard
+
+SELECT signs_up('a writer without USAGE on the target''s schema does not need it', 1);
+SELECT is(audited(), 'clean', 'the role is there');
+SELECT heals('a writer without rights on the target');
+
+SET search_path = '';
+INSERT INTO app.users VALUES (1);
+SET search_path = app, public;
+SELECT is(audited(), 'clean', 'an empty search_path of the writer changes nothing: names mean what they meant when the invariant was created');
+SELECT reset();
+
+CREATE TEMP TABLE roles (user_id integer, role text);
+SELECT signs_up('a temporary table named like the target stands in for nothing', 1);
+SELECT is_empty('SELECT * FROM pg_temp.roles', 'it stays empty');
+SELECT is(audited(), 'clean', 'the target does not');
+DROP TABLE pg_temp.roles;
+SELECT reset();
+
+SELECT signs_up('an account made by a service role has its owner from the row', 1, role => 'reconcile_test_service');
+SELECT results_eq('SELECT user_id FROM private.roles', 'VALUES (1)', 'not from the session');
+SELECT reset();
+
+-- ---------------------------------------------------------------- what is changed later
+
+ALTER TABLE private.roles RENAME TO positions;
+SELECT signs_up('a renamed target is still the target', 1);
+SELECT is((SELECT count(*) FROM private.positions), 1::bigint, 'it has the row');
+ALTER TABLE private.positions RENAME TO roles;
+SELECT heals('a renamed target');
+
+ALTER TABLE private.roles RENAME COLUMN role TO position;
+SELECT signs_up('a renamed column of the target queues', 1, '42703 reconcile_test_signup {"role": "owner", "user_id": 1}');
+SELECT results_eq('SELECT severity, state FROM reconcile.audit(''roles'')', $$VALUES ('error', 'not checked')$$, 'and audit tells');
+ALTER TABLE private.roles RENAME COLUMN position TO role;
+SELECT heals('a renamed column of the target');
+
+ALTER TABLE users RENAME COLUMN created_by TO creator;
+SELECT signs_up('a renamed column that the query reads queues the written row', 1,
+	'42703 reconcile_test_signup {"id": 1, "email": null, "creator": null}');
+SELECT results_eq('SELECT severity, state FROM reconcile.audit(''roles'')', $$VALUES ('error', 'not checked')$$, 'and audit tells');
+ALTER TABLE users RENAME COLUMN creator TO created_by;
+SELECT heals('a renamed column that the query reads');
+
+DROP TABLE private.roles;
+SELECT signs_up('a dropped target queues', 1, '42P01 reconcile_test_signup {"role": "owner", "user_id": 1}');
+SELECT results_eq('SELECT severity, state FROM reconcile.audit(''roles'')', $$VALUES ('error', 'not checked')$$, 'and audit tells');
+SELECT reset();
+
+
+ALTER TABLE private.roles DROP CONSTRAINT roles_pkey;
+SELECT signs_up('a dropped unique index queues', 1, 'RC007 reconcile_test_signup {"role": "owner", "user_id": 1}');
+ALTER TABLE private.roles ADD PRIMARY KEY (user_id, role);
+SELECT heals('a dropped unique index');
+
+CREATE ROLE reconcile_test_modest;
+GRANT USAGE, CREATE ON SCHEMA app TO reconcile_test_modest;
+GRANT USAGE ON SCHEMA private TO reconcile_test_modest;
+CREATE FUNCTION owned_by_modest() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	GRANT SELECT ON users, private.roles TO reconcile_test_modest;
+	GRANT INSERT ON private.roles TO reconcile_test_modest;
+	UPDATE reconcile.invariant SET owner = 'reconcile_test_modest';
+	PERFORM reconcile.guard('roles', on_failure => 'queue');
+END $$;
+SELECT owned_by_modest();
+REVOKE INSERT ON private.roles FROM reconcile_test_modest;
+SELECT signs_up('a missing grant of the owner queues', 1, '42501 reconcile_test_signup {"role": "owner", "user_id": 1}');
+GRANT INSERT ON private.roles TO reconcile_test_modest;
+SELECT heals('a missing grant of the owner');
+SELECT owned_by_modest();
+REVOKE USAGE ON SCHEMA private FROM reconcile_test_modest;
+SELECT signs_up('a missing USAGE of the owner queues', 1, '42501 reconcile_test_signup {"role": "owner", "user_id": 1}');
+GRANT USAGE ON SCHEMA private TO reconcile_test_modest;
+SELECT heals('a missing USAGE of the owner');
+
+-- ---------------------------------------------------------------- bad rows
+
+ALTER TABLE private.roles ADD CHECK (user_id <> 2);
+INSERT INTO users SELECT n FROM generate_series(1, 50) AS n;
+SELECT is(waiting(), format('23514 %s {"role": "owner", "user_id": 2}', current_user), 'of many rows, the one that is refused waits');
+SELECT is((SELECT count(*) FROM private.roles), 49::bigint, 'and the others are written');
+SELECT results_eq('SELECT fixed, remaining FROM reconcile.retry_failures()', 'VALUES (0::bigint, 1::bigint)', 'a retry in vain');
+SELECT is((SELECT attempts FROM reconcile.failures), 2::bigint, 'counts as an attempt');
+ALTER TABLE private.roles DROP CONSTRAINT roles_user_id_check;
+DELETE FROM private.roles WHERE user_id = 3;
+SELECT results_eq('SELECT fixed, remaining FROM reconcile.retry_failures(''roles'')', 'VALUES (1::bigint, 0::bigint)', 'a retry fixes it');
+SELECT results_eq('SELECT missing FROM reconcile.audit(''roles'')', 'VALUES (1::bigint)', 'and leaves alone what was deleted on purpose');
+SELECT is_empty('SELECT * FROM reconcile.retry_failures()', 'nothing waits any more');
+SELECT reset();
+
+CREATE FUNCTION careless() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'careless' USING ERRCODE = 'P0001'; END $$;
+CREATE TRIGGER careless BEFORE INSERT ON private.roles FOR EACH ROW EXECUTE FUNCTION careless();
+SELECT signs_up('an error of the target''s own trigger queues', 1, 'P0001 reconcile_test_signup {"role": "owner", "user_id": 1}');
+DROP TRIGGER careless ON private.roles;
+SELECT heals('an error of the target''s own trigger');
+
+-- A guard that blocks does what hand-written triggers do, with the reason.
+SELECT reconcile.guard('roles', on_failure => 'block');
+ALTER TABLE private.roles ADD CHECK (user_id <> 1);
+SELECT raised('the write that a guard blocks', 'INSERT INTO users VALUES (1)', '23514',
+	'new row for relation "roles" violates check constraint "roles_user_id_check"');
+SELECT is_empty('SELECT * FROM users', 'the user is not stored');
+SELECT is(waiting(), NULL, 'and nothing waits');
+SELECT reset();
+
+-- ---------------------------------------------------------------- cancels
+
+CREATE FUNCTION slow(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_sleep(10); RETURN $1; END $$;
+SELECT reconcile.alter_invariant('roles', expects => 'SELECT app.slow(id) AS user_id, ''owner'' AS role FROM app.users');
+CREATE FUNCTION cancelled() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO users VALUES (1);
+	RETURN false;
+EXCEPTION WHEN query_canceled THEN
+	RETURN true;
+END $$;
+SET statement_timeout = '100ms';
+SELECT ok(cancelled(), 'a cancel is not swallowed');
+RESET statement_timeout;
+SELECT is(waiting(), NULL, 'nor queued');
+SELECT reset();
+
+-- ---------------------------------------------------------------- statements
+
+COPY users FROM PROGRAM 'printf "1\\t\\\\N\\t\\\\N\\n2\\t\\\\N\\t\\\\N\\n"';
+SELECT results_eq('SELECT user_id FROM private.roles ORDER BY 1', 'VALUES (1), (2)', 'COPY is seen');
+SELECT heals('COPY');
+INSERT INTO users VALUES (1), (2), (3);
+SELECT is((SELECT count(*) FROM private.roles), 3::bigint, 'every row of a multi-row INSERT is seen');
+INSERT INTO users VALUES (1) ON CONFLICT DO NOTHING;
+SELECT is(waiting(), NULL, 'INSERT ... ON CONFLICT DO NOTHING without a row does nothing, and is no error');
+UPDATE users SET created_by = 3 WHERE id = 1;
+SELECT results_eq('SELECT user_id FROM private.roles ORDER BY 1', 'VALUES (1), (2), (3)', 'ownership moves to one who owns already');
+DELETE FROM private.roles WHERE user_id = 3;
+UPDATE users SET created_by = 3 WHERE id = 2;
+SELECT results_eq('SELECT user_id FROM private.roles ORDER BY 1', 'VALUES (1), (2), (3)',
+	'the new owner gets the role, the old one keeps it: a guard takes nothing away');
+SELECT reset();
+
+SET session_replication_role = replica;
+INSERT INTO users VALUES (1);
+RESET session_replication_role;
+SELECT is(audited(), 'drift', 'in replica role a guard does not fire, and audit finds the gap');
+SELECT reconcile.guard('roles', enable => 'always');
+SET session_replication_role = replica;
+INSERT INTO users VALUES (2);
+RESET session_replication_role;
+SELECT results_eq('SELECT user_id FROM private.roles', 'VALUES (2)', 'with enable => always it does');
+SELECT is((SELECT array_agg(DISTINCT state) FROM reconcile.guards), '{always}', 'and the view says so');
+SELECT reset();
+
+DELETE FROM users;
+INSERT INTO users VALUES (1), (2);
+DELETE FROM private.roles WHERE user_id = 1;
+SELECT results_eq('SELECT user_id FROM private.roles', 'VALUES (2)', 'a derived row that the application deletes is gone by default');
+SELECT reconcile.guard('roles', on_delete => 'recreate');
+DELETE FROM private.roles WHERE user_id = 2;
+SELECT results_eq('SELECT user_id FROM private.roles', 'VALUES (2)', 'with on_delete => recreate it comes back');
+SELECT lives_ok('DELETE FROM users WHERE id = 2', 'and does not keep the user from being deleted');
+SELECT is_empty('SELECT * FROM private.roles', 'with whom it goes');
+SELECT reset();
+
+-- An application that inserts the derived row itself, a statement later, as at signup.
+SELECT reconcile.guard('roles', timing => 'commit');
+CREATE FUNCTION at_commit() RETURNS void LANGUAGE sql AS $$ SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED $$;
+INSERT INTO users VALUES (1), (2);
+SELECT lives_ok($$INSERT INTO private.roles VALUES (1, 'owner')$$, 'the application''s own row meets no duplicate');
+SAVEPOINT s;
+INSERT INTO users VALUES (3);
+ROLLBACK TO s;
+DELETE FROM users WHERE id = 2;
+INSERT INTO users VALUES (4);
+SELECT at_commit();
+SELECT results_eq('SELECT user_id FROM private.roles ORDER BY 1', 'VALUES (1), (4)',
+	'at the end the rest is written: not what a savepoint took back, not what was deleted since');
+SELECT is_empty('SELECT * FROM reconcile.guard_pending', 'nothing is left of it');
+ALTER TABLE private.roles ADD CHECK (user_id <> 5);
+INSERT INTO users VALUES (5);
+SELECT throws_ok('SELECT at_commit()', '23514', NULL, 'a guard that blocks refuses at commit');
+SELECT reset();
+SELECT reconcile.guard('roles', timing => 'commit', on_failure => 'queue');
+ALTER TABLE private.roles ADD CHECK (user_id <> 5);
+INSERT INTO users VALUES (5), (6);
+SELECT lives_ok('SELECT at_commit()', 'one that queues does not');
+SELECT is(waiting(), format('23514 %s {"role": "owner", "user_id": 5}', current_user), 'what is refused waits');
+SELECT results_eq('SELECT user_id FROM private.roles', 'VALUES (6)', 'the other row is written');
+INSERT INTO users VALUES (7);
+DROP TABLE private.roles;
+SELECT lives_ok('SELECT at_commit()', 'nor when the target is gone by then');
+SELECT is((SELECT count(*) FROM reconcile.failures WHERE sqlstate = '42P01' AND key = '{"role": "owner", "user_id": 7}'), 1::bigint, 'its key waits');
+SELECT reset();
+
+-- ---------------------------------------------------------------- deferred constraints of the target
+
+ALTER TABLE private.roles ADD COLUMN slug text DEFAULT 'x';
+ALTER TABLE private.roles ADD CONSTRAINT one_slug UNIQUE (slug) DEFERRABLE INITIALLY DEFERRED;
+INSERT INTO users VALUES (1), (2);
+SELECT lives_ok('SET CONSTRAINTS ALL IMMEDIATE', 'a constraint that waits for the commit does not fail there');
+SET CONSTRAINTS ALL DEFERRED;
+SELECT is(waiting(), format('23505 %s {"role": "owner", "user_id": 2}', current_user), 'its row waits in the queue');
+SELECT reset();
+
+-- ---------------------------------------------------------------- migration tools
+
+ALTER TABLE users DISABLE TRIGGER reconcile_insert_roles;
+INSERT INTO users VALUES (1);
+SELECT results_eq('SELECT severity, state, missing FROM reconcile.audit(''roles'')', $$VALUES ('error', 'drift', 1::bigint)$$,
+	'a disabled trigger is reported, with the rows missed meanwhile');
+SELECT results_eq('SELECT guard, guard_state FROM reconcile.invariants', $$VALUES ('queue', 'partly on')$$, 'in the list of invariants, too');
+DROP TRIGGER reconcile_update_roles ON users;
+SELECT is((SELECT message FROM reconcile.audit('roles')),
+	'guard: trigger "reconcile_insert_roles" of app.users is disabled; guard: trigger "reconcile_update_roles" of app.users is dropped; '
+	'SELECT * FROM reconcile.findings(''roles'');', 'a dropped trigger is reported');
+CREATE OR REPLACE TRIGGER reconcile_insert_roles BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION careless();
+SELECT matches((SELECT message FROM reconcile.audit('roles')), 'trigger "reconcile_insert_roles" of app.users is replaced', 'a replaced function is reported');
+DROP TRIGGER reconcile_insert_roles ON users;
+SELECT count(*) FROM reconcile.guard('roles');
+SELECT results_eq('SELECT guard, guard_state FROM reconcile.invariants', $$VALUES ('block', 'on')$$, 'guard() mends them');
+SELECT results_eq('SELECT severity, message FROM reconcile.audit(''roles'')', $$VALUES ('error', 'SELECT * FROM reconcile.findings(''roles'');')$$,
+	'and audit is content');
+SELECT reset();
+
+SELECT reconcile.create_invariant('members', 'private.roles', '{user_id,role}', 'SELECT id AS user_id, ''member'' AS role FROM users');
+SELECT count(*) FROM reconcile.guard('members');
+INSERT INTO users VALUES (1);
+SELECT results_eq('SELECT role FROM private.roles ORDER BY 1', $$VALUES ('member'), ('owner')$$, 'two guards on one table do their work');
+SELECT reconcile.unguard('roles');
+INSERT INTO users VALUES (2);
+SELECT results_eq('SELECT role FROM private.roles WHERE user_id = 2', $$VALUES ('member')$$, 'and do not depend on each other');
+SELECT reset();
+
+-- ---------------------------------------------------------------- partitions that come with rows
+
+DROP TABLE private.roles, users;
+CREATE TABLE users (id integer PRIMARY KEY, created_by integer) PARTITION BY RANGE (id);
+CREATE TABLE users_1 PARTITION OF users FOR VALUES FROM (1) TO (10);
+CREATE TABLE users_2 (id integer NOT NULL, created_by integer);
+CREATE TABLE private.roles (user_id integer NOT NULL, role text NOT NULL, PRIMARY KEY (user_id, role));
+SELECT reconcile.drop_invariant('roles');
+SELECT reconcile.create_invariant('roles', 'private.roles', '{user_id,role}', 'SELECT id AS user_id, ''owner'' AS role FROM users');
+SELECT count(*) FROM reconcile.guard('roles');
+INSERT INTO users_2 VALUES (10);
+ALTER TABLE users ATTACH PARTITION users_2 FOR VALUES FROM (10) TO (20);
+SELECT results_eq('SELECT severity, state, message FROM reconcile.audit(''roles'')',
+	$$VALUES ('error', 'drift', 'guard: app.users_2 has no trigger of the guard; SELECT * FROM reconcile.findings(''roles'');')$$,
+	'rows of an attached partition fire nothing, and audit reports both');
+CREATE SUBSCRIPTION reconcile_test CONNECTION 'dbname=none' PUBLICATION none WITH (connect = false);
+INSERT INTO pg_subscription_rel SELECT oid, 'users_1'::regclass, 'r', NULL FROM pg_subscription WHERE subname = 'reconcile_test';
+SELECT matches((SELECT message FROM reconcile.audit('roles')), 'users_1 is in a subscription, and what is replicated fires no statement trigger',
+	'a table of a subscription is reported');
+
+SELECT * FROM finish();
+ROLLBACK;
