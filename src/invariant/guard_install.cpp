@@ -146,8 +146,7 @@ std::vector<Oid> children(Oid table)
 void Installation::watch(const Watched &watched)
 {
 	if (is_foreign(watched.table)) /* a partition */
-		pg::fail(
-			kCannotBeGuarded,
+		pg::fail(kCannotBeGuarded,
 				 "the query of invariant \"" + guard_.invariant + "\" cannot be guarded",
 				 "It reads " + pg::qualified_name(watched.table) +
 					 ", a foreign table, whose changes no trigger of this database sees.",

@@ -52,8 +52,7 @@ void enter_attempt(const std::string &invariant, const pg::Failure &failure)
 	spi.run("INSERT INTO reconcile.guard_failure (invariant, key, source, sqlstate, message, role)"
 			" SELECT invariant, key, source, $2, $3, role FROM reconcile.failures"
 			" WHERE invariant = $1",
-			SPI_OK_INSERT,
-			pg::Args().add(invariant).add(failure.code()).add(failure.message()));
+			SPI_OK_INSERT, pg::Args().add(invariant).add(failure.code()).add(failure.message()));
 }
 
 } // namespace

@@ -165,8 +165,10 @@ void GuardWork::write(const Rows &rows)
 	rows.expose(spi);
 	if (!unprotected_.sql().empty()) {
 		unprotected_.run(spi, SPI_OK_SELECT, rows);
-		if (spi.number(0, 1) > 0)
+		if (spi.number(0, 1) > 0) {
 			lock_for_guard(invariant_);
+			conflict_with_older_snapshots(invariant_);
+		}
 	}
 	write_.run(spi, done_, rows);
 }

@@ -74,7 +74,8 @@ struct Failure::Origin {
 
 Failure::Failure(const PgError &error)
 	: sqlstate_(error.data->sqlerrcode), message_(or_empty(error.data->message)),
-	  detail_(or_empty(error.data->detail)), hint_(or_empty(error.data->hint)), origin_(std::make_shared<Origin>())
+	  detail_(or_empty(error.data->detail)), hint_(or_empty(error.data->hint)),
+	  origin_(std::make_shared<Origin>())
 {
 	origin_->pg = error;
 }

@@ -57,8 +57,8 @@ void copy_changed(const TriggerData *data, const AttrNumber *columns, size_t cou
 {
 	Reader now(data->tg_newtable, RelationGetDescr(data->tg_relation));
 	Reader before(data->tg_oldtable, RelationGetDescr(data->tg_relation));
-	bool const paired = tuplestore_tuple_count(data->tg_newtable) ==
-						tuplestore_tuple_count(data->tg_oldtable);
+	bool const paired =
+		tuplestore_tuple_count(data->tg_newtable) == tuplestore_tuple_count(data->tg_oldtable);
 	while (now.next()) {
 		CHECK_FOR_INTERRUPTS();
 		bool differs = !paired;
@@ -124,8 +124,8 @@ Datum RowFiring::column(AttrNumber number) const
 {
 	return call([&] {
 		bool null = false;
-		Datum const value = heap_getattr(data_->tg_trigtuple, number,
-										 RelationGetDescr(data_->tg_relation), &null);
+		Datum const value =
+			heap_getattr(data_->tg_trigtuple, number, RelationGetDescr(data_->tg_relation), &null);
 		if (null)
 			elog(ERROR, "column %d is null", number);
 		return value;

@@ -39,7 +39,10 @@ public:
 
 	/* rows is where the rows of the statement are, size how many there are. */
 	Tuplestorestate *rows() const;
-	int64 size() const { return call([this] { return tuplestore_tuple_count(rows()); }); }
+	int64 size() const
+	{
+		return call([this] { return tuplestore_tuple_count(rows()); });
+	}
 
 	/* changed are the rows of an UPDATE in which one of some columns is not what
 	 * it was, by the image of its value: no SQL is needed to find out that a
