@@ -41,9 +41,8 @@ namespace {
  * when there is none. */
 AttrNumber junk_column(ModifyTableState *node, const char *name)
 {
-	return pg::call([&] {
-		return ExecFindJunkAttributeInTlist(outerPlanState(node)->plan->targetlist, name);
-	});
+	return pg::call(
+		[&] { return ExecFindJunkAttributeInTlist(outerPlanState(node)->plan->targetlist, name); });
 }
 
 Datum junk_value(TupleTableSlot *planned, AttrNumber column, bool *null)
@@ -100,7 +99,8 @@ Change::Change(ModifyTableState *node, ResultRelInfo *target, Oid user)
 				return bms_is_member(column.number - FirstLowInvalidHeapAttributeNumber, set);
 			}))
 			set_.push_back(column.number);
-	encoders_.try_emplace(set_, table_, set_); /* refuses what cannot be changed, before it begins */
+	encoders_.try_emplace(set_, table_,
+						  set_); /* refuses what cannot be changed, before it begins */
 }
 
 /* single tells whether something waits for the result of each row.  What it
@@ -158,8 +158,7 @@ std::vector<AttrNumber> Change::changed_columns(TupleTableSlot *slot, TupleTable
 			Datum const was = heap_getattr(&old, column.number, type, &was_null);
 			Datum const is = slot_getattr(slot, column.number, &is_null);
 			return was_null != is_null ||
-				   (!is_null &&
-					!datum_image_eq(was, is, attribute->attbyval, attribute->attlen));
+				   (!is_null && !datum_image_eq(was, is, attribute->attbyval, attribute->attlen));
 		});
 		if (named || other)
 			changed.push_back(column.number);

@@ -152,9 +152,9 @@ Fit array_from(const Column &column, const bson_iter_t *value, Datum *datum)
 	bool by_value;
 	char align;
 	get_typlenbyvalalign(column.element->type, &length, &by_value, &align);
-	*datum = PointerGetDatum(construct_md_array(
-		elements.values, elements.nulls, elements.dimensions, elements.lengths,
-		elements.lower_bounds, column.element->type, length, by_value, align));
+	*datum = PointerGetDatum(
+		construct_md_array(elements.values, elements.nulls, elements.dimensions, elements.lengths,
+						   elements.lower_bounds, column.element->type, length, by_value, align));
 	return Fit::kFits;
 }
 

@@ -301,8 +301,7 @@ Encoder::Encoder(const Table &table, const std::vector<AttrNumber> &changed)
 void Encoder::require_changeable() const
 {
 	if (id_ != nullptr)
-		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
-				 "column \"" + id_->name + "\" cannot be updated",
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED, "column \"" + id_->name + "\" cannot be updated",
 				 "MongoDB never changes the _id of a document.",
 				 "Delete the document and insert another one.");
 	std::vector<std::pair<std::string, const Column *>> paths;

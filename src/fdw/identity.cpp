@@ -41,8 +41,8 @@ List *vars_of(RelOptInfo *rel, List *clauses)
 	return pg::call([&] {
 		List *vars = pull_var_clause(reinterpret_cast<Node *>(rel->reltarget->exprs),
 									 PVC_RECURSE_PLACEHOLDERS);
-		return list_concat(vars, pull_var_clause(reinterpret_cast<Node *>(clauses),
-												 PVC_RECURSE_PLACEHOLDERS));
+		return list_concat(
+			vars, pull_var_clause(reinterpret_cast<Node *>(clauses), PVC_RECURSE_PLACEHOLDERS));
 	});
 }
 
@@ -55,7 +55,8 @@ TargetEntry *column_entry(const Table &table, Index index, AttrNumber number)
 		Expr *value =
 			column == nullptr
 				? reinterpret_cast<Expr *>(makeNullConst(INT4OID, -1, InvalidOid))
-				: reinterpret_cast<Expr *>(makeVar(index, number, column->type, column->declared_typmod, column->collation, 0));
+				: reinterpret_cast<Expr *>(makeVar(index, number, column->type,
+												   column->declared_typmod, column->collation, 0));
 		return makeTargetEntry(value, number, nullptr, false);
 	});
 }
@@ -149,8 +150,8 @@ void add_update_targets(PlannerInfo *root, Index index, RangeTblEntry *, Relatio
 		add_row_identity_var(root, identity, index, kIdentityName);
 		/* PostgreSQL asks for the row itself where UPDATE needs it. */
 		if (root->parse->commandType == CMD_DELETE && root->parse->returningList != NIL) {
-			Var *row = makeVar(static_cast<int>(index), InvalidAttrNumber, RECORDOID, -1,
-							   InvalidOid, 0);
+			Var *row =
+				makeVar(static_cast<int>(index), InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0);
 			add_row_identity_var(root, row, index, "wholerow");
 		}
 	});
@@ -178,9 +179,8 @@ List *identity_scan_type(const Table &table, RelOptInfo *rel, List *clauses)
 		TargetEntry *entry = column_entry(table, rel->relid, static_cast<AttrNumber>(number));
 		pg::call([&] { targets = lappend(targets, entry); });
 	}
-	if (std::count_if(extras.begin(), extras.end(), [](Var *extra) {
-			return extra->varattno == InvalidAttrNumber;
-		}) > 1)
+	if (std::count_if(extras.begin(), extras.end(),
+					  [](Var *extra) { return extra->varattno == InvalidAttrNumber; }) > 1)
 		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
 				 "foreign table " + pg::qualified_name(table.relation) +
 					 " cannot be used as a whole row in this statement",
@@ -276,10 +276,9 @@ void ScanExtras::fill(const bson_t *document, Relation relation, TupleTableSlot 
 		} else {
 			mongo::Document const found = local([&] { return selector(document); });
 			slot->tts_values[place] = pg::call([&] {
-				return PointerGetDatum(
-					cstring_to_text_with_len(reinterpret_cast<const char *>(
-												 bson_get_data(found.get())),
-											 static_cast<int>(found.bytes())));
+				return PointerGetDatum(cstring_to_text_with_len(
+					reinterpret_cast<const char *>(bson_get_data(found.get())),
+					static_cast<int>(found.bytes())));
 			});
 		}
 	}

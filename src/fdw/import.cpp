@@ -329,8 +329,8 @@ void Import::create(const mongo::CollectionInfo &collection, const std::string &
 		pg::call([&] {
 			ereport(WARNING,
 					(errcode(ERRCODE_WARNING),
-					 errmsg("some fields of collection \"%s.%s\" have no column",
-							database_.c_str(), collection.name.c_str()),
+					 errmsg("some fields of collection \"%s.%s\" have no column", database_.c_str(),
+							collection.name.c_str()),
 					 errdetail("Their names cannot be written in a path or in this database, or "
 							   "there are too many."),
 					 errhint("A jsonb column with an empty path has the whole document.")));

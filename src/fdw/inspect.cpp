@@ -103,8 +103,8 @@ Reply ask(mongo::Client &client, const char *database, const char *command,
 	words.int32(command, 1);
 	if (option != nullptr)
 		words.boolean(option, true);
-	return Reply(client.command(database, words.get(),
-								std::string("could not ask for ") + command));
+	return Reply(
+		client.command(database, words.get(), std::string("could not ask for ") + command));
 }
 
 /* Answer is a row of the result without the name of its question. */
@@ -199,9 +199,9 @@ bool Check::ask_that(const std::string &step, const Question &question)
 	try {
 		answer = remote(question);
 	} catch (const pg::Error &error) {
-		answer = failed(std::string(error.what()) +
-							(error.detail.empty() ? "" : ": " + error.detail),
-						error.hint);
+		answer =
+			failed(std::string(error.what()) + (error.detail.empty() ? "" : ": " + error.detail),
+				   error.hint);
 	}
 	add(step, answer);
 	return std::string(answer.state) != "failed";
@@ -237,8 +237,8 @@ Answer Check::host(const mongo::Host &host)
 	sets_.insert(set);
 	return ok("answered within " + milliseconds(time) + ", " +
 			  (set.empty() ? "stands alone"
-						   : std::string(primary ? "primary" : "secondary") +
-								 " of replica set \"" + set + "\""));
+						   : std::string(primary ? "primary" : "secondary") + " of replica set \"" +
+								 set + "\""));
 }
 
 Answer Check::replica_set()
@@ -316,10 +316,9 @@ void grants(const bson_iter_t &privilege, const std::string &database,
 		return field(path) && BSON_ITER_HOLDS_UTF8(&found) &&
 			   name == bson_iter_utf8(&found, nullptr);
 	};
-	bool const covers =
-		field("resource.anyResource") ||
-		((names("resource.db", database) || names("resource.db", "")) &&
-		 names("resource.collection", ""));
+	bool const covers = field("resource.anyResource") ||
+						((names("resource.db", database) || names("resource.db", "")) &&
+						 names("resource.collection", ""));
 	if (!covers || !field("actions") || !BSON_ITER_HOLDS_ARRAY(&found) ||
 		!bson_iter_recurse(&found, &actions))
 		return;
@@ -434,11 +433,10 @@ RECONCILE_FUNCTION(reconcile_mongo_collections)
 			pg::Row row;
 			row.text(database).text(collection.name).text(collection.type);
 			/* To count a view is to run it. */
-			row.number(collection.type == "view" ? std::nullopt
-												 : std::optional<int64>(fdw::remote([&] {
-													   return mongo::estimated_documents(
-														   *client, database, collection.name);
-												   })));
+			row.number(
+				collection.type == "view" ? std::nullopt : std::optional<int64>(fdw::remote([&] {
+					return mongo::estimated_documents(*client, database, collection.name);
+				})));
 			result.add(std::move(row));
 		}
 	return Datum(0);

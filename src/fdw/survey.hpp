@@ -31,7 +31,7 @@ struct Field {
 	static constexpr size_t kLongestName = 1024;
 
 	std::string name;
-	uint64_t documents = 0; /* that have the field */
+	uint64_t documents = 0;			   /* that have the field */
 	std::array<uint64_t, 256> types{}; /* how often, by bson_type_t */
 	bool beyond_double = false;		   /* a long that a double does not hold */
 	bool beyond_dates = false;		   /* a date that PostgreSQL does not have */

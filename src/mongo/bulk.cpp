@@ -156,8 +156,7 @@ void Bulk::remove(const bson_t *selector)
 {
 	begin();
 	bson_error_t error;
-	bool const done =
-		mongoc_bulk_operation_remove_one_with_opts(bulk_, selector, nullptr, &error);
+	bool const done = mongoc_bulk_operation_remove_one_with_opts(bulk_, selector, nullptr, &error);
 	added(done, error, selector->len, Outcome::kTried);
 }
 
@@ -223,7 +222,7 @@ bool Bulk::answered(const bson_t *reply, bool done, const bson_error_t &error) c
 
 /* require_confirmed refuses to take for written what the server did not say
  * to be so, or not as safely as the write concern asks. */
-void Bulk::require_confirmed(const bson_t *reply, const std::string &action) const
+void Bulk::require_confirmed(const bson_t *reply, const std::string &action, bool counted) const
 {
 	for_each(reply, "writeConcernErrors", [&](const Element &why) {
 		throw Error(kOutcomeUnknown, action,
@@ -232,7 +231,7 @@ void Bulk::require_confirmed(const bson_t *reply, const std::string &action) con
 						sentence(why.message),
 					kReadAgain);
 	});
-	if (usual_ != Outcome::kTried && !answered(reply, true, {}))
+	if (usual_ == Outcome::kTried ? !counted : !answered(reply, true, {}))
 		throw Error(kOutcomeUnknown, action,
 					"MongoDB's answer does not account for all of " + std::to_string(size_) +
 						" operations.",
@@ -247,6 +246,7 @@ BulkResult Bulk::execute()
 	connection_->require_usable(action);
 
 	uint64_t const sent_before = connection_->operations_sent;
+	uint64_t const uncounted_before = connection_->answers_without_count;
 	bson_error_t error;
 	bson_t filled;
 	bool const done = mongoc_bulk_operation_execute(bulk_, &filled, &error) != 0;
@@ -254,7 +254,7 @@ BulkResult Bulk::execute()
 	bson_destroy(&filled);
 	if (!done && !answered(reply.get(), done, error))
 		fail(error, action, connection_->operations_sent != sent_before, written(reply.get()) > 0);
-	require_confirmed(reply.get(), action);
+	require_confirmed(reply.get(), action, connection_->answers_without_count == uncounted_before);
 	BulkResult result = result_of(reply.get());
 	clear();
 	return result;

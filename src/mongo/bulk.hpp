@@ -92,7 +92,7 @@ private:
 	BulkResult result_of(const bson_t *reply) const;
 	int64_t written(const bson_t *reply) const;
 	bool answered(const bson_t *reply, bool done, const bson_error_t &error) const;
-	void require_confirmed(const bson_t *reply, const std::string &action) const;
+	void require_confirmed(const bson_t *reply, const std::string &action, bool counted) const;
 	[[noreturn]] void fail(const bson_error_t &error, const std::string &action, bool sent,
 						   bool written);
 	void clear();

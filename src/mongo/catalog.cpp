@@ -101,10 +101,9 @@ int64_t estimated_documents(Client &client, const std::string &database,
 {
 	Document count;
 	count.string("count", collection);
-	Document const reply =
-		client.command(database, count.get(),
-					   "could not count the documents of collection \"" + database + "." +
-						   collection + "\"");
+	Document const reply = client.command(database, count.get(),
+										  "could not count the documents of collection \"" +
+											  database + "." + collection + "\"");
 	bson_iter_t n;
 	return bson_iter_init_find(&n, reply.get(), "n") && BSON_ITER_HOLDS_NUMBER(&n)
 			   ? bson_iter_as_int64(&n)

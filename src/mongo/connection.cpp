@@ -27,6 +27,16 @@ static void BSON_CALL pause(int64_t microseconds, void *connection)
 }
 #endif
 
+/* note_answer looks at what the driver takes for 0 when it is not there. */
+static void BSON_CALL note_answer(const mongoc_apm_command_succeeded_t *event) noexcept
+{
+	bson_iter_t count;
+	if (!bson_iter_init_find(&count, mongoc_apm_command_succeeded_get_reply(event), "n") ||
+		!BSON_ITER_HOLDS_NUMBER(&count))
+		static_cast<Connection *>(mongoc_apm_command_succeeded_get_context(event))
+			->answers_without_count++;
+}
+
 Connection::Connection(const Settings &settings_, Port &port_) : settings(settings_), port(port_)
 {
 	start_driver();
@@ -38,6 +48,10 @@ Connection::Connection(const Settings &settings_, Port &port_) : settings(settin
 		throw error_from(error, "could not prepare a connection to MongoDB");
 	mongoc_client_set_error_api(client, MONGOC_ERROR_API_VERSION_2);
 	mongoc_client_set_stream_initiator(client, open_stream, this);
+	mongoc_apm_callbacks_t *callbacks = mongoc_apm_callbacks_new();
+	mongoc_apm_set_command_succeeded_cb(callbacks, note_answer);
+	mongoc_client_set_apm_callbacks(client, callbacks, this);
+	mongoc_apm_callbacks_destroy(callbacks);
 #if DRIVER_CAN_SLEEP
 	mongoc_client_set_usleep_impl(client, pause, this);
 #endif

@@ -57,6 +57,9 @@ struct Connection {
 	bool stopped_by_port = false; /* an interrupt was seen */
 	bool silent = false;		  /* the network is not to be touched any more */
 
+	/* Answers that do not say how many documents they are about; a write's does. */
+	uint64_t answers_without_count = 0;
+
 	/* Noted by the streams. */
 	uint64_t operations_sent = 0; /* writes other than those of greeting a server */
 	bool answer_timed_out = false;

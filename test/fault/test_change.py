@@ -257,6 +257,23 @@ def test_batch_size_bounds_commands(pg, proxy, collection):
     assert proxy.seen.count("update") == 3
 
 
+def test_memory_does_not_grow_with_what_is_written(pg, collection):
+    """What the driver takes is malloc's, which only the system sees: at most 32 MB over the beginning."""
+    name = table(pg, server(pg, HOSTS), collection, key="_id", columns="_id int, k text, n int")
+
+    def peak():
+        with open(f"/proc/{pg.info.backend_pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    rows = f"INSERT INTO {name} SELECT g, repeat('x', 300), g FROM generate_series({{}}, {{}}) AS g {{}}"
+    pg.execute(rows.format(1, 1000, ""))
+    before = peak()
+    assert pg.execute(rows.format(1001, 100000, "")).rowcount == 99000
+    assert pg.execute(rows.format(95001, 105000, "ON CONFLICT DO NOTHING")).rowcount == 5000
+    assert pg.execute(f"UPDATE {name} SET n = -n WHERE n > 90000").rowcount == 15000
+    assert pg.execute(f"DELETE FROM {name} WHERE n < 0").rowcount == 15000
+    assert peak() - before < 32 * 1024
+
+
 @pytest.mark.parametrize("command, statement", [("update", "UPDATE {} SET n = 7"), ("delete", "DELETE FROM {}")])
 def test_an_unknown_outcome_is_healed_by_the_next_run(pg, proxy, collection, command, statement):
     name = table(pg, server(pg, proxy.host), collection, key="k")

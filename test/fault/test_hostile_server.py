@@ -117,25 +117,69 @@ def test_a_strange_greeting_ends_nothing(pg, hostile, hello):
     assert pg.execute("SELECT pg_backend_pid()").fetchone() == (pid,)
 
 
-def test_a_thousand_damaged_answers(pg, hostile):
-    chance = random.Random(1)
-    values = {"a": [1, 2.5, "x", None, bson.Int64(5), bson.Binary(b"abc"), bson.Decimal128("1.5"), bson.Regex("a"),
-                    bson.Code("a", {"b": 1}), bson.Timestamp(1, 2), True, {"deep": [{}]}]}
-    sound = bson.encode({"cursor": {"firstBatch": [{"_id": bson.ObjectId(), "k": values}] * 5, **NO_BATCH}, "ok": 1.0})
+CHANCE = random.Random(1)
+VALUES = {"a": [1, 2.5, "x", None, bson.Int64(5), bson.Binary(b"abc"), bson.Decimal128("1.5"), bson.Regex("a"),
+                bson.Code("a", {"b": 1}), bson.Timestamp(1, 2), True, {"deep": [{}]}]}
 
-    def damaged():
-        answer = bytearray(sound)
-        for _ in range(chance.choice((1, 1, 2, 5, 20))):
-            answer[chance.randrange(4, len(answer))] = chance.choice((0, 1, 2, 3, 4, 5, 127, 128, 255, chance.randrange(256)))
-        return bytes(answer)
+
+def damaged():
+    """A sound answer to find in which some bytes are others."""
+    answer = bytearray(bson.encode({"cursor": {"firstBatch": [{"_id": bson.ObjectId(), "k": VALUES}] * 5, **NO_BATCH}, "ok": 1.0}))
+    for _ in range(CHANCE.choice((1, 1, 2, 5, 20))):
+        answer[CHANCE.randrange(4, len(answer))] = CHANCE.choice((0, 1, 2, 3, 4, 5, 127, 128, 255, CHANCE.randrange(256)))
+    return bytes(answer)
+
+
+def survives(pg, statements, times):
+    """Each ends well or with an error that has a name, in one and the same backend; returns how many ended well."""
+    pid, well = pg.info.backend_pid, 0
+    for i in range(times):
+        try:
+            pg.execute(statements[i % len(statements)])
+            well += 1
+        except psycopg.Error as error:
+            assert error.sqlstate not in (None, "XX000"), error
+    assert pg.execute("SELECT pg_backend_pid()").fetchone() == (pid,)
+    return well
+
+
+def test_a_thousand_damaged_answers(pg, hostile):
     where = server(pg, hostile({"find": damaged}), socket_timeout="500ms")
     names = [table(pg, where, "c", columns=columns) for columns in (
         "_id text, k text", "k jsonb", "d jsonb OPTIONS (path '')",
         "a bytea OPTIONS (path 'k.a.5'), b text OPTIONS (path 'k.a.2'), c numeric OPTIONS (path 'k.a.6')")]
-    pid = pg.info.backend_pid
-    for i in range(1000):
-        try:
-            pg.execute(f"SELECT * FROM {names[i % len(names)]}")
-        except psycopg.Error as error:
-            assert error.sqlstate not in (None, "XX000"), error
-    assert pg.execute("SELECT pg_backend_pid()").fetchone() == (pid,)
+    assert survives(pg, [f"SELECT * FROM {name}" for name in names], 1000) > 100
+
+
+def test_a_thousand_damaged_answers_to_what_writes(pg, hostile):
+    names = {"cursor": {"id": bson.Int64(0), "ns": "d.$cmd.listCollections", "firstBatch": [{"name": "c"}]}, "ok": 1.0}
+    where = server(pg, hostile({"find": damaged, "listCollections": names, "update": {"n": 5, "nModified": 5, "ok": 1.0},
+                                "delete": {"n": 5, "ok": 1.0}}), socket_timeout="500ms")
+    name = table(pg, where, "c", columns="_id text, k jsonb, a jsonb[] OPTIONS (path 'k.a'), n int", key="k", on_mismatch="null")
+    pg.execute("CREATE SCHEMA damaged")
+    try:
+        assert survives(pg, [
+            f"UPDATE {name} SET n = 1 WHERE a IS NULL OR a IS NOT NULL", f"DELETE FROM {name} WHERE k IS NOT NULL",
+            f"UPDATE {name} SET n = 1 RETURNING *", f"DELETE FROM {name} RETURNING *",
+            "DROP FOREIGN TABLE IF EXISTS damaged.c", f"IMPORT FOREIGN SCHEMA d FROM SERVER {where} INTO damaged",
+            "DROP FOREIGN TABLE IF EXISTS damaged.c", f"IMPORT FOREIGN SCHEMA d FROM SERVER {where} INTO damaged OPTIONS (flatten 'true')"],
+            1000) > 300
+    finally:
+        pg.execute("DROP SCHEMA damaged CASCADE")
+
+
+@pytest.mark.parametrize("command, statement", [("update", "UPDATE {} SET n = 1"), ("delete", "DELETE FROM {}")])
+@pytest.mark.parametrize("answer, sqlstate", [
+    ({"n": 1, "nModified": 1, "ok": 1.0}, None), ({"n": 0, "nModified": 0, "ok": 1.0}, None), ({"n": 7, "nModified": 7, "ok": 1.0}, DAMAGED),
+    ({"n": 0, "writeErrors": [{"index": 0, "code": 121, "errmsg": "x"}], "ok": 1.0}, "23514"),
+    ({"n": 0, "writeErrors": [{"index": 9, "code": 121, "errmsg": "x"}], "ok": 1.0}, DAMAGED),
+    ({"n": 0, "writeErrors": 5, "ok": 1.0}, "08007"), ({"n": 1, "writeConcernError": {"code": 64, "errmsg": "x"}, "ok": 1.0}, "08007"),
+    ({"ok": 0.0, "code": 13, "errmsg": "x"}, "42501"), ({"ok": 0.0, "code": 10107, "errmsg": "x"}, "57P03"), ({"n": "x", "ok": 1.0}, "08007"),
+    ({"ok": 1.0}, "08007"), ({}, "08007")], ids=str)
+def test_what_answers_to_changes_mean(pg, hostile, command, statement, answer, sqlstate):
+    one = document(b"\x02_id\0" + string(b"x") + b"\x02k\0" + string(b"x"))
+    name = reader(pg, hostile({"find": result(one), command: answer}), columns="k text, n int")
+    if sqlstate is None:
+        assert pg.execute(statement.format(name)).rowcount == answer["n"]
+    else:
+        fails(pg, statement.format(name), sqlstate)
