@@ -30,8 +30,9 @@ CREATE VIEW reconcile.check_index AS
 	       CASE WHEN x.relkind = 'I' THEN 'not every partition has its part of the index, so no query of the whole table uses it'
 	            WHEN i.indisunique THEN 'its build failed or has not ended: uniqueness is not guaranteed, and no query uses it'
 	            ELSE 'its build failed or has not ended: no query uses it, yet every write maintains it' END AS reason,
-	       CASE WHEN x.relkind = 'I' OR left_over.it THEN '' ELSE 'blocks writes' END AS hazard,
-	       CASE WHEN x.relkind = 'I' THEN NULL  -- each partition's part is a finding of its own
+	       CASE WHEN left_over.it THEN '' ELSE 'blocks writes' END AS hazard,
+	       CASE WHEN x.relkind = 'I' AND EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.oid) THEN NULL
+	            WHEN x.relkind = 'I' THEN format(E'DROP INDEX %I.%I;\n%s;', t.schema, x.relname, replace(pg_get_indexdef(x.oid), ' ON ONLY ', ' ON '))
 	            WHEN left_over.it THEN format('DROP INDEX %I.%I;', t.schema, x.relname)
 	            ELSE format('REINDEX INDEX %I.%I;', t.schema, x.relname) END AS fix,
 	       CASE WHEN left_over.it THEN 'drop:' || format('%I.%I', t.schema, x.relname) END AS needs
@@ -45,13 +46,16 @@ CREATE VIEW reconcile.check_index AS
 	UNION ALL
 	SELECT t.schema, 'pg_constraint'::regclass, f.oid, 0, 'notice', 'index', 'hint', 'an index on ' || columns.list, 'none',
 	       'foreign key without index: deleting or updating a referenced row reads the whole table', 'blocks writes',
-	       format('CREATE INDEX ON %s (%s);', t.sql, columns.list), NULL
+	       format('CREATE INDEX %I ON %s (%s);', CASE WHEN taken.it THEN columns.name || '_' || f.oid ELSE columns.name END, t.sql, columns.list),
+	       NULL
 	FROM pg_constraint f
 	JOIN reconcile.checked_relation t ON t.oid = f.conrelid
 	CROSS JOIN LATERAL (
-		SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.n) AS list
+		SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.n) AS list,
+		       left(t.name || '_' || string_agg(a.attname, '_' ORDER BY k.n), 40) || '_idx' AS name
 		FROM unnest(f.conkey) WITH ORDINALITY AS k(attnum, n)
 		JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.attnum) columns
+	CROSS JOIN LATERAL (SELECT to_regclass(format('%I.%I', t.schema, columns.name)) IS NOT NULL AS it) taken
 	WHERE f.contype = 'f' AND f.conparentid = 0 AND NOT EXISTS (
 		SELECT FROM pg_index i
 		WHERE i.indrelid = f.conrelid AND i.indpred IS NULL AND i.indnkeyatts >= cardinality(f.conkey)
@@ -150,7 +154,7 @@ COMMENT ON VIEW reconcile.check_trigger IS 'used by schema_checks(): disabled tr
 
 CREATE VIEW reconcile.check_policy AS
 	SELECT t.schema, 'pg_class'::regclass AS classid, t.oid AS objid, 0 AS objsubid,
-	       'error' AS severity, 'policy' AS category, 'disabled' AS kind, 'row level security' AS expected, 'disabled' AS actual,
+	       'error' AS severity, 'table' AS category, 'disabled' AS kind, 'row level security' AS expected, 'disabled' AS actual,
 	       format('%s policies are defined, none is applied: row level security is not enabled', count(*)) AS reason,
 	       'changes privileges' AS hazard, format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY;', t.sql) AS fix, 'privileges' AS needs
 	FROM pg_policy p
@@ -360,8 +364,11 @@ CREATE FUNCTION reconcile.schema_checks(schemas text[] DEFAULT NULL) RETURNS SET
 	LANGUAGE sql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-	SELECT c.severity, c.category, c.kind, i.identity, c.expected, c.actual, c.reason, c.hazard, c.fix,
-	       NULL, NULL, c.needs, NULL::jsonb, NULL::jsonb, NULL::text[]
+	SELECT c.severity, c.category, c.kind, i.identity, c.expected, c.actual, c.reason, c.hazard, c.fix, NULL, NULL, c.needs,
+	       CASE WHEN c.kind <> 'invalid' THEN NULL
+	            WHEN c.category = 'constraint' THEN jsonb_build_object('definition', pg_get_constraintdef(c.objid))
+	            WHEN c.classid = 'pg_class'::regclass THEN jsonb_build_object('definition', pg_get_indexdef(c.objid)) END,
+	       NULL::jsonb, NULL::text[]
 	FROM (SELECT * FROM reconcile.check_index
 	      UNION ALL SELECT * FROM reconcile.check_constraint
 	      UNION ALL SELECT * FROM reconcile.check_trigger

@@ -176,7 +176,7 @@ BEGIN ATOMIC
 		SELECT string_agg(o.object, ', ' ORDER BY o.object) AS tables
 		FROM reconcile.baseline_objects o
 		WHERE o.baseline = migration_problems.baseline AND o.category = 'table'
-		  AND (schemas IS NULL OR (parse_ident(o.object))[1] = ANY (schemas)) AND to_regclass(o.object) IS NULL
+		  AND (schemas IS NULL OR (parse_ident(o.object))[1] = ANY (schemas)) AND NOT EXISTS (SELECT FROM reconcile.checked_relation r WHERE r.sql = o.object)
 	)
 	SELECT 'notice', 'hint', h.history, '', 'not checked', format('the history of %s cannot be read: %s', h.tool, h.detail)
 	FROM here h WHERE h.state = 'not checked'

@@ -177,7 +177,7 @@ CREATE FUNCTION reconcile.schema_enum_change(object text, expected jsonb, actual
 		           FROM jsonb_array_elements_text(expected) WITH ORDINALITY AS l(value, n))
 		SELECT CASE WHEN (SELECT jsonb_agg(e.value ORDER BY e.n) FROM e WHERE e.there) IS NOT DISTINCT FROM nullif(actual, '[]')
 			THEN (SELECT string_agg(format('ALTER TYPE %s ADD VALUE %L', object, e.value)
-			                        || coalesce(format(' BEFORE %L', e.next), '') || ';', E'\n' ORDER BY e.n DESC)
+			                        || CASE WHEN e.next IS NULL THEN '' ELSE format(' BEFORE %L', e.next) END || ';', E'\n' ORDER BY e.n DESC)
 			      FROM e WHERE NOT e.there) END;
 	END;
 COMMENT ON FUNCTION reconcile.schema_enum_change(text, jsonb, jsonb) IS 'used by schema_fix(): adds labels to an enum';
@@ -302,7 +302,8 @@ CREATE FUNCTION reconcile.schema_fix_missing(category text, object text, parent 
 COMMENT ON FUNCTION reconcile.schema_fix_missing(text, text, text, jsonb) IS 'used by schema_fix(): creates a missing object';
 
 CREATE FUNCTION reconcile.schema_fix_column(attribute text, object text, parent text, expected jsonb, actual jsonb) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT CASE attribute
 			WHEN 'type' THEN format('%1$s TYPE %2$s%3$s USING %4$s::%2$s;', c.alter, expected ->> 'type', coalesce(' COLLATE ' || (expected ->> 'collation'), ''), c.name)
@@ -318,8 +319,14 @@ CREATE FUNCTION reconcile.schema_fix_column(attribute text, object text, parent 
 			     WHEN NOT expected ? 'identity' THEN c.alter || ' DROP IDENTITY;'
 			     WHEN NOT actual ? 'identity' THEN c.alter || ' ADD' || reconcile.schema_identity(expected ->> 'identity') || ';'
 			     WHEN split_part(expected ->> 'identity', ' (', 1) <> split_part(actual ->> 'identity', ' (', 1)
-			     THEN c.alter || ' SET GENERATED ' || upper(split_part(expected ->> 'identity', ' (', 1)) || ';' END
-			WHEN 'storage' THEN c.alter || ' SET STORAGE ' || upper(expected ->> 'storage') || ';'
+			     THEN c.alter || ' SET GENERATED ' || upper(split_part(expected ->> 'identity', ' (', 1)) || ';'
+			     ELSE c.alter || (SELECT string_agg(' SET ' || coalesce(upper((regexp_match(expected ->> 'identity', o.name || ' -?[0-9]+'))[1]), o.usual), '' ORDER BY o.name)
+			                      FROM (VALUES ('cache', 'CACHE 1'), ('increment', 'INCREMENT 1'), ('maxvalue', 'NO MAXVALUE'), ('minvalue', 'NO MINVALUE'), ('start', 'START 1'))
+			                           AS o(name, usual))
+			                  || CASE WHEN expected ->> 'identity' ~ '[( ]cycle' THEN ' SET CYCLE;' ELSE ' SET NO CYCLE;' END END
+			WHEN 'storage' THEN c.alter || ' SET STORAGE ' || coalesce(upper(expected ->> 'storage'), (
+			     SELECT CASE t.typstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END
+			     FROM pg_type t WHERE t.oid = to_regtype(expected ->> 'type'))) || ';'
 			WHEN 'compression' THEN c.alter || ' SET COMPRESSION ' || coalesce(expected ->> 'compression', 'default') || ';'
 			WHEN 'statistics' THEN c.alter || ' SET STATISTICS ' || coalesce(expected ->> 'statistics', '-1') || ';'
 			WHEN 'options' THEN reconcile.schema_options_change(c.alter, expected -> 'options', actual -> 'options')
@@ -345,7 +352,7 @@ CREATE FUNCTION reconcile.schema_fix_table(attribute text, object text, expected
 			     THEN format('ALTER TABLE %s ATTACH PARTITION %s %s;', expected ->> 'partition_of', object, expected ->> 'partition_bound')
 			     WHEN NOT expected ? 'partition_of' THEN format('ALTER TABLE %s DETACH PARTITION %s;', actual ->> 'partition_of', object) END
 			WHEN 'partition_bound' THEN CASE WHEN expected -> 'partition_of' = actual -> 'partition_of'
-			     THEN format(E'ALTER TABLE %s DETACH PARTITION %s;\nALTER TABLE %1$s ATTACH PARTITION %2$s %s;', expected ->> 'partition_of', object, expected ->> 'partition_bound') END
+			     THEN format(E'ALTER TABLE %1$s DETACH PARTITION %2$s;\nALTER TABLE %1$s ATTACH PARTITION %2$s %3$s;', expected ->> 'partition_of', object, expected ->> 'partition_bound') END
 			WHEN 'inherits' THEN (
 			     SELECT string_agg(t.alter || x.change || ';', E'\n') FROM (
 			         SELECT ' NO INHERIT ' || a.parent FROM jsonb_array_elements_text(actual -> 'inherits') AS a(parent) WHERE NOT coalesce(expected -> 'inherits', '[]') ? a.parent

@@ -387,7 +387,11 @@ BEGIN
 	IF chosen IS NOT NULL THEN
 		RETURN QUERY SELECT * FROM reconcile.seed_differences(chosen, within);
 	END IF;
-	RETURN QUERY SELECT * FROM reconcile.schema_checks(within);
+	-- What a baseline has is as it is meant to be: beside it, only what is broken counts.
+	RETURN QUERY SELECT c.* FROM reconcile.schema_checks(within) c
+		WHERE chosen IS NULL OR c.actual = 'not checked' OR c.kind = 'invalid'
+		   OR (c.kind = 'disabled' AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
+		         WHERE o.baseline = chosen AND o.object = c.object AND o.category = c.category AND c.category <> 'constraint'));
 	RETURN QUERY SELECT * FROM reconcile.migration_findings(chosen, within);
 END $$;
 COMMENT ON FUNCTION reconcile.schema_findings(text, text[]) IS

@@ -37,3 +37,10 @@ extern "C" {
 #define PG16_GE (PG_VERSION_NUM >= 160000)
 #define PG17_GE (PG_VERSION_NUM >= 170000)
 #define PG18_GE (PG_VERSION_NUM >= 180000)
+
+/* Before PostgreSQL 18, PortalRun() had to be told that it is called once. */
+#if PG18_GE
+#define PORTAL_RUN_ONCE
+#else
+#define PORTAL_RUN_ONCE true,
+#endif

@@ -47,15 +47,15 @@ INSERT INTO defect (what, plant, severity, category, kind, object, fixable, fix)
 	 'warning', 'index', 'invalid', 'd.i_ccnew', true, 'DROP INDEX d.i_ccnew;'),
 	('a partitioned index without its parts', $$CREATE TABLE d.t (id int PRIMARY KEY, a int) PARTITION BY RANGE (id);
 		CREATE TABLE d.t1 PARTITION OF d.t FOR VALUES FROM (0) TO (10); CREATE INDEX i ON ONLY d.t (a)$$,
-	 'warning', 'index', 'invalid', 'd.i', false, NULL),
+	 'warning', 'index', 'invalid', 'd.i', true, E'DROP INDEX d.i;\nCREATE INDEX i ON d.t USING btree (a);'),
 	('a foreign key without index', $$CREATE TABLE d.p (id int PRIMARY KEY); CREATE TABLE d.t (id int PRIMARY KEY, "P" int CONSTRAINT f REFERENCES d.p)$$,
-	 'notice', 'index', 'hint', 'f on d.t', true, 'CREATE INDEX ON d.t ("P");'),
+	 'notice', 'index', 'hint', 'f on d.t', true, 'CREATE INDEX "t_P_idx" ON d.t ("P");'),
 	('a foreign key whose index is partial', $$CREATE TABLE d.p (id int PRIMARY KEY);
-		CREATE TABLE d.t (id int PRIMARY KEY, p int CONSTRAINT f REFERENCES d.p); CREATE INDEX ON d.t (p) WHERE p > 0$$,
-	 'notice', 'index', 'hint', 'f on d.t', true, 'CREATE INDEX ON d.t (p);'),
+		CREATE TABLE d.t (id int PRIMARY KEY, p int CONSTRAINT f REFERENCES d.p); CREATE INDEX t_p_idx ON d.t (p) WHERE p > 0$$,
+	 'notice', 'index', 'hint', 'f on d.t', true, NULL),
 	('a foreign key of two columns, indexed in the second place', $$CREATE TABLE d.p (a int, b int, PRIMARY KEY (a, b));
 		CREATE TABLE d.t (id int PRIMARY KEY, a int, b int, CONSTRAINT f FOREIGN KEY (a, b) REFERENCES d.p); CREATE INDEX ON d.t (id, a, b)$$,
-	 'notice', 'index', 'hint', 'f on d.t', true, 'CREATE INDEX ON d.t (a, b);'),
+	 'notice', 'index', 'hint', 'f on d.t', true, 'CREATE INDEX t_a_b_idx ON d.t (a, b);'),
 	('a unique column indexed again', $$CREATE TABLE d.t (id int PRIMARY KEY, slug text UNIQUE); CREATE INDEX again ON d.t (slug)$$,
 	 'notice', 'index', 'hint', 'd.again', true, 'DROP INDEX d.again;'),
 	('two equal indexes', $$CREATE TABLE d.t (id int PRIMARY KEY, a text); CREATE INDEX one ON d.t (lower(a)) WHERE a > 'b';
@@ -79,7 +79,7 @@ INSERT INTO defect (what, plant, severity, category, kind, object, fixable, fix)
 		ALTER TABLE d.t DISABLE TRIGGER ALL; ALTER TABLE d.p DISABLE TRIGGER ALL$$,
 	 'error', 'constraint', 'disabled', 'f on d.t', true, NULL),
 	('policies that are not applied', $$CREATE TABLE d.t (id int PRIMARY KEY); CREATE POLICY p ON d.t USING (true); CREATE POLICY q ON d.t USING (true)$$,
-	 'error', 'policy', 'disabled', 'd.t', true, 'ALTER TABLE d.t ENABLE ROW LEVEL SECURITY;'),
+	 'error', 'table', 'disabled', 'd.t', true, 'ALTER TABLE d.t ENABLE ROW LEVEL SECURITY;'),
 	('row level security without policy', $$CREATE TABLE d.t (id int PRIMARY KEY); ALTER TABLE d.t ENABLE ROW LEVEL SECURITY$$,
 	 'warning', 'policy', 'hint', 'd.t', false, NULL),
 	('a partition that others may read past the policies', $$CREATE TABLE d.t (id int PRIMARY KEY) PARTITION BY RANGE (id);

@@ -1,0 +1,127 @@
+-- fix_schema(): the plan is what is done, in an order that works; what it must not do by itself is refused, with the reason.
+\ir ../support/invariant.sql
+SELECT no_plan();
+DO $$ BEGIN CREATE ROLE mutation_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+ALTER SCHEMA app RENAME TO helpers;
+\ir ../schema/base.sql
+SET search_path = public, helpers;
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT reconcile.capture_baseline(schemas => '{app}', seed_tables => '{app.roles}');
+
+-- summary gives the steps of a run as text.
+CREATE FUNCTION summary(dry_run boolean, allow text[] DEFAULT '{}') RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT concat_ws(' ', state, object, message) FROM fix_schema(dry_run, allow => allow) $$;
+
+SELECT is_empty('SELECT summary(true)', 'nothing is planned where nothing differs');
+SELECT is_empty('SELECT summary(false)', 'and nothing done');
+
+SELECT raised(what, statement, code, message, hint)
+FROM (VALUES
+	('dry_run NULL', 'SELECT fix_schema(NULL)', '22004', 'argument "dry_run" must not be null', NULL),
+	('allow NULL', 'SELECT fix_schema(allow => NULL)', '22004', 'argument "allow" must not be null', NULL),
+	('an unknown word', 'SELECT fix_schema(allow => ''{drop}'')', '22023', 'invalid value in argument "allow": "drop"',
+	 'Valid values are "drop:<object>", "rows:<table>", "privileges", "owner", "hints".'),
+	('an unknown baseline', 'SELECT fix_schema(baseline => ''defualt'')', '42704', 'baseline "defualt" does not exist', 'Did you mean "default"?')
+) AS v(what, statement, code, message, hint);
+
+-- ------------------------------------------------ everything, from nothing
+
+SAVEPOINT whole;
+SET client_min_messages = error;
+DROP SCHEMA app CASCADE;
+SET client_min_messages = warning;
+CREATE TEMP TABLE planned AS SELECT * FROM fix_schema();
+SELECT is_empty($$ SELECT object FROM planned WHERE state <> 'planned' $$, 'a whole schema is planned without refusals');
+SELECT is((SELECT count(*) FROM pg_namespace WHERE nspname = 'app'), 0::bigint, 'a dry run makes nothing');
+CREATE TEMP TABLE done AS SELECT * FROM fix_schema(false);
+SELECT is_empty($$ SELECT state, object, statement, message FROM done WHERE state <> 'done' $$, 'each step works');
+SELECT bag_has($$ SELECT object, statement FROM done $$, $$ SELECT object, statement FROM planned $$, 'what was planned is done');
+SELECT is_empty('SELECT * FROM audit_schema()', 'and the audit is empty');
+SELECT is((SELECT count(*) FROM app.roles), 3::bigint, 'the seed rows are back');
+ROLLBACK TO whole;
+
+-- ------------------------------------------------------------ what is refused
+
+CREATE TABLE app.more (id integer PRIMARY KEY);
+SELECT results_eq('SELECT summary(true)', ARRAY['refused app.more not done unless allowed: allow => ARRAY[''drop:app.more'']'], 'what is not in the baseline stays');
+SELECT results_eq('SELECT summary(false)', ARRAY['refused app.more not done unless allowed: allow => ARRAY[''drop:app.more'']'], 'also live');
+SELECT has_table('app', 'more', 'indeed');
+SELECT results_eq($$ SELECT summary(false, '{drop:app.more}') $$, ARRAY['done app.more'], 'unless it is named');
+SELECT hasnt_table('app', 'more', 'then it goes');
+ROLLBACK TO whole;
+
+ALTER TABLE app.customers ALTER COLUMN email DROP NOT NULL, DROP CONSTRAINT customers_email_key, DROP CONSTRAINT balance_in_range;
+ALTER TABLE app.orders DROP CONSTRAINT orders_customer_fkey;
+INSERT INTO app.customers (id, name, email, balance) VALUES (1001, 'x', NULL, 1), (1002, 'y', 'c1@example.com', -1);
+INSERT INTO app.orders (customer_id, code) VALUES (99999, 'z');
+CREATE TEMP TABLE refused AS SELECT * FROM fix_schema();
+SELECT set_eq($$ SELECT object, message FROM refused WHERE state = 'refused' $$, $$ VALUES
+	('app.customers.email', 'rows with NULL in email: 1; find them by SELECT reconcile.create_invariant(''app.customers.email is not null'', NULL, ''{id}'','
+		' ''SELECT id FROM app.customers WHERE email IS NULL'', kind => ''check'');'),
+	('customers_email_key on app.customers', 'keys (email) that are there more than once: 1, for example (c1@example.com)'),
+	('balance_in_range on app.customers', 'rows that violate it: 1'),
+	('orders_customer_fkey on app.orders', 'rows that refer to no row: 1, for example (99999)') $$, 'rows that do not allow a fix are counted before it is tried');
+DO $$ DECLARE statement text; BEGIN
+	SELECT substring(message FROM 'SELECT.*') INTO statement FROM refused WHERE object = 'app.customers.email';
+	EXECUTE statement;
+END $$;
+SELECT is((SELECT count(*) FROM reconcile.findings('app.customers.email is not null')), 1::bigint, 'the suggested invariant finds them');
+UPDATE app.customers SET email = 'x' || id, balance = 1 WHERE id > 1000;
+DELETE FROM app.orders WHERE customer_id = 99999;
+SELECT is_empty($$ SELECT * FROM fix_schema(false) WHERE state <> 'done' $$, 'once they are mended, all is done');
+SELECT is_empty('SELECT * FROM audit_schema()', 'and the audit is empty again');
+ROLLBACK TO whole;
+
+-- What only the statement itself can know is refused when it is run, and nothing of it stays.
+ALTER TABLE app.orders DROP CONSTRAINT no_overlap;
+INSERT INTO app.orders (customer_id, code, period) VALUES (1, 'p', '[10,12)');
+DROP INDEX app.orders_pattern;
+SELECT results_eq('SELECT state, object FROM fix_schema(false)', $$ VALUES ('done', 'app.orders_pattern'), ('refused', 'no_overlap on app.orders') $$,
+	'a step that fails does not stop the others');
+ROLLBACK TO whole;
+
+-- A value of an enum cannot be used before the transaction that added it ends.
+DROP TABLE app.roles;
+ALTER TABLE app.customers ALTER COLUMN mood DROP DEFAULT, ALTER COLUMN mood TYPE text USING mood::text;
+DROP TYPE app.mood;
+CREATE TYPE app.mood AS ENUM ('sad', 'happy');
+ALTER TABLE app.customers ALTER COLUMN mood TYPE app.mood USING nullif(mood, 'ok')::app.mood;
+SELECT results_eq($$ SELECT state, statement FROM fix_schema(false) WHERE object IN ('app.mood', 'app.customers.mood') $$, $$ VALUES
+	('done', 'ALTER TYPE app.mood ADD VALUE ''ok'' BEFORE ''happy'';'),
+	('failed', 'ALTER TABLE app.customers ALTER COLUMN mood SET DEFAULT ''ok''::app.mood;') $$, 'the second statement says to come again');
+ROLLBACK TO whole;
+
+-- ---------------------------------------------------------------- names, rights
+
+CREATE SCHEMA "drop table""; --";
+CREATE TYPE "drop table""; --"."e'; --" AS ENUM ('it''s', '"', '$body$');
+CREATE TABLE "drop table""; --"."t $1 (x)" ("a)=(b" integer PRIMARY KEY, "select" "drop table""; --"."e'; --" DEFAULT '"', "ü%s" text DEFAULT 'x''; DROP SCHEMA app CASCADE; --',
+	CONSTRAINT "c %1$s" UNIQUE ("ü%s"), CONSTRAINT "k on x" CHECK ("ü%s" <> '%s'));
+CREATE INDEX "i; --" ON "drop table""; --"."t $1 (x)" ("select");
+CREATE FUNCTION "drop table""; --"."f(" () RETURNS text LANGUAGE sql AS $f$ SELECT '$body$; DROP SCHEMA app CASCADE; --' $f$;
+CREATE VIEW "drop table""; --"."v" AS SELECT "a)=(b" AS "b"";" FROM "drop table""; --"."t $1 (x)";
+COMMENT ON TABLE "drop table""; --"."t $1 (x)" IS 'x''; DROP SCHEMA app CASCADE; --';
+INSERT INTO "drop table""; --"."t $1 (x)" VALUES (1, 'it''s', 'x'';');
+SELECT reconcile.capture_baseline(schemas => ARRAY['app', 'drop table"; --'], seed_tables => ARRAY['app.roles', '"drop table""; --"."t $1 (x)"']::regclass[]);
+SET client_min_messages = error;
+DROP SCHEMA "drop table""; --" CASCADE;
+SET client_min_messages = warning;
+SELECT is_empty($$ SELECT state, object, statement, message FROM fix_schema(false) WHERE state <> 'done' $$, 'names that look like SQL are names');
+SELECT is_empty('SELECT * FROM audit_schema()', 'and come back as they were');
+SELECT is((SELECT count(*) FROM app.customers), 50::bigint, 'nothing else was run');
+ROLLBACK TO whole;
+
+SELECT ok(NOT has_function_privilege('mutation_reader', 'fix_schema(boolean, text, text[])', 'EXECUTE'), 'it is for whom it is granted to');
+GRANT EXECUTE ON FUNCTION fix_schema(boolean, text, text[]) TO mutation_reader;
+GRANT EXECUTE ON FUNCTION summary(boolean, text[]) TO mutation_reader;
+DROP INDEX app.orders_pattern;
+SET ROLE mutation_reader;
+SELECT results_eq($$ SELECT state, message FROM fix_schema(false) WHERE object = 'app.orders_pattern' $$, $$ VALUES ('failed', 'must be owner of table orders (SQLSTATE 42501)') $$,
+	'a step is done with the rights of the caller');
+RESET ROLE;
+SET LOCAL transaction_read_only = on;
+SELECT throws_ok('SELECT fix_schema(false)', '25006', 'cannot fix the schema in a read-only transaction');
+SELECT isnt_empty('SELECT fix_schema()', 'a dry run works in a read-only transaction');
+
+SELECT * FROM finish();
+ROLLBACK;

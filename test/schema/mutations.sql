@@ -1,0 +1,361 @@
+-- Single changes to the schema of base.sql. Each must give exactly one finding: category, kind and object of the line above it. Then
+-- fix_schema() must bring back an empty audit, with what the line says it needs to be allowed, and touch no row; "unfixable" says that no
+-- statement can do that without knowing more. "setup" is run before the baseline is captured, and "leaves" names a note
+-- that stays: a column that was dropped comes back at the end.
+
+--- schema missing other | setup CREATE SCHEMA other
+DROP SCHEMA other
+--- schema extra more | allow drop:more
+CREATE SCHEMA more
+--- schema differs app
+COMMENT ON SCHEMA app IS 'nothing'
+--- owner differs app | allow owner
+ALTER SCHEMA app OWNER TO mutation_owner
+
+--- type missing app.spare | setup CREATE TYPE app.spare AS ENUM ('a', 'it''s')
+DROP TYPE app.spare
+--- type missing app.spare | setup CREATE DOMAIN app.spare AS text CHECK (VALUE <> '')
+DROP DOMAIN app.spare
+--- type missing app.spare | setup CREATE TYPE app.spare AS (a integer, "B c" text)
+DROP TYPE app.spare
+--- type extra app.spare | allow drop:app.spare
+CREATE TYPE app.spare AS ENUM ('a')
+--- type differs app.spare | setup CREATE TYPE app.spare AS ENUM ('a', 'b', 'it''s')
+DROP TYPE app.spare; CREATE TYPE app.spare AS ENUM ('a', 'it''s')
+--- type differs app.spare | setup CREATE TYPE app.spare AS ENUM ('a', 'b')
+DROP TYPE app.spare; CREATE TYPE app.spare AS ENUM ('a')
+--- type differs app.mood | unfixable
+ALTER TYPE app.mood ADD VALUE 'ecstatic'
+--- type differs app.mood | unfixable
+ALTER TYPE app.mood RENAME VALUE 'sad' TO 'blue'
+--- type differs app.spare | unfixable | setup CREATE TYPE app.spare AS ENUM ('a', 'b')
+DROP TYPE app.spare; CREATE TYPE app.spare AS ENUM ('b', 'a')
+--- type differs app.positive
+ALTER DOMAIN app.positive DROP CONSTRAINT above_zero; COMMENT ON DOMAIN app.positive IS 'x'; COMMENT ON DOMAIN app.positive IS NULL
+--- type differs app.positive
+ALTER DOMAIN app.positive SET DEFAULT 7
+--- type differs app.positive
+ALTER DOMAIN app.positive DROP DEFAULT
+--- type differs app.spare | setup CREATE DOMAIN app.spare AS text NOT NULL
+ALTER DOMAIN app.spare DROP NOT NULL
+--- owner differs app.mood | allow owner
+ALTER TYPE app.mood OWNER TO mutation_owner
+
+--- sequence missing app.spare | setup CREATE SEQUENCE app.spare MINVALUE 5 CYCLE
+DROP SEQUENCE app.spare
+--- sequence extra app.spare | allow drop:app.spare
+CREATE SEQUENCE app.spare
+--- sequence differs app.ticket
+ALTER SEQUENCE app.ticket INCREMENT 6
+--- sequence differs app.ticket
+ALTER SEQUENCE app.ticket MAXVALUE 99999
+--- sequence differs app.ticket
+ALTER SEQUENCE app.ticket CACHE 1
+--- sequence differs app.ticket
+ALTER SEQUENCE app.ticket CYCLE
+--- sequence differs app.ticket
+ALTER SEQUENCE app.ticket START 15
+--- sequence differs app.spare | setup CREATE SEQUENCE app.spare OWNED BY app.roles.id
+ALTER SEQUENCE app.spare OWNED BY NONE
+--- owner differs app.ticket | allow owner
+ALTER SEQUENCE app.ticket OWNER TO mutation_owner
+--- sequence invalid app.orders_id_seq
+SELECT setval('app.orders_id_seq', 3)
+--- sequence invalid app.customers_id_seq
+SELECT setval('app.customers_id_seq', 1, false)
+
+--- table missing app.spare | setup CREATE TABLE app.spare (id integer PRIMARY KEY, "A b" text NOT NULL DEFAULT 'it''s', c numeric(5,1) CHECK (c > 0)); CREATE INDEX spare_c ON app.spare (c); COMMENT ON COLUMN app.spare.c IS 'c'; GRANT SELECT ON app.spare TO mutation_owner
+DROP TABLE app.spare
+--- table missing app.spare | setup CREATE TABLE app.spare (id serial PRIMARY KEY, a integer GENERATED ALWAYS AS IDENTITY UNIQUE, b integer GENERATED ALWAYS AS (1 + 1) STORED)
+DROP TABLE app.spare
+--- table missing app.spare | setup CREATE TABLE app.spare (id integer PRIMARY KEY); ALTER TABLE app.spare ENABLE ROW LEVEL SECURITY; ALTER TABLE app.spare FORCE ROW LEVEL SECURITY; CREATE POLICY all_rows ON app.spare USING (id > 0)
+DROP TABLE app.spare
+--- table missing app.spare | setup CREATE TABLE app.spare (id integer PRIMARY KEY); CREATE TRIGGER noted AFTER INSERT ON app.spare EXECUTE FUNCTION app.noted()
+DROP TABLE app.spare
+--- table missing app.events_2025 | setup CREATE TABLE app.events_2025 PARTITION OF app.events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')
+DROP TABLE app.events_2025
+--- table extra app.spare | allow drop:app.spare
+CREATE TABLE app.spare (id integer PRIMARY KEY)
+--- table differs app.cache
+ALTER TABLE app.cache SET LOGGED
+--- table differs app.cache
+ALTER TABLE app.cache SET (fillfactor = 60)
+--- table differs app.cache
+ALTER TABLE app.cache RESET (fillfactor)
+--- table differs app.roles
+ALTER TABLE app.roles SET (autovacuum_enabled = false)
+--- table differs app.roles
+ALTER TABLE app.roles REPLICA IDENTITY FULL
+--- table differs app.customers
+COMMENT ON TABLE app.customers IS 'who sells'
+--- table differs app.customers
+COMMENT ON TABLE app.customers IS NULL
+--- table differs app.customers
+ALTER TABLE app.customers DISABLE ROW LEVEL SECURITY
+--- table differs app.customers
+ALTER TABLE app.customers FORCE ROW LEVEL SECURITY
+--- owner differs app.people | allow owner
+ALTER TABLE app.people OWNER TO mutation_owner
+
+--- column missing app.customers.tags | leaves table hint app.customers
+ALTER TABLE app.customers DROP COLUMN tags
+--- column missing app.customers."Vat No"
+ALTER TABLE app.customers DROP COLUMN "Vat No"
+--- column missing app.customers.doubled | leaves table hint app.customers
+ALTER TABLE app.customers DROP COLUMN doubled
+--- column missing app.staff.salary
+ALTER TABLE app.staff DROP COLUMN salary
+--- column extra app.cache.spare | allow drop:app.cache.spare
+ALTER TABLE app.cache ADD COLUMN spare integer
+--- column differs app.customers.name
+ALTER TABLE app.customers ALTER COLUMN name SET DEFAULT 'other'
+--- column differs app.customers.name
+ALTER TABLE app.customers ALTER COLUMN name DROP DEFAULT
+--- column differs app.customers.tags
+ALTER TABLE app.customers ALTER COLUMN tags SET NOT NULL
+--- column differs app.customers.email
+ALTER TABLE app.customers ALTER COLUMN email DROP NOT NULL
+--- column differs app.customers.balance
+ALTER TABLE app.customers ALTER COLUMN balance SET DEFAULT 0.75
+--- column differs app.customers.created
+ALTER TABLE app.customers ALTER COLUMN created TYPE timestamp(6) with time zone
+--- column differs app.customers.created
+ALTER TABLE app.customers ALTER COLUMN created TYPE timestamp(3) without time zone
+--- column differs app.orders.parent_id
+ALTER TABLE app.orders ALTER COLUMN parent_id TYPE bigint
+--- column differs app.customers."Vat No"
+ALTER TABLE app.customers ALTER COLUMN "Vat No" TYPE varchar(20)
+--- column differs app.customers.note
+COMMENT ON COLUMN app.customers.note IS 'something else'
+--- column differs app.customers.tags
+ALTER TABLE app.customers ALTER COLUMN tags TYPE text[] COLLATE "C"
+--- column differs app.customers.id
+ALTER TABLE app.customers ALTER COLUMN id SET GENERATED ALWAYS
+--- column differs app.customers.id
+ALTER TABLE app.customers ALTER COLUMN id SET INCREMENT 2
+--- column differs app.people.id
+ALTER TABLE app.people ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (START 100)
+--- column differs app.customers.doubled | allow drop:app.customers.doubled | leaves table hint app.customers
+ALTER TABLE app.customers DROP COLUMN doubled; ALTER TABLE app.customers ADD COLUMN doubled numeric GENERATED ALWAYS AS (balance * 3) STORED
+--- column differs app.orders.quantity
+ALTER TABLE app.orders ALTER COLUMN quantity SET STATISTICS 100
+--- column differs app.customers."Vat No"
+ALTER TABLE app.customers ALTER COLUMN "Vat No" SET STORAGE EXTERNAL
+--- column differs app.customers."Vat No"
+ALTER TABLE app.customers ALTER COLUMN "Vat No" SET (n_distinct = 5)
+--- column differs app.customers."Vat No"
+COMMENT ON COLUMN app.customers."Vat No" IS 'x''; DROP TABLE app.roles; --'
+
+--- constraint missing orders_customer_fkey on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT orders_customer_fkey
+--- constraint missing customers_email_key on app.customers
+ALTER TABLE app.customers DROP CONSTRAINT customers_email_key
+--- constraint missing balance_in_range on app.customers
+ALTER TABLE app.customers DROP CONSTRAINT balance_in_range
+--- constraint missing no_overlap on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT no_overlap
+--- constraint missing roles_pkey on app.roles
+ALTER TABLE app.roles DROP CONSTRAINT roles_pkey
+--- constraint missing events_pkey on app.events
+ALTER TABLE app.events DROP CONSTRAINT events_pkey
+--- constraint missing orders_code_key on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT orders_code_key
+--- constraint extra spare on app.people | allow drop:spare on app.people
+ALTER TABLE app.people ADD CONSTRAINT spare CHECK (id > 0) NO INHERIT
+--- constraint extra spare on app.orders | allow drop:spare on app.orders
+ALTER TABLE app.orders ADD CONSTRAINT spare FOREIGN KEY (parent_id) REFERENCES app.people (id)
+--- constraint differs orders_customer_fkey on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT orders_customer_fkey, ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer_id) REFERENCES app.customers
+--- constraint differs orders_customer_fkey on app.orders
+ALTER TABLE app.orders ALTER CONSTRAINT orders_customer_fkey DEFERRABLE
+--- constraint differs orders_customer_fkey on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT orders_customer_fkey, ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer_id) REFERENCES app.customers ON UPDATE CASCADE ON DELETE CASCADE
+--- constraint differs orders_code_key on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT orders_code_key, ADD CONSTRAINT orders_code_key UNIQUE (code)
+--- constraint differs balance_in_range on app.customers
+ALTER TABLE app.customers DROP CONSTRAINT balance_in_range, ADD CONSTRAINT balance_in_range CHECK (balance > 0)
+--- constraint invalid balance_in_range on app.customers
+ALTER TABLE app.customers DROP CONSTRAINT balance_in_range, ADD CONSTRAINT balance_in_range CHECK (balance >= 0) NOT VALID
+--- constraint invalid orders_customer_fkey on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT orders_customer_fkey, ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer_id) REFERENCES app.customers ON DELETE CASCADE NOT VALID
+--- constraint differs name_given on app.customers
+ALTER TABLE app.customers RENAME CONSTRAINT name_given TO name_there
+--- constraint differs balance_in_range on app.customers
+COMMENT ON CONSTRAINT balance_in_range ON app.customers IS 'rich'
+
+--- index missing app.orders_by_customer
+DROP INDEX app.orders_by_customer
+--- index missing app.orders_open
+DROP INDEX app.orders_open
+--- index missing app.events_by_what
+DROP INDEX app.events_by_what
+--- index missing app.sales_key
+DROP INDEX app.sales_key
+--- index extra app.spare | allow drop:app.spare
+CREATE INDEX spare ON app.roles (name)
+--- index differs app.orders_recent
+DROP INDEX app.orders_recent; CREATE INDEX orders_recent ON app.orders (placed DESC NULLS LAST) INCLUDE (quantity) WITH (fillfactor = 90)
+--- index differs app.orders_recent
+DROP INDEX app.orders_recent; CREATE INDEX orders_recent ON app.orders (placed DESC) INCLUDE (code) WITH (fillfactor = 90)
+--- index differs app.orders_recent
+ALTER INDEX app.orders_recent SET (fillfactor = 80)
+--- index differs app.orders_open
+DROP INDEX app.orders_open; CREATE UNIQUE INDEX orders_open ON app.orders (lower(code)) WHERE quantity > 1
+--- index differs app.orders_open
+DROP INDEX app.orders_open; CREATE UNIQUE INDEX orders_open ON app.orders (upper(code)) WHERE quantity > 0
+--- index differs app.orders_pattern
+DROP INDEX app.orders_pattern; CREATE INDEX orders_pattern ON app.orders (code COLLATE "C")
+--- index differs app.orders_pattern
+DROP INDEX app.orders_pattern; CREATE INDEX orders_pattern ON app.orders USING hash (code)
+--- index differs app.orders_parent
+DROP INDEX app.orders_parent; CREATE UNIQUE INDEX orders_parent ON app.orders (id, parent_id)
+--- index invalid app.orders_recent
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'app.orders_recent'::regclass
+--- index differs app.orders_recent
+ALTER INDEX app.orders_recent RENAME TO orders_latest
+--- index differs app.orders_recent
+COMMENT ON INDEX app.orders_recent IS 'newest first'
+
+--- trigger missing touch on app.customers
+DROP TRIGGER touch ON app.customers
+--- trigger missing late on app.orders
+DROP TRIGGER late ON app.orders
+--- trigger extra spare on app.orders | allow drop:spare on app.orders
+CREATE TRIGGER spare AFTER DELETE ON app.orders EXECUTE FUNCTION app.noted()
+--- trigger disabled touch on app.customers
+ALTER TABLE app.customers DISABLE TRIGGER touch
+--- trigger differs touch on app.customers
+ALTER TABLE app.customers ENABLE ALWAYS TRIGGER touch
+--- trigger differs touch on app.customers
+ALTER TABLE app.customers ENABLE REPLICA TRIGGER touch
+--- trigger differs touch on app.customers
+DROP TRIGGER touch ON app.customers; CREATE TRIGGER touch BEFORE UPDATE ON app.customers FOR EACH ROW EXECUTE FUNCTION app.touch()
+--- trigger differs late on app.orders
+DROP TRIGGER late ON app.orders; CREATE CONSTRAINT TRIGGER late AFTER INSERT ON app.orders DEFERRABLE FOR EACH ROW EXECUTE FUNCTION app.noted()
+--- constraint disabled orders_customer_fkey on app.orders
+DO $$ DECLARE t text; BEGIN FOR t IN SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger WHERE tgconstraint = (SELECT oid FROM pg_constraint WHERE conname = 'orders_customer_fkey') LOOP EXECUTE t; END LOOP; END $$
+
+--- rule missing no_delete on app.roles
+DROP RULE no_delete ON app.roles
+--- rule differs no_delete on app.roles
+CREATE OR REPLACE RULE no_delete AS ON DELETE TO app.roles WHERE old.id = 'viewer' DO INSTEAD NOTHING
+--- rule disabled no_delete on app.roles
+ALTER TABLE app.roles DISABLE RULE no_delete
+--- rule extra spare on app.cache | allow drop:spare on app.cache
+CREATE RULE spare AS ON UPDATE TO app.cache DO ALSO NOTHING
+
+--- function missing app.add(integer,integer)
+DROP FUNCTION app.add(integer, integer)
+--- function missing app.secret()
+DROP FUNCTION app.secret()
+--- function missing app.tidy(integer)
+DROP PROCEDURE app.tidy
+--- function missing app.total(integer)
+DROP AGGREGATE app.total(integer)
+--- function extra app.add(bigint,bigint) | allow drop:app.add(bigint,bigint)
+CREATE FUNCTION app.add(a bigint, b bigint) RETURNS bigint LANGUAGE sql AS 'SELECT a + b'
+--- function differs app.add(integer,integer)
+CREATE OR REPLACE FUNCTION app.add(a integer, b integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT a - b'
+--- function differs app.add(pg_catalog.text,pg_catalog.text)
+CREATE OR REPLACE FUNCTION app.add(a text, b text DEFAULT 'x') RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT a || b'
+--- function differs app.add(integer,integer)
+ALTER FUNCTION app.add(integer, integer) STABLE
+--- function differs app.add(integer,integer)
+ALTER FUNCTION app.add(integer, integer) STRICT
+--- function differs app.add(integer,integer)
+ALTER FUNCTION app.add(integer, integer) PARALLEL SAFE
+--- function differs app.add(integer,integer)
+ALTER FUNCTION app.add(integer, integer) COST 7
+--- function differs app.add(integer,integer)
+ALTER FUNCTION app.add(integer, integer) LEAKPROOF
+--- function differs app.secret()
+ALTER FUNCTION app.secret() SECURITY INVOKER
+--- function differs app.secret()
+ALTER FUNCTION app.secret() RESET search_path
+--- function differs app.secret()
+ALTER FUNCTION app.secret() SET search_path = app
+--- function differs app.add(integer,integer)
+COMMENT ON FUNCTION app.add(integer, integer) IS 'adds'
+--- owner differs app.secret() | allow owner
+ALTER FUNCTION app.secret() OWNER TO mutation_owner
+--- function differs app.touch()
+CREATE OR REPLACE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN new; END $f$
+
+--- view missing app.poor
+DROP VIEW app.poor
+--- view missing app.richest
+DROP VIEW app.richest
+--- view missing app.sales
+DROP MATERIALIZED VIEW app.sales
+--- view extra app.spare | allow drop:app.spare
+CREATE VIEW app.spare AS SELECT 1 AS one
+--- view differs app.poor
+CREATE OR REPLACE VIEW app.poor WITH (security_barrier) AS SELECT id, name FROM app.customers WHERE balance < 2
+--- view differs app.poor
+ALTER VIEW app.poor RESET (security_barrier)
+--- view differs app.poor
+ALTER VIEW app.poor SET (security_invoker)
+--- view differs app.poor
+DROP VIEW app.poor; CREATE VIEW app.poor WITH (security_barrier) AS SELECT id FROM app.customers WHERE balance < 1; REVOKE ALL ON app.poor FROM mutation_reader
+--- view differs app.rich
+COMMENT ON VIEW app.rich IS NULL
+--- view differs app.rich
+ALTER VIEW app.rich ALTER COLUMN name SET DEFAULT 'r'
+--- owner differs app.rich | allow owner
+ALTER VIEW app.rich OWNER TO mutation_owner
+--- view differs app.sales
+DROP MATERIALIZED VIEW app.sales; CREATE MATERIALIZED VIEW app.sales AS SELECT customer_id, sum(quantity) AS orders FROM app.orders GROUP BY customer_id; CREATE UNIQUE INDEX sales_key ON app.sales (customer_id); REVOKE ALL ON app.sales FROM mutation_reader
+
+--- policy missing visible on app.customers
+DROP POLICY visible ON app.customers
+--- policy extra spare on app.customers | allow drop:spare on app.customers
+CREATE POLICY spare ON app.customers USING (true)
+--- policy differs visible on app.customers
+ALTER POLICY visible ON app.customers USING (balance > 0)
+--- policy differs visible on app.customers
+ALTER POLICY visible ON app.customers TO mutation_reader
+--- policy differs restricted on app.customers
+ALTER POLICY restricted ON app.customers WITH CHECK (id > 1)
+--- policy differs restricted on app.customers
+DROP POLICY restricted ON app.customers; CREATE POLICY restricted ON app.customers TO mutation_reader USING (id > 0) WITH CHECK (id > 0)
+--- policy differs visible on app.customers
+DROP POLICY visible ON app.customers; CREATE POLICY visible ON app.customers FOR DELETE USING (balance >= 0)
+
+--- statistics missing app.orders_related
+DROP STATISTICS app.orders_related
+--- statistics differs app.orders_related
+DROP STATISTICS app.orders_related; CREATE STATISTICS app.orders_related (ndistinct) ON customer_id, quantity FROM app.orders
+--- statistics differs app.orders_related
+ALTER STATISTICS app.orders_related SET STATISTICS 50
+--- statistics extra app.spare | allow drop:app.spare
+CREATE STATISTICS app.spare ON name, approval_limit FROM app.roles
+
+--- privilege differs mutation_reader on app.customers | allow privileges
+REVOKE INSERT ON app.customers FROM mutation_reader
+--- privilege differs mutation_reader on app.customers | allow privileges
+GRANT DELETE ON app.customers TO mutation_reader
+--- privilege missing mutation_reader on app.customers.email | allow privileges
+REVOKE UPDATE (email) ON app.customers FROM mutation_reader
+--- privilege extra mutation_reader on app.customers.name | allow privileges
+GRANT UPDATE (name) ON app.customers TO mutation_reader
+--- privilege missing mutation_reader on app.secret() | allow privileges
+REVOKE EXECUTE ON FUNCTION app.secret() FROM mutation_reader
+--- privilege missing mutation_reader on app | allow privileges
+REVOKE USAGE ON SCHEMA app FROM mutation_reader
+--- privilege extra mutation_owner on app.orders | allow privileges
+GRANT SELECT ON app.orders TO mutation_owner
+--- privilege differs mutation_reader on app.orders | allow privileges
+REVOKE GRANT OPTION FOR SELECT ON app.orders FROM mutation_reader
+--- privilege missing mutation_reader on app.ticket | allow privileges
+REVOKE USAGE ON SEQUENCE app.ticket FROM mutation_reader
+--- privilege missing PUBLIC on app.touch() | allow privileges
+REVOKE EXECUTE ON FUNCTION app.touch() FROM PUBLIC
+--- privilege extra PUBLIC on app.roles | allow privileges
+GRANT SELECT ON app.roles TO PUBLIC
+
+--- seed row missing app.roles (id=viewer)
+DELETE FROM app.roles WHERE id = 'viewer'
+--- seed row differs app.roles (id=finance) | allow rows:app.roles
+UPDATE app.roles SET approval_limit = NULL WHERE id = 'finance'
+--- seed row differs app.roles (id=finance) | allow rows:app.roles
+UPDATE app.roles SET name = 'it''s' WHERE id = 'finance'
