@@ -1,6 +1,6 @@
 """The ledger beyond one transaction: VACUUM, dumps, and sessions that write while a run is undone.
 
-"Nothing is deleted or overwritten unless the invariant says so": tried by leaving lock_ours() out of undo.cpp
+"Nothing is deleted or overwritten unless the invariant says so": tried by leaving lock() out of removal.cpp
 (test_reference_made_meanwhile fails: the cascade takes the new row along).
 """
 import os

@@ -1,4 +1,14 @@
 -- Invariants of kind fill: which values are written and which stay, what is counted and recorded, what undo puts back.
+--
+-- The rules that hold always, broken on purpose in filling.cpp and restoration.cpp:
+-- "Nothing is deleted or overwritten unless the invariant says so": by leaving unchanged() out of the UPDATE (a plan then
+-- writes over what somebody changed since it was reviewed) and same_value() out of the restoration (undo does).
+-- "The second run changes nothing": by not excepting an expected NULL in deviates_in() (it is written at each run).
+-- "The dry run is the same code path as the live run and its counts are the counts": by leaving the overlay of a fill out
+-- of planned.cpp (those who read the filled column plan nothing).
+-- "A bad row is reported and does not stop the rest": by raising it as with on_row_error stop ('a value that the column
+-- refuses' fails).
+-- "Concurrent runs and writers": test/isolation/pairs.py and test/test_concurrency.py.
 \ir ../support/invariant.sql
 SELECT no_plan();
 

@@ -1,7 +1,7 @@
 -- undo(), undo_last(), forget_runs(): what is taken back, what is kept and why, what is refused.
 --
--- "Nothing is deleted or overwritten unless the invariant says so": tried by leaving free() out of the DELETE of undo.cpp (the
--- tests of references fail with 23503, or lose the referencing row), and by leaving same_values() out (recorded rows that
+-- "Nothing is deleted or overwritten unless the invariant says so": tried by leaving free() out of the DELETE of removal.cpp (the
+-- tests of references fail with 23503, or lose the referencing row), and by leaving same_value() out (recorded rows that
 -- were changed since are removed).
 \ir ../support/invariant.sql
 SELECT no_plan();
