@@ -7,10 +7,11 @@ import databases
 import engine
 import foreign_tables
 import mongo
+import packs
 import team_roles
 from measure import table
 
-SUITES = {"engine": engine, "foreign_tables": foreign_tables, "team_roles": team_roles}
+SUITES = {"engine": engine, "foreign_tables": foreign_tables, "packs": packs, "team_roles": team_roles}
 
 
 def machine():

@@ -3,6 +3,7 @@
 # user than root it says what is missing and fails.
 #
 #   dependencies.sh           what make demo and make test need
+#   dependencies.sh --bench   what make bench needs: that, and an ORM to compare with
 #   dependencies.sh --lint    what make lint needs besides
 #
 # Debian's postgresql-15 makes and starts a cluster when it is installed. That is not wanted from a build, so it is told
@@ -16,6 +17,7 @@ packages=(
 	python3-pytest python3-psycopg python3-pymongo python3-mockupdb python3-pip
 	debootstrap util-linux
 )
+[ "${1:-}" != --bench ] || packages+=(python3-sqlalchemy python3-psycopg2)
 [ "${1:-}" != --lint ] || packages=(clang-format clang-tidy shellcheck)
 
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null | sed -n 's/ installed$//p') || true

@@ -67,7 +67,7 @@ def product():
         one.drop()
 
 
-@pytest.mark.parametrize("pack", ["workspaces", "team_management"])
+@pytest.mark.parametrize("pack", ["entitlements", "organizations", "workspaces", "team_management"])
 def test_installing_at_once(product, pack):
     db = product(pack)
     reports = db.at_once(*[f"SELECT action FROM reconcile.install_pack('{pack}')"] * SESSIONS)
@@ -76,7 +76,7 @@ def test_installing_at_once(product, pack):
     assert db.sql("SELECT count(*) FROM reconcile.packs WHERE installed") == [(1,)]
 
 
-@pytest.mark.parametrize("pack", ["workspaces", "team_management"])
+@pytest.mark.parametrize("pack", ["organizations", "workspaces", "team_management"])
 def test_repairing_at_once(product, pack):
     db = product(pack)
     db.sql(f"SELECT reconcile.install_pack('{pack}')")
@@ -127,3 +127,51 @@ def test_uploading_at_once(product):
     assert db.sql("SELECT customer_id, file_count FROM storage_usage WHERE file_type = 'new' ORDER BY 1") == [
         ("acme", SESSIONS), ("bolt", SESSIONS)]
     assert [name for name, _ in db.drift("team_management") if "storage" in name] == []
+
+
+def test_initializing_at_once(product):
+    """Eight callers and new organizations at the same time: every pair once, and every event."""
+    db = product("entitlements")
+    db.sql("SELECT reconcile.install_pack('entitlements')")
+    db.at_once(*["SELECT organization FROM init_org_entitlements()"] * SESSIONS,
+               *[f"INSERT INTO organizations (name, subdomain) VALUES ('n{n}', 'n{n}')" for n in range(SESSIONS)])
+    assert db.sql("SELECT count(*), count(DISTINCT (org_id, module_id)) FROM org_entitlements") == [(17 * 12, 17 * 12)]
+    db.sql("SELECT init_org_entitlements()")
+    assert db.sql("SELECT count(*), count(DISTINCT org_id) FROM entitlement_events") == [(12, 12)]
+    assert db.sql("SELECT sum(cardinality(enabled) + cardinality(disabled) + failed) FROM init_org_entitlements()") == [(0,)]
+
+
+def test_modules_and_organizations_at_once(product):
+    """A new module and a new organization do not see each other; the next run closes the gap."""
+    db = product("entitlements")
+    db.sql("SELECT reconcile.install_pack('entitlements')")
+    db.at_once(*[f"INSERT INTO organizations (name, subdomain) VALUES ('n{n}', 'n{n}')" for n in range(SESSIONS)],
+               *[f"INSERT INTO modules (module_key, display_name) VALUES ('m{n}', 'M')" for n in range(SESSIONS)])
+    db.sql("SELECT init_org_entitlements()")
+    assert db.sql("SELECT count(*), count(DISTINCT (org_id, module_id)) FROM org_entitlements") == [(25 * 12, 25 * 12)]
+
+
+def test_logging_in_at_once(product):
+    """The same person in every session, as when several requests of one browser come first, and others besides."""
+    db = product("organizations")
+    db.sql("SELECT reconcile.install_pack('organizations')")
+    db.sql("SELECT init_organizations()")
+    db.at_once(*["INSERT INTO user_settings (keycloak_user_id) VALUES ('same')"] * SESSIONS,
+               *[f"INSERT INTO user_settings (keycloak_user_id) VALUES ('other{n}')" for n in range(SESSIONS)])
+    db.sql("SELECT init_organizations()")
+    assert db.sql("SELECT count(*), count(DISTINCT personal_of) FROM org") == [(SESSIONS + 4,) * 2]
+    for table in ('"user"', "org_user", "settings"):
+        assert db.sql(f"SELECT count(*) FROM {table}") == [(SESSIONS + 4,)]
+    assert db.sql("SELECT count(*) FROM reconcile.failures") == [(0,)]
+
+
+def test_batches_of_500(product):
+    db = product("organizations")
+    db.sql("""INSERT INTO user_settings (keycloak_user_id, language) SELECT 'k' || n, 'en' FROM generate_series(1, 1200) n""")
+    db.sql("SELECT reconcile.install_pack('organizations', '{\"guards\": \"none\"}')")
+    for step in ("role", "org", "user", "org_user", "settings"):
+        db.sql(f"CALL reconcile.repair_in_batches('organizations_{step}', batch_size => 500)")
+    assert db.sql("""SELECT (SELECT count(*) FROM org), (SELECT count(*) FROM "user"), (SELECT count(*) FROM org_user),
+                            (SELECT count(*) FROM settings)""") == [(1203,) * 4]
+    assert db.sql("SELECT sum(changed) FROM init_organizations()") == [(0,)]
+    assert db.sql("SELECT min(state), max(state) FROM reconcile.runs") == [("done", "done")]

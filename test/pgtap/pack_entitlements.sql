@@ -88,11 +88,7 @@ ROLLBACK TO nothing;
 
 -- ---------------------------------------------------------------- the product's own tables: the story of the document
 
-\ir ../support/entitlements.sql
-INSERT INTO organizations (name, subdomain, enabled_modules) VALUES
-	('Usual', 'usual', usual_flags()), ('Upper', 'upper', '{"SALES": true, "HR": "f"}'), ('Null', 'null', NULL), ('Odd', 'odd', '"sales"');
-INSERT INTO users (organization_id, email, role) VALUES (1, 'ann@example.com', 'org_admin'), (NULL, 'root@example.com', 'super_admin'),
-	(99, 'lost@example.com', 'org_admin'), (1, 'ann@example.com', 'executive');
+\ir ../../examples/entitlements/postgresql.sql
 SAVEPOINT world;
 SELECT is(installs(), ARRAY['(differs,app.organizations.name,"is character varying(255), usually character varying")',
 	'("add column",app.entitlement_events.event_key,"character varying(50)")',

@@ -49,16 +49,7 @@ ROLLBACK TO nothing;
 
 -- ---------------------------------------------------------------- the story of the guide
 
-\ir ../support/organizations.sql
-INSERT INTO user_settings (id, keycloak_user_id, language, agent, llm_api_key, mcp_config, user_version, accepted_tos, enable_sound_notifications,
-		email, already_migrated) VALUES
-	(1, 'kc-ann', 'en', 'CodeActAgent', 'secret', '{"servers": [1]}', 3, '2025-01-02', true, 'ann@example.com', false),
-	(2, 'kc-bob', 'de', NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL),
-	(3, NULL, 'fr', NULL, NULL, NULL, 0, NULL, NULL, NULL, false),
-	(4, 'kc-ann', 'it', NULL, NULL, NULL, 9, NULL, false, NULL, false),
-	(5, '', 'es', NULL, NULL, NULL, 0, NULL, NULL, NULL, false),
-	(6, 'x''; DROP TABLE org; --', 'hostile', '"', NULL, NULL, 0, NULL, NULL, NULL, true);
-ALTER TABLE user_settings ALTER id RESTART WITH 100;
+\ir ../../examples/organizations/postgresql.sql
 SAVEPOINT world;
 SELECT is(installs('{"guards": "none"}'), ARRAY['("create table",app.role,)', '("create table",app.org,)', '("create table","app.""user""",)',
 	'("create table",app.org_user,)', '("create table",app.settings,)'], 'user_settings is kept, the rest is made');

@@ -44,3 +44,8 @@ CREATE FUNCTION usual_flags() RETURNS json LANGUAGE sql AS $$
 		Transport,SEO,Marketing,Payroll,Talent,Workflow,Integration,AI_Analytics,Streaming_Analytics,AB_Testing,Website_Agent,Email,
 		Calendar,Task_Management,Order_Book,Exhibition_Mode}'::text[]) AS key
 $$;
+
+INSERT INTO organizations (name, subdomain, enabled_modules) VALUES
+	('Usual', 'usual', usual_flags()), ('Upper', 'upper', '{"SALES": true, "HR": "f"}'), ('Null', 'null', NULL), ('Odd', 'odd', '"sales"');
+INSERT INTO users (organization_id, email, role) VALUES (1, 'ann@example.com', 'org_admin'), (NULL, 'root@example.com', 'super_admin'),
+	(99, 'lost@example.com', 'org_admin'), (1, 'ann@example.com', 'executive');

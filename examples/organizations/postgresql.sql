@@ -10,3 +10,13 @@ CREATE TABLE user_settings (
 	llm_api_key_for_byor varchar, git_user_name varchar, git_user_email varchar, condenser_max_size integer, v1_enabled boolean,
 	already_migrated boolean DEFAULT false);
 CREATE INDEX ix_user_settings_keycloak_user_id ON user_settings (keycloak_user_id);
+
+INSERT INTO user_settings (id, keycloak_user_id, language, agent, llm_api_key, mcp_config, user_version, accepted_tos, enable_sound_notifications,
+		email, already_migrated) VALUES
+	(1, 'kc-ann', 'en', 'CodeActAgent', 'secret', '{"servers": [1]}', 3, '2025-01-02', true, 'ann@example.com', false),
+	(2, 'kc-bob', 'de', NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL),
+	(3, NULL, 'fr', NULL, NULL, NULL, 0, NULL, NULL, NULL, false),
+	(4, 'kc-ann', 'it', NULL, NULL, NULL, 9, NULL, false, NULL, false),
+	(5, '', 'es', NULL, NULL, NULL, 0, NULL, NULL, NULL, false),
+	(6, 'x''; DROP TABLE org; --', 'hostile', '"', NULL, NULL, 0, NULL, NULL, NULL, true);
+ALTER TABLE user_settings ALTER id RESTART WITH 100;
