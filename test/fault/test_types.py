@@ -147,8 +147,11 @@ def deep(levels):
 def test_depth(pg, scripted, levels):
     hostile, name = scripted(document(ID + deep(levels)), "id int OPTIONS (path '_id'), doc jsonb OPTIONS (path '')")
     assert pg.execute(f"SELECT doc #>> %s FROM {name}", [["d"] * (levels + 1)]).fetchone() == ("1",)
-    pg.execute(f"INSERT INTO {name} (doc) SELECT doc FROM {name}")
-    assert hostile.received[-1][-1] == document(deep(levels) + ID)
+    try:
+        pg.execute(f"INSERT INTO {name} (doc) SELECT doc FROM {name}")
+        assert hostile.received[-1][-1] == document(deep(levels) + ID)
+    except psycopg.Error as error:  # newer drivers have a limit, beyond that of every server
+        assert error.sqlstate == "22023" and levels > 200
 
 
 def test_arrays_of_200_depths(pg, scripted):

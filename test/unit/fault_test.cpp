@@ -558,6 +558,23 @@ TEST(Writing, NotAccountedFor)
 	EXPECT_STREQ(error_of(client, [](Client &c) { upsert(c, 2); }).sqlstate, "08007");
 }
 
+TEST(Writing, ChangesWithoutACount)
+{
+	for (const char *answer : {R"({"ok": 1})", R"({"n": "x", "ok": 1})", R"({"n": 9, "ok": 1})"}) {
+		ScriptedServer server(answers("delete", answer));
+		PollPort port;
+		Client client(settings_for({server.port()}), port);
+		Error const error = error_of(client, [](Client &c) {
+			Bulk bulk(c, "d", "c");
+			Document selector;
+			selector.int32("_id", 1);
+			bulk.remove(selector.get());
+			bulk.execute();
+		});
+		EXPECT_EQ(std::string_view(error.sqlstate).substr(0, 2), "08") << answer;
+	}
+}
+
 TEST(Writing, RefusedAsAWhole)
 {
 	ScriptedServer server(answers("update", R"({"ok": 0, "code": 13, "errmsg": "no"})"));

@@ -110,6 +110,47 @@ TEST_F(Server, UpsertsAreIndependent)
 	EXPECT_TRUE(client->usable());
 }
 
+TEST_F(Server, ChangesCountTheDocumentsTheyFind)
+{
+	Bulk bulk(*client, database, "c");
+	for (int id : {1, 2, 3, 4})
+		add_upsert(bulk, id, id);
+	bulk.execute();
+	make_unique("a");
+
+	auto const with_id = [](int id) {
+		Document selector;
+		selector.int32("_id", id);
+		return selector;
+	};
+	auto const set_a = [](int a) {
+		Document value, change;
+		value.int32("a", a);
+		change.document("$set", value.get());
+		return change;
+	};
+	bulk.update(with_id(1).get(), set_a(11).get());
+	bulk.update(with_id(2).get(), set_a(3).get());	/* is taken */
+	bulk.update(with_id(9).get(), set_a(19).get()); /* is not there */
+	BulkResult result = bulk.execute();
+	EXPECT_EQ(result.affected, 1u);
+	ASSERT_EQ(result.refusals.size(), 1u);
+	EXPECT_EQ(result.refusals[0].position, 1u);
+	EXPECT_EQ(result.outcomes[0], Outcome::kTried);
+
+	Document other;
+	other.int32("b", 1);
+	bulk.replace(with_id(3).get(), other.get());
+	EXPECT_EQ(bulk.execute().affected, 1u);
+	EXPECT_EQ(count(R"({"_id": 3, "b": 1, "a": {"$exists": false}})"), 1u);
+
+	for (int id : {1, 4, 9})
+		bulk.remove(with_id(id).get());
+	result = bulk.execute();
+	EXPECT_EQ(result.affected, 2u);
+	EXPECT_EQ(count("{}"), 2u);
+}
+
 TEST_F(Server, InsertsAreIndependent)
 {
 	Bulk bulk(*client, database, "c");
