@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from hostile_server import OP_COMPRESSED, OP_MSG, OP_REPLY, HostileServer, document, message, result, string
-from test_fdw import UPSERT, database, fails, insert, pg, server, table  # noqa: F401 (fixtures)
+from test_fdw import UPSERT, closed_port, database, fails, insert, pg, server, table  # noqa: F401 (fixtures)
 
 DAMAGED = "08P01"
 NO_BATCH = {"id": bson.Int64(0), "ns": "d.c"}
@@ -183,3 +183,16 @@ def test_what_answers_to_changes_mean(pg, hostile, command, statement, answer, s
         assert pg.execute(statement.format(name)).rowcount == answer["n"]
     else:
         fails(pg, statement.format(name), sqlstate)
+
+
+def test_the_first_host_of_a_replica_set_may_be_down(pg, hostile):
+    down = f"127.0.0.1:{closed_port()}"
+    hello = {"setName": "rs0", "isWritablePrimary": True, "ismaster": True}
+    primary = HostileServer({"insert": {"n": 1, "ok": 1.0}, "find": result(ONE)}, hello)
+    primary.hello.update({"hosts": [down, primary.host], "me": primary.host, "primary": primary.host})
+    try:
+        name = table(pg, server(pg, f"{down},{primary.host}", replica_set="rs0"), "c", columns="k text", key="k")
+        assert pg.execute(f"SELECT k FROM {name}").fetchall() == [("x",)]
+        assert pg.execute(f"INSERT INTO {name} VALUES ('y')").rowcount == 1
+    finally:
+        primary.close()
