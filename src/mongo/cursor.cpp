@@ -32,10 +32,10 @@ static Document options_of(const Query &query)
 	return options;
 }
 
-/* sampled asks for documents at random among those of the filter. */
-static mongoc_cursor_t *sampled(mongoc_collection_t *collection, const Query &query)
+/* sample_command asks for documents at random among those of the filter. */
+static Document sample_command(const Query &query)
 {
-	Document size, stages, pipeline, options;
+	Document size, stages, batch, command;
 	ArrayKeys keys;
 	auto const add = [&](const char *name, const bson_t *what) {
 		Document stage;
@@ -48,13 +48,23 @@ static mongoc_cursor_t *sampled(mongoc_collection_t *collection, const Query &qu
 	add("$sample", size.get());
 	if (query.projection != nullptr)
 		add("$project", query.projection);
-	pipeline.array("pipeline", stages.get());
-	options.int32("batchSize", query.batch_size);
-	options.boolean("allowDiskUse", true); /* a large sample is sorted */
+	batch.int32("batchSize", query.batch_size);
+	command.string("aggregate", query.collection).array("pipeline", stages.get());
+	command.document("cursor", batch.get());
+	command.boolean("allowDiskUse", true); /* a large sample is sorted */
 	if (query.max_time_ms > 0)
-		options.int64("maxTimeMS", query.max_time_ms);
-	return mongoc_collection_aggregate(collection, MONGOC_QUERY_NONE, pipeline.get(), options.get(),
-									   nullptr);
+		command.int64("maxTimeMS", query.max_time_ms);
+	return command;
+}
+
+/* sampled runs that command and returns a cursor over its result.  The driver's
+ * own function for it takes the collection for the database in 1.30. */
+static mongoc_cursor_t *sampled(Client &client, const Query &query, const std::string &action)
+{
+	Document const command = sample_command(query);
+	Document const reply = client.command(query.database, command.get(), action);
+	return mongoc_cursor_new_from_command_reply_with_opts(client.connection()->client,
+														  bson_copy(reply.get()), nullptr);
 }
 
 Cursor::Cursor(Client &client, const Query &query)
@@ -62,15 +72,18 @@ Cursor::Cursor(Client &client, const Query &query)
 {
 	check_database_name(query.database);
 	check_collection_name(query.collection);
-	connection_->require_usable("could not read collection \"" + name_ + "\"");
+	std::string const action = "could not read collection \"" + name_ + "\"";
+	connection_->require_usable(action);
+	if (query.sample > 0) {
+		cursor_ = sampled(client, query, action);
+		return;
+	}
 	Document const everything, options = options_of(query);
 	mongoc_collection_t *collection = mongoc_client_get_collection(
 		connection_->client, query.database.c_str(), query.collection.c_str());
-	cursor_ = query.sample > 0
-				  ? sampled(collection, query)
-				  : mongoc_collection_find_with_opts(
-						collection, query.filter != nullptr ? query.filter : everything.get(),
-						options.get(), nullptr);
+	cursor_ = mongoc_collection_find_with_opts(
+		collection, query.filter != nullptr ? query.filter : everything.get(), options.get(),
+		nullptr);
 	mongoc_collection_destroy(collection);
 }
 
