@@ -1,10 +1,10 @@
-"""The entry points of the packs against what one would run instead: an ORM's loop, and one INSERT ... SELECT."""
+"""The packs against what one would write instead: an ORM's loop, one INSERT ... SELECT, triggers by hand."""
 from databases import connect, copy, create
 from measure import Comparison, seconds
 import orm_loop
 
 REPETITIONS = 5
-USERS, ORGANIZATIONS, MODULES = 23_000, 10_000, 50
+USERS, ORGANIZATIONS, MODULES, SIGNUPS = 23_000, 10_000, 50, 2_000
 
 USER_SETTINGS = """
     SELECT reconcile.install_pack('organizations', '{{"guards": "none"}}');
@@ -33,10 +33,65 @@ INSERT = """
     CROSS JOIN modules m
     ON CONFLICT (org_id, module_id) DO NOTHING"""
 
+# One product with both packs. Guarded, or with triggers that do the same: preferences at once, the workspace with its member
+# and settings at commit, unless the application has made it.
+PRODUCT = """
+    SELECT reconcile.install_pack('workspaces', '{{"guards": "{workspaces}", "owned": {{}}}}');
+    SELECT reconcile.install_pack('team_management', '{{"guards": "{team_management}"}}');
+    INSERT INTO customers (id) VALUES ('acme')"""
+
+BY_HAND = """
+    CREATE FUNCTION make_preferences() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN
+        INSERT INTO notification_preferences (user_id, customer_id)
+        SELECT n.id, n."customerId" FROM new_rows n WHERE n."customerId" IS NOT NULL ON CONFLICT DO NOTHING;
+        RETURN NULL;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING '%', SQLERRM;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER make_preferences AFTER INSERT ON users REFERENCING NEW TABLE AS new_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION make_preferences();
+    CREATE FUNCTION make_workspace() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN
+        IF NOT EXISTS (SELECT FROM workspaces WHERE created_by = NEW.id)
+           AND NOT EXISTS (SELECT FROM workspace_members WHERE user_id = NEW.id) THEN
+            INSERT INTO workspaces (name, slug, created_by, created_at, updated_at)
+            VALUES (NEW.username || '''s Workspace', regexp_replace(lower(NEW.username), '[^a-z0-9]+', '-', 'g') || '-' || NEW.id,
+                    NEW.id, now(), now()) ON CONFLICT DO NOTHING;
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER make_workspace AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION make_workspace();
+    CREATE FUNCTION complete_workspace() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN
+        INSERT INTO workspace_members (workspace_id, user_id, role, joined_at) VALUES (NEW.id, NEW.created_by, 'admin', now())
+        ON CONFLICT DO NOTHING;
+        INSERT INTO workspace_settings (workspace_id, max_dashboards, max_members, updated_at) VALUES (NEW.id, 1000, 100, now())
+        ON CONFLICT DO NOTHING;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER complete_workspace AFTER INSERT ON workspaces DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION complete_workspace();
+    CREATE FUNCTION choose_workspace() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN
+        UPDATE users SET current_workspace_id = NEW.workspace_id WHERE id = NEW.user_id AND current_workspace_id IS NULL;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER choose_workspace AFTER INSERT ON workspace_members DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION choose_workspace()"""
+
+IN_PLACE = """
+    SELECT count(*) FROM users u JOIN workspaces w ON w.id = u.current_workspace_id
+    JOIN workspace_members m ON m.workspace_id = w.id AND m.user_id = u.id AND m.role = 'admin'
+    JOIN workspace_settings s ON s.workspace_id = w.id JOIN notification_preferences p ON p.user_id = u.id"""
+
 
 def run(scale):
     yield organizations(round(USERS * scale))
     yield entitlements(round(ORGANIZATIONS * scale))
+    yield signup(round(SIGNUPS * scale))
 
 
 def organizations(users):
@@ -69,6 +124,23 @@ def entitlements(organizations_):
 
     return Comparison(f"init_org_entitlements() for {organizations_:,} organizations x {MODULES} modules",
                       "hand-written INSERT ... SELECT", 1.15).run(ours, other, REPETITIONS)
+
+
+def signup(users):
+    guarded = create("signup_guarded", PRODUCT.format(workspaces="block", team_management="queue"))
+    by_hand = create("signup_by_hand", PRODUCT.format(workspaces="none", team_management="none") + ";" + BY_HAND)
+
+    def sign_up(filled):
+        with connect(copy(filled)) as database:
+            def each():
+                for n in range(users):
+                    database.execute('INSERT INTO users (username, "customerId") VALUES (%s, %s)', [f"User {n}", "acme"])
+            took = seconds(each)
+            expect(users, database.execute(IN_PLACE).fetchone()[0])
+            return took
+
+    return Comparison(f"{users:,} signups, one transaction each, with all guards of workspaces and team_management",
+                      "the same triggers by hand", 1.15).run(lambda: sign_up(guarded), lambda: sign_up(by_hand), REPETITIONS)
 
 
 def expect(wanted, got):
