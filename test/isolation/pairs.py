@@ -57,7 +57,8 @@ GUARDED = {
     "guard": "SELECT count(*) > 0 FROM reconcile.guard('owners', on_failure => 'queue')",
     "unguard": "SELECT reconcile.unguard('owners')",
 }
-GUARDED_PAIRS = [(a, b) for a in ("writer", "null", "update") for b in GUARDED if a != b] + [(b, "writer") for b in ("repair", "undo", "guard", "unguard")]
+GUARDED_PAIRS = [("writer", b) for b in ("other", "repair", "undo", "guard", "unguard")] + [
+    (a, "writer") for a in ("repair", "undo", "guard", "unguard")] + [("null", "null too"), ("null", "repair"), ("update", "delete")]
 # While it is unguarded, and after an undo, a row may be missing until the repair.
 GAPS = {"unguard", "undo"}
 
