@@ -6,12 +6,13 @@ from pathlib import Path
 import databases
 import engine
 import foreign_tables
+import guards
 import mongo
 import packs
 import team_roles
 from measure import table
 
-SUITES = {"engine": engine, "foreign_tables": foreign_tables, "packs": packs, "team_roles": team_roles}
+SUITES = {"engine": engine, "foreign_tables": foreign_tables, "guards": guards, "packs": packs, "team_roles": team_roles}
 
 
 def machine():
