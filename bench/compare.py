@@ -9,10 +9,11 @@ import foreign_tables
 import guards
 import mongo
 import packs
+import schema
 import team_roles
 from measure import table
 
-SUITES = {"engine": engine, "foreign_tables": foreign_tables, "guards": guards, "packs": packs, "team_roles": team_roles}
+SUITES = {"engine": engine, "foreign_tables": foreign_tables, "guards": guards, "packs": packs, "schema": schema, "team_roles": team_roles}
 
 
 def machine():
