@@ -75,18 +75,24 @@ COMMENT ON COLUMN reconcile.migration_tools.remedy IS 'the command that goes on'
 COMMENT ON COLUMN reconcile.migration_tools.reader IS 'the query that reads it, with %s for the table';
 
 CREATE VIEW reconcile.migration_tables AS
+	-- Only tables with every column of a shape are looked at more closely: one pass over the columns finds them.
+	WITH column_of AS MATERIALIZED (
+		SELECT t.rank, s.name::name AS name, '^(' || regexp_replace(s.type, '([()\[\]])', '\\\1', 'g') || ')$' AS type
+		FROM reconcile.migration_tools t, jsonb_each_text(t.shape) AS s(name, type)
+	),
+	m AS MATERIALIZED (
+		SELECT c.rank, a.attrelid AS oid, count(*) AS columns
+		FROM pg_attribute a
+		JOIN column_of c ON c.name = a.attname
+		WHERE a.attnum > 0 AND NOT a.attisdropped
+		  AND (format_type(a.atttypid, a.atttypmod) ~ c.type OR format_type(a.atttypid, NULL) ~ c.type)
+		GROUP BY c.rank, a.attrelid
+		HAVING count(*) = (SELECT count(*) FROM column_of o WHERE o.rank = c.rank)
+	)
 	SELECT DISTINCT ON (r.oid) r.oid, r.schema, r.sql AS object, t.tool, t.keeps, t.remedy, t.reader,
 	       has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid) AS readable
-	FROM reconcile.migration_tools t
-	-- Only tables with every column of a shape are looked at more closely.
-	CROSS JOIN LATERAL (
-		SELECT a.attrelid AS oid
-		FROM jsonb_each_text(t.shape) AS s(name, type)
-		JOIN pg_attribute a ON a.attname = s.name AND a.attnum > 0 AND NOT a.attisdropped
-			AND (format_type(a.atttypid, a.atttypmod) ~ ('^(' || regexp_replace(s.type, '([()\[\]])', '\\\1', 'g') || ')$')
-			  OR format_type(a.atttypid, NULL) ~ ('^(' || regexp_replace(s.type, '([()\[\]])', '\\\1', 'g') || ')$'))
-		GROUP BY a.attrelid
-		HAVING count(*) = (SELECT count(*) FROM jsonb_object_keys(t.shape))) AS m
+	FROM m
+	JOIN reconcile.migration_tools t ON t.rank = m.rank
 	JOIN reconcile.checked_relation r ON r.oid = m.oid AND r.kind IN ('r', 'p') AND (t.named IS NULL OR lower(r.name) ~ t.named)
 	WHERE NOT t.exact OR NOT EXISTS (SELECT FROM pg_attribute a
 		WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT t.shape ? a.attname)
