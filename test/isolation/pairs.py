@@ -189,7 +189,7 @@ def check(name, spec, level, refusal, gap=None):
     status, output = run(name, spec)
     permutations = output.split("starting permutation:")[1:]
     wrong = [text for part in permutations for text in wrong_in(part, level, refusal, gap)]
-    if status == 0 and len(permutations) == 5 and not wrong:
+    if status == 0 and len(permutations) == spec.count("\npermutation") and not wrong:
         return True
     print(f"not ok - {name}", *(wrong or [output]), sep="\n  ")
     return False
@@ -210,6 +210,8 @@ def main():
                 specs.append((f"{a}-{b}-{suffix}", spec, level, REFUSALS.get((a, b))))
         for a, b in GUARDED_PAIRS:
             spec = GUARDED_SPEC.format(level=level, a=GUARDED[a], b=GUARDED[b])
+            if "unguard" in (a, b):  # DROP TRIGGER waits for whoever has looked, until the end of his transaction
+                spec = "".join(line for line in spec.splitlines(True) if not line.startswith("permutation a_look"))
             specs.append((f"guarded-{a}-{b}-{suffix}".replace(" ", "-"), spec, level, None, bool(GAPS & {a, b})))
         for spec in specs:
             if not spec[0].startswith(tuple(sys.argv[1:]) or ""):
