@@ -71,6 +71,17 @@ std::string unprotected_statement(const Definition &definition, const Statements
 							  ") AS t WHERE " + pg::joined(conditions, " OR "));
 }
 
+/* write_all_statement writes all that is expected, and leaves it to the unique
+ * index to stop what is there; nothing where the index does not see it all, or a
+ * trigger of the target would see what is not written. */
+std::string write_all_statement(const Definition &definition, const Statements &statements)
+{
+	if (definition.is_fill() || statements.needs_distinct() || statements.target().has_triggers())
+		return {};
+	return with_list("SELECT e.* FROM (" + statements.expected().text() + ") AS e",
+					 statements.write().sql);
+}
+
 } // namespace
 
 /* ------------------------------------------------------------------ Rows */
@@ -155,11 +166,13 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	write_ = KeptStatement(with_list(distinct_due(*statements, due), write.sql));
 	keys_ = KeptStatement("SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") +
 						  ") FROM (" + due + ") AS d");
+	if (scope.kind == Scope::new_rows)
+		write_all_ = KeptStatement(write_all_statement(definition, *statements));
 	if (statements->may_write_twice())
 		unprotected_ = KeptStatement(unprotected_statement(definition, *statements, due));
 }
 
-void GuardWork::write(const Rows &rows)
+void GuardWork::write(const Rows &rows, Likely likely)
 {
 	pg::Spi spi;
 	rows.expose(spi);
@@ -170,7 +183,8 @@ void GuardWork::write(const Rows &rows)
 			conflict_with_older_snapshots(invariant_);
 		}
 	}
-	write_.run(spi, done_, rows);
+	bool const all = likely == missing && !write_all_.sql().empty();
+	(all ? write_all_ : write_).run(spi, done_, rows);
 }
 
 std::optional<Datum> GuardWork::due_keys(const Rows &rows)
@@ -191,7 +205,7 @@ void GuardWork::check() const
 	}
 	pg::Spi spi;
 	none.expose(spi);
-	for (const KeptStatement *statement : {&write_, &unprotected_, &keys_})
+	for (const KeptStatement *statement : {&write_, &write_all_, &unprotected_, &keys_})
 		if (!statement->sql().empty())
 			spi.run("EXPLAIN " + statement->sql(), SPI_OK_UTILITY, none.args());
 }

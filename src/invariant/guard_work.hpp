@@ -77,8 +77,10 @@ public:
 
 	const Scope &scope() const { return scope_; }
 
-	/* write writes what is due. */
-	void write(const Rows &rows);
+	/* write writes what is due.  Rows that a statement inserted most likely have
+	 * nothing yet: looking first would cost more than the attempt. */
+	enum Likely { missing, present };
+	void write(const Rows &rows, Likely likely = present);
 
 	/* due_keys are the keys of what is due, as a jsonb[], if anything is. */
 	std::optional<Datum> due_keys(const Rows &rows);
@@ -90,7 +92,7 @@ private:
 	std::string const invariant_;
 	Scope const scope_;
 	int done_; /* what executing write_ returns */
-	KeptStatement write_, unprotected_, keys_;
+	KeptStatement write_, write_all_, unprotected_, keys_;
 };
 
 } // namespace reconcile::invariant
