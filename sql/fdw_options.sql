@@ -2,7 +2,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
-CREATE EXTENSION IF NOT EXISTS pg_reconcile;
+CREATE EXTENSION pg_reconcile;
 BEGIN;
 
 CREATE SERVER app_mongo FOREIGN DATA WRAPPER reconcile_mongo
@@ -41,3 +41,4 @@ ALTER FOREIGN TABLE teams ADD place point;
 SELECT place FROM teams;
 
 ROLLBACK;
+DROP EXTENSION pg_reconcile;

@@ -145,7 +145,8 @@ SELECT reconcile.drop_invariant('i') \g /dev/null
 SELECT is((SELECT action FROM reconcile.import_invariants('{"version": 1, "invariants": [{"name": "i", "target": "app.target", "key": ["id"],
 	"expects": "SELECT id, v FROM app.source"}]}')), 'created', 'only what is needed');
 SELECT is(definition('i') - 'owner' - 'target', '{"name": "i", "kind": "insert", "key": ["id"], "expects": "SELECT id, v FROM app.source", "compare": [], "pack": null,
-	"severity": "error", "description": null, "where_absent": null, "search_path": "pg_catalog, pg_temp"}', 'the rest has the defaults');
+	"severity": "error", "description": null, "where_absent": null, "search_path": "pg_catalog, pg_temp",
+	"guard": null, "guard_state": null}', 'the rest has the defaults');
 SELECT is((SELECT action FROM reconcile.import_invariants('{"version": 1, "invariants": [{"name": "i", "target": "app.target", "key": ["id"],
 	"expects": "SELECT id, v FROM app.source"}]}')), 'kept', 'and is kept the next time');
 SELECT is_empty($$SELECT * FROM reconcile.import_invariants('{"version": 1, "invariants": []}')$$, 'nothing to import');

@@ -155,7 +155,9 @@ INSERT INTO e.v VALUES (30);
 DO $$ BEGIN EXECUTE (SELECT fix FROM reconcile.schema_checks('{e}')); END $$;
 SELECT is(nextval('e.t_id_seq'), 31::bigint, 'and is mended when they are newer');
 
--- Where text sorts differently than when the index was built.
+-- Where text sorts differently than when the index was built; collations of the C library may have no version.
+SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i') AS icu \gset
+\if :icu
 CREATE COLLATION e.german (provider = icu, locale = 'de');
 UPDATE pg_collation SET collversion = '1' WHERE collname = 'german';
 SELECT is_empty($$ SELECT * FROM reconcile.schema_checks() WHERE category = 'index' AND object LIKE '%german%' $$,
@@ -166,6 +168,7 @@ SELECT results_eq('stale', $$ VALUES ('error', 'invalid', 'e.german',
 	E'REINDEX INDEX e.by_name;\nALTER COLLATION e.german REFRESH VERSION;') $$, 'one that an index uses does');
 DO $$ BEGIN EXECUTE (SELECT fix FROM reconcile.schema_checks() WHERE object = 'e.german'); END $$;
 SELECT is_empty('stale', 'and its fix mends it');
+\endif
 
 -- ---------------------------------------------------------- who may see what
 
