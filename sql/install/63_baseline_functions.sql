@@ -7,6 +7,16 @@ CREATE FUNCTION reconcile.seed_key("row" jsonb, key text[]) RETURNS jsonb
 	END;
 COMMENT ON FUNCTION reconcile.seed_key(jsonb, text[]) IS 'used by baselines: the values of the key columns of a row, in their order';
 
+CREATE FUNCTION reconcile.may_change_baseline(role text, captured_by text) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role AND (r.rolsuper OR EXISTS (
+			SELECT FROM pg_roles c WHERE c.rolname = captured_by AND pg_has_role(r.oid, c.oid, 'MEMBER'))));
+	END;
+COMMENT ON FUNCTION reconcile.may_change_baseline(text, text) IS
+	'used by baselines: whether a role may replace or drop what another one recorded';
+
 CREATE FUNCTION reconcile.capture_baseline(name text DEFAULT 'default', schemas text[] DEFAULT NULL,
                                            seed_tables regclass[] DEFAULT '{}') RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE

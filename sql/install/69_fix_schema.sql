@@ -128,6 +128,44 @@ END $$;
 COMMENT ON FUNCTION reconcile.data_problem(text, text, text, text) IS
 	'used by fix_schema(): why the rows of a table do not allow a fix, NULL when they do';
 
+-- A cast to a smaller type cuts, rounds or forgets without an error.  What a
+-- value is afterwards is cast back, and compared as JSON, where 1.50 is 1.5.
+CREATE FUNCTION reconcile.conversion_problem(object text, fix text, allow text[]) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part    CONSTANT text[] := parse_ident(object);
+	target  CONSTANT text := format('%I.%I', part[1], part[2]);
+	allowed CONSTANT text := format('not done unless allowed: allow => ARRAY[%L]', 'rows:' || target);
+	wanted  CONSTANT text := rtrim(split_part(fix, format(' USING %I::', part[3]), 2), ';');
+	held    text;
+	found   bigint;
+	example text;
+BEGIN
+	SELECT format_type(a.atttypid, a.atttypmod) INTO held FROM pg_attribute a
+	WHERE a.attrelid = reconcile.relation_named(target) AND a.attname = part[3];
+	IF held IS NULL OR 'rows:' || target = ANY (allow) THEN
+		RETURN NULL;
+	END IF;
+	IF NOT EXISTS (SELECT FROM reconcile.checked_relation r WHERE r.sql = target AND has_schema_privilege(r.schema, 'USAGE')
+	               AND has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid)) THEN
+		RETURN format('whether values would change cannot be told: the current role cannot see all rows; %s', allowed);
+	END IF;
+	EXECUTE format('SELECT count(*), min(t.%1$I::text) FROM %2$s t WHERE to_jsonb((t.%1$I::%3$s)::%4$s) IS DISTINCT FROM to_jsonb(t.%1$I)',
+		part[3], target, wanted, held) INTO found, example;
+	RETURN CASE WHEN found > 0 THEN format('rows whose %I would change: %s, for example %s; %s', part[3], found, example, allowed) END;
+EXCEPTION
+	WHEN undefined_object THEN
+		RETURN NULL;  -- a type that the same plan makes
+	WHEN cannot_coerce THEN
+		RETURN format('whether values would change cannot be told: %s; %s', SQLERRM, allowed);
+	WHEN data_exception OR integrity_constraint_violation THEN
+		RETURN format('a value of %I cannot be converted: %s', part[3], SQLERRM);
+END $$;
+COMMENT ON FUNCTION reconcile.conversion_problem(text, text, text[]) IS
+	'used by fix_schema(): why the values of a column do not allow to change its type, NULL when they do';
+
 -- ------------------------------------------------------------------ the plan
 
 CREATE FUNCTION reconcile.check_allow(allow text[]) RETURNS void
@@ -149,6 +187,27 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION reconcile.check_allow(text[]) IS 'used by fix_schema(): raises 22023 for a word that allow does not know';
+
+-- What a baseline says becomes statements that run as the caller: nobody gets
+-- there what somebody wrote who could not have run it himself.
+CREATE FUNCTION reconcile.require_trusted_baseline(baseline text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	recorder text;
+BEGIN
+	SELECT b.captured_by INTO recorder FROM reconcile.baselines b
+	WHERE b.name = coalesce(baseline, 'default') AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = b.captured_by AND pg_has_role(r.oid, current_user, 'MEMBER'));
+	IF FOUND THEN
+		RAISE insufficient_privilege USING MESSAGE = format('permission denied for baseline "%s"', coalesce(baseline, 'default')),
+			DETAIL = format('It was recorded by role "%s", who may not act as role "%s".', recorder, current_user),
+			HINT = format('Review reconcile.baseline_text(%1$L), then make it yours: SELECT reconcile.import_baseline(reconcile.export_baseline(%1$L), ''<name>'');',
+			              coalesce(baseline, 'default'));
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.require_trusted_baseline(text) IS
+	'used by fix_schema(): fails unless whoever recorded a baseline could run its statements himself';
 
 -- Findings that have a fix, in an order in which the fixes work: what something
 -- requires comes before it, and kinds of objects come in the order in which they
@@ -205,6 +264,7 @@ BEGIN ATOMIC
 	            THEN format('not done unless allowed: allow => ARRAY[%L]', f.needs)
 	            WHEN f.needs IS NULL AND f.kind = 'hint' AND 'hints' <> ALL (allow)
 	            THEN 'a hint, which is for you to judge: allow => ARRAY[''hints'']'
+	            WHEN f.category = 'column' AND f.attribute = 'type' AND f.kind = 'differs' THEN reconcile.conversion_problem(f.object, f.fix, allow)
 	            ELSE reconcile.data_problem(f.category, f.object, f.fix, f.expected_object ->> 'definition') END
 	FROM finding f JOIN place p ON p.n = f.n
 	ORDER BY 1;
@@ -233,6 +293,7 @@ BEGIN
 		RAISE null_value_not_allowed USING MESSAGE = 'argument "dry_run" must not be null';
 	END IF;
 	PERFORM reconcile.check_allow(allow);
+	PERFORM reconcile.require_trusted_baseline(baseline);
 	IF NOT dry_run AND current_setting('transaction_read_only')::boolean THEN
 		RAISE read_only_sql_transaction USING MESSAGE = 'cannot fix the schema in a read-only transaction';
 	END IF;
@@ -552,22 +613,11 @@ REVOKE ALL ON FUNCTION reconcile.begin_schema_run(text, name) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.begin_schema_run(text, name) IS 'used by fix_schema_online(): enters a run';
 
 CREATE FUNCTION reconcile.enter_schema_steps(run_id bigint, steps jsonb) RETURNS bigint
-	LANGUAGE sql VOLATILE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	WITH entered AS (
-		INSERT INTO reconcile.schema_step (run_id, step, fix, object, statement, cleanup, hazard, state, message)
-		SELECT enter_schema_steps.run_id, coalesce(last.step, 0) + n, coalesce(last.fix, 0) + s.fix, s.object, s.statement, s.cleanup, s.hazard, s.state, s.message
-		FROM ROWS FROM (jsonb_to_recordset(steps) AS (fix integer, object text, statement text, cleanup text, hazard text, state text, message text))
-			WITH ORDINALITY AS s(fix, object, statement, cleanup, hazard, state, message, n),
-		(SELECT max(p.step) AS step, max(p.fix) AS fix FROM reconcile.schema_step p WHERE p.run_id = enter_schema_steps.run_id) AS last
-		RETURNING state
-	)
-	SELECT count(*) FROM entered WHERE state = 'planned';
-END;
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_enter_schema_steps';
 REVOKE ALL ON FUNCTION reconcile.enter_schema_steps(bigint, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.enter_schema_steps(bigint, jsonb) IS
-	'used by fix_schema_online(): adds steps to a run and returns how many are to be done';
+	'used by fix_schema_online(): adds steps to a run of the caller and returns how many are to be done';
 
 CREATE FUNCTION reconcile.schema_steps_of(run_id bigint) RETURNS SETOF reconcile.schema_step
 	LANGUAGE sql STABLE SECURITY DEFINER
@@ -622,6 +672,7 @@ CREATE FUNCTION reconcile.plan_schema_run(run_id bigint, baseline text, allow te
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
+	SELECT reconcile.require_trusted_baseline(baseline);
 	SELECT reconcile.enter_schema_steps(run_id, coalesce(jsonb_agg(jsonb_build_object('fix', p.step, 'object', p.object, 'statement', o.statement,
 		'cleanup', o.cleanup, 'hazard', p.hazard, 'state', CASE WHEN p.refused IS NULL THEN 'planned' ELSE 'refused' END,
 		'message', p.refused) ORDER BY p.step, o.n), '[]'))

@@ -70,17 +70,39 @@ void require_baseline(const std::string &name)
 				  first_column("SELECT name FROM reconcile.baselines ORDER BY name"));
 }
 
+/* What a baseline says becomes statements of whoever has the schema fixed, so
+ * it is changed only by roles that may act as the one that recorded it. */
+[[noreturn]] void refuse(const std::string &name)
+{
+	pg::fail(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for baseline \"" + name + "\"",
+			 "It was recorded by a role that the caller may not act as.",
+			 "View reconcile.baselines tells by whom.  Use another name.");
+}
+
+/* lock_baseline locks a baseline that the caller is about to change. */
+void lock_baseline(const std::string &name, const std::string &caller)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	if (spi.run("SELECT FROM reconcile.baseline b WHERE b.name = $1"
+				" AND reconcile.may_change_baseline($2, b.captured_by) FOR UPDATE",
+				SPI_OK_SELECT, pg::Args().add(name).add(caller)) == 0)
+		refuse(name);
+}
+
 /* begin_baseline makes or replaces a baseline, which then has no objects.
  * Its row is locked, so that of two at a time one waits. */
 void begin_baseline(pg::Spi &spi, const std::string &name, const char *values, pg::Args args)
 {
-	spi.run(std::string("INSERT INTO reconcile.baseline"
-						" (name, captured_by, format, server, schemas) SELECT $1, $2, ") +
-				values +
-				" ON CONFLICT (name) DO UPDATE SET format = EXCLUDED.format,"
-				" server = EXCLUDED.server, schemas = EXCLUDED.schemas,"
-				" captured_by = EXCLUDED.captured_by, captured_at = now()",
-			SPI_OK_INSERT, std::move(args));
+	if (spi.run(std::string("INSERT INTO reconcile.baseline AS b"
+							" (name, captured_by, format, server, schemas) SELECT $1, $2, ") +
+					values +
+					" ON CONFLICT (name) DO UPDATE SET format = EXCLUDED.format,"
+					" server = EXCLUDED.server, schemas = EXCLUDED.schemas,"
+					" captured_by = EXCLUDED.captured_by, captured_at = now()"
+					" WHERE reconcile.may_change_baseline($2, b.captured_by)",
+				SPI_OK_INSERT, std::move(args)) == 0)
+		refuse(name);
 	for (const char *table : {"baseline_object", "baseline_seed_table"})
 		spi.run(std::string("DELETE FROM reconcile.") + table + " WHERE baseline = $1",
 				SPI_OK_DELETE, pg::Args().add(name));
@@ -277,6 +299,7 @@ RECONCILE_FUNCTION(reconcile_baseline_seed)
 	pg::Arguments arguments(fcinfo);
 	std::string const name = arguments.text(0, "name");
 	require_baseline(name);
+	lock_baseline(name, pg::role_name(GetUserId()));
 	record_seed(name, {arguments.oid(1, "seed_table"), arguments.texts(2, "key"),
 					   arguments.texts(3, "ignore"),
 					   arguments.one_of(4, "mode", {"at least", "exactly"})});
@@ -325,6 +348,7 @@ RECONCILE_FUNCTION(reconcile_drop_baseline)
 	pg::Arguments arguments(fcinfo);
 	std::string const name = arguments.text(0, "name");
 	require_baseline(name);
+	lock_baseline(name, pg::role_name(GetUserId()));
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	spi.run("DELETE FROM reconcile.baseline WHERE name = $1", SPI_OK_DELETE, pg::Args().add(name));

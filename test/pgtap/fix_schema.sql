@@ -111,6 +111,39 @@ SELECT is_empty('SELECT * FROM audit_schema()', 'and come back as they were');
 SELECT is((SELECT count(*) FROM app.customers), 50::bigint, 'nothing else was run');
 ROLLBACK TO whole;
 
+-- ------------------------------------------------- values that would be lost
+
+CREATE TABLE app.narrow (id integer PRIMARY KEY, "a b" varchar(3), b numeric(6,1), c date, d integer, e char(2), f bit(3), i timestamp(0), j jsonb,
+	k numeric(6,2), l bigint, m text, n boolean, o integer);
+SELECT reconcile.capture_baseline('narrow', '{app}');
+ALTER TABLE app.narrow ALTER "a b" TYPE text, ALTER b TYPE numeric, ALTER c TYPE timestamp, ALTER d TYPE double precision, ALTER e TYPE text,
+	ALTER f TYPE bit varying, ALTER i TYPE timestamp, ALTER j TYPE json, ALTER k TYPE numeric, ALTER l TYPE integer, ALTER m TYPE varchar(9),
+	ALTER n TYPE integer USING 1, ALTER o TYPE text;
+INSERT INTO app.narrow VALUES
+	(1, 'abcdef', 1.25, '2024-01-01 12:34', 1.6, 'xyz', '1011', '2024-01-01 00:00:00.7', '{"a": 1}', 1.500, 5, 'same', 7, 'x'),
+	(2, 'abc', 1.2, '2024-01-01', 2, 'x', '101', '2024-01-01', '[1, 2.0]', NULL, NULL, NULL, 1, '1');
+CREATE TEMP TABLE lossy AS SELECT * FROM fix_schema(false, 'narrow');
+SELECT results_eq($$ SELECT object, state, regexp_replace(message, '; not done.*', '') FROM lossy ORDER BY object COLLATE "C" $$, $$ VALUES
+	('app.narrow."a b"', 'refused', 'rows whose "a b" would change: 1, for example abcdef'),
+	('app.narrow.b', 'refused', 'rows whose b would change: 1, for example 1.25'),
+	('app.narrow.c', 'refused', 'rows whose c would change: 1, for example 2024-01-01 12:34:00'),
+	('app.narrow.d', 'refused', 'rows whose d would change: 1, for example 1.6'),
+	('app.narrow.e', 'refused', 'rows whose e would change: 1, for example xyz'),
+	('app.narrow.f', 'refused', 'rows whose f would change: 1, for example 1011'),
+	('app.narrow.i', 'refused', 'rows whose i would change: 1, for example 2024-01-01 00:00:00.7'),
+	('app.narrow.j', 'done', NULL), ('app.narrow.k', 'done', NULL), ('app.narrow.l', 'done', NULL), ('app.narrow.m', 'done', NULL),
+	('app.narrow.n', 'refused', 'rows whose n would change: 1, for example 7'),
+	('app.narrow.o', 'refused', 'a value of o cannot be converted: invalid input syntax for type integer: "x"')
+	$$, 'a type that would cut values is not given to a column');
+SELECT is((SELECT message FROM lossy WHERE object = 'app.narrow.b'),
+	'rows whose b would change: 1, for example 1.25; not done unless allowed: allow => ARRAY[''rows:app.narrow'']', 'and how it would be is told');
+SELECT results_eq('SELECT "a b", b, c, d, e FROM app.narrow WHERE id = 1', $$ VALUES ('abcdef'::text, 1.25, '2024-01-01 12:34'::timestamp, 1.6::float8, 'xyz'::text) $$,
+	'the values are as before');
+UPDATE app.narrow SET o = 1;
+SELECT is_empty($$ SELECT object, message FROM fix_schema(false, 'narrow', '{rows:app.narrow}') WHERE state <> 'done' $$, 'unless the table is named');
+SELECT results_eq('SELECT "a b", b, c, d FROM app.narrow WHERE id = 1', $$ VALUES ('abc'::varchar, 1.3, '2024-01-01'::date, 2) $$, 'then they are converted');
+ROLLBACK TO whole;
+
 SELECT ok(NOT has_function_privilege('mutation_reader', 'fix_schema(boolean, text, text[])', 'EXECUTE'), 'it is for whom it is granted to');
 GRANT EXECUTE ON FUNCTION fix_schema(boolean, text, text[]) TO mutation_reader;
 GRANT EXECUTE ON FUNCTION summary(boolean, text[]) TO mutation_reader;

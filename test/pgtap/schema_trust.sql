@@ -1,0 +1,78 @@
+-- Nobody gets statements run by others: neither by a baseline, nor by the steps of a run.
+\ir ../support/invariant.sql
+SELECT no_plan();
+CREATE ROLE trust_low;
+CREATE ROLE trust_group;
+CREATE ROLE trust_member IN ROLE trust_group;
+GRANT EXECUTE ON ALL ROUTINES IN SCHEMA reconcile TO trust_low, trust_group;
+GRANT EXECUTE ON FUNCTION fix_schema TO trust_group;
+ALTER SCHEMA app RENAME TO helpers;
+SET search_path = public, helpers;
+CREATE SCHEMA app;
+CREATE TABLE app.thing (id integer PRIMARY KEY);
+CREATE TABLE app.kind (id integer PRIMARY KEY);
+GRANT USAGE ON SCHEMA app, helpers TO trust_low, trust_group, trust_member;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA helpers TO trust_low;
+GRANT SELECT ON app.kind TO trust_low;
+SELECT reconcile.capture_baseline(schemas => '{app}');
+
+-- forged is the default baseline with a column whose default is more than that.
+CREATE FUNCTION helpers.forged() RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_set(reconcile.export_baseline(), '{objects,column,app.thing.extra}',
+		'{"type": "integer", "position": 2, "not_null": false, "parent": "app.thing", "default": "0; ALTER ROLE trust_low CREATEROLE"}') $$;
+
+-- ---------------------------------------------- a baseline is its recorder's
+
+SET ROLE trust_low;
+SELECT throws_ok(v.statement, '42501', 'permission denied for baseline "default"', v.what)
+FROM (VALUES
+	('another''s baseline is not replaced by a document', 'SELECT reconcile.import_baseline(helpers.forged())'),
+	('nor by what is there now', 'SELECT reconcile.capture_baseline(schemas => ''{app}'')'),
+	('nor does it get seed rows', 'SELECT reconcile.baseline_seed(''default'', ''app.kind'', ''{id}'')'),
+	('nor is it dropped', 'SELECT reconcile.drop_baseline(''default'')')) AS v(what, statement);
+SELECT lives_ok($$ SELECT reconcile.import_baseline(helpers.forged(), 'low') $$, 'a new one may be made');
+SELECT lives_ok($$ SELECT reconcile.import_baseline(helpers.forged(), 'low') $$, 'and replaced by the same role');
+RESET ROLE;
+SELECT is((SELECT captured_by FROM reconcile.baselines WHERE name = 'default'), current_user::text, 'the recorder is the same as before');
+SELECT is((SELECT count(*) FROM reconcile.baseline_objects WHERE baseline = 'default' AND object = 'app.thing.extra'), 0::bigint, 'and so is what it says');
+
+SELECT raised(what, statement, '42501', 'permission denied for baseline "low"', NULL)
+FROM (VALUES
+	('a dry run of another''s baseline', 'SELECT fix_schema(baseline => ''low'')'),
+	('a live run', 'SELECT fix_schema(false, ''low'')'),
+	('the plan of an online run', 'SELECT reconcile.plan_schema_run(reconcile.begin_schema_run(''low'', current_user), ''low'', ''{}'')')) AS v(what, statement);
+SELECT hasnt_column('app', 'thing', 'extra', 'nothing of it was done');
+SELECT is((SELECT rolcreaterole FROM pg_roles WHERE rolname = 'trust_low'), false, 'and nothing else');
+SELECT lives_ok($$ SELECT reconcile.import_baseline(reconcile.export_baseline('low') #- '{objects,column,app.thing.extra}', 'low') $$,
+	'a superuser replaces any');
+SELECT lives_ok($$ SELECT fix_schema(false, 'low') $$, 'and then it is his');
+
+-- Members of the recorder may change it; the recorder's role trusts superusers, and its own.
+SET ROLE trust_group;
+SELECT reconcile.capture_baseline('group', '{app}');
+SELECT lives_ok($$ SELECT fix_schema(true, 'group') $$, 'who recorded it');
+SELECT lives_ok($$ SELECT fix_schema(true, 'default') $$, 'what a superuser recorded');
+SET ROLE trust_member;
+SELECT lives_ok($$ SELECT reconcile.capture_baseline('group', '{app}') $$, 'a member of the recorder replaces it');
+SET ROLE trust_group;
+SELECT lives_ok($$ SELECT fix_schema(true, 'group') $$, 'and may act as the group, which therefore may run it');
+RESET ROLE;
+
+-- ---------------------------------------------------- a run is its beginner's
+
+CREATE TEMP TABLE run AS SELECT reconcile.begin_schema_run('default', current_user) AS id;
+GRANT SELECT ON run TO trust_low;
+SET ROLE trust_low;
+SELECT throws_ok(format($$ SELECT reconcile.enter_schema_steps(%s, '[{"fix": 1, "object": "x", "statement": "ALTER ROLE trust_low CREATEROLE", "hazard": "",
+	"state": "planned"}]') $$, id), '42501', format('permission denied for run %s', id), 'another''s run gets no steps') FROM run;
+SELECT throws_ok($$ SELECT reconcile.enter_schema_steps(-1, '[]') $$, '42501', 'permission denied for run -1', 'a run that is not there neither');
+RESET ROLE;
+SELECT is((SELECT count(*) FROM reconcile.schema_steps JOIN run ON run_id = id), 0::bigint, 'none were entered');
+SELECT is(reconcile.enter_schema_steps(id, '[{"fix": 1, "object": "x", "statement": "SELECT 1", "hazard": "", "state": "planned"},
+	{"fix": 1, "object": "x", "hazard": "", "state": "refused", "message": "no"}]'), 1::bigint, 'who began it enters some') FROM run;
+SELECT is(reconcile.enter_schema_steps(id, '[{"fix": 1, "object": "y", "statement": "SELECT 2", "hazard": "", "state": "planned"}]'), 1::bigint, 'and more') FROM run;
+SELECT results_eq('SELECT step, fix, object, statement, state, message FROM reconcile.schema_step JOIN run ON run_id = id ORDER BY step',
+	$$ VALUES (1, 1, 'x', 'SELECT 1', 'planned', NULL), (2, 1, 'x', NULL, 'refused', 'no'), (3, 2, 'y', 'SELECT 2', 'planned', NULL) $$, 'in their order');
+
+SELECT * FROM finish();
+ROLLBACK;
