@@ -605,6 +605,26 @@ CREATE FUNCTION reconcile.pack_objects(pack text) RETURNS TABLE (type text, obje
 COMMENT ON FUNCTION reconcile.pack_objects(text) IS
 	'used by packs: the functions, views and triggers that a pack made';
 
+-- A trigger runs its function as whoever writes, so a function that is there is
+-- taken only from roles that could get there without it.
+CREATE FUNCTION reconcile.pack_check_function(there oid) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	owner name;
+BEGIN
+	SELECT pg_get_userbyid(f.proowner) INTO owner FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
+	WHERE f.oid = there AND NOT pg_has_role(f.proowner, current_user, 'MEMBER') AND NOT pg_has_role(f.proowner, n.nspowner, 'MEMBER');
+	IF FOUND THEN
+		RAISE insufficient_privilege USING MESSAGE = format('function %s is owned by role "%s"', there::regprocedure, owner),
+			DETAIL = 'The pack has a function of that name, which would run as whoever writes.',
+			HINT = 'Drop the function, or install the pack as its owner.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.pack_check_function(oid) IS
+	'used by packs: fails for a function of a role that may act neither as the caller nor as the owner of the schema';
+
 CREATE FUNCTION reconcile.pack_ensure_objects(pack text, options jsonb, dry_run boolean)
 	RETURNS TABLE (action text, object text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -631,6 +651,9 @@ BEGIN
 		made := obj_description(there, CASE wanted.type WHEN 'function' THEN 'pg_proc' WHEN 'view' THEN 'pg_class' ELSE 'pg_trigger' END);
 		comment := format('%s (pg_reconcile, pack %s, %s)', wanted.description, pack, md5(text));
 		detail := NULL;
+		IF wanted.type = 'function' THEN
+			PERFORM reconcile.pack_check_function(there);
+		END IF;
 		IF there IS NOT NULL AND coalesce(made, '') NOT LIKE '% (pg_reconcile, pack ' || pack || ', %)' THEN
 			action := 'differs';
 			detail := format('a %s of that name is there, which the pack did not make; it stays', wanted.type);

@@ -231,7 +231,25 @@ FROM (VALUES
 	('{"rows": {"kind": []}}', '22023', 'option "rows" of pack "probe" has no name "kind"', 'Did you mean "kinds"?'),
 	('{"rows": {"kinds": {}}}', '22023', '"kinds" in option "rows" of pack "probe" must be of JSON type array, not object', NULL)
 ) AS v(options, code, message, hint);
+SELECT count(*) AS made FROM reconcile.install_pack('probe', '{"schema": "app"}') \gset
+SELECT obj_description('app.touch()'::regprocedure) AS mark \gset
 SELECT reconcile.remove_pack('probe');
+CREATE ROLE squatter;
+CREATE ROLE schema_owner;
+GRANT USAGE, CREATE ON SCHEMA app TO squatter;
+SET ROLE squatter;
+CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+COMMENT ON FUNCTION app.touch() IS :'mark';
+RESET ROLE;
+SELECT raised(what, statement, '42501', 'function app.touch() is owned by role "squatter"', 'Drop the function, or install the pack as its owner.')
+FROM (VALUES
+	('that passes for the pack''s', 'SELECT * FROM reconcile.install_pack(''probe'', ''{"schema": "app"}'')'),
+	('also in a dry run', 'SELECT * FROM reconcile.install_pack(''probe'', ''{"schema": "app"}'', true)')) AS v(what, statement);
+ALTER FUNCTION app.touch() OWNER TO schema_owner;
+ALTER SCHEMA app OWNER TO schema_owner;
+SELECT ok(differences('{"schema": "app"}') <> '{}', 'one of the schema''s owner is taken');
+ALTER SCHEMA app OWNER TO CURRENT_USER;
+DROP FUNCTION app.touch();
 SELECT reconcile.create_invariant('probe_notes', 'notes', '{owner_id}', 'SELECT id AS owner_id FROM owners');
 SELECT raised('an invariant of the user''s own', 'SELECT * FROM reconcile.install_pack(''probe'', ''{"schema": "app"}'')', '42710',
 	'invariant "probe_notes" exists and is not one of pack "probe"', 'Drop it first: SELECT reconcile.drop_invariant(''probe_notes'');');
