@@ -352,6 +352,33 @@ CREATE FUNCTION reconcile.seed_fix(seed_table text, key text[], kind text, attri
 	END;
 COMMENT ON FUNCTION reconcile.seed_fix(text, text[], text, text, jsonb, jsonb, text[]) IS 'used by audits: the statement that mends a row';
 
+-- A schema that only the baseline has is a finding; one that neither has is a
+-- wrong name, in which an audit would find nothing to complain about.
+CREATE FUNCTION reconcile.require_schemas(schemas text[], baseline text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	known text[] := ARRAY(
+		SELECT s.schema FROM reconcile.schema_scope s
+		UNION SELECT unnest(b.schemas) FROM reconcile.baselines b WHERE b.name = require_schemas.baseline
+		UNION SELECT (parse_ident(o.object))[1] FROM reconcile.baseline_objects o WHERE o.baseline = require_schemas.baseline AND o.category = 'schema'
+		ORDER BY 1);
+	wrong text;
+BEGIN
+	IF cardinality(schemas) = 0 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'argument "schemas" must name at least one schema', HINT = 'NULL means all schemas.';
+	ELSIF array_position(schemas, NULL) IS NOT NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'argument "schemas" must not contain null';
+	END IF;
+	SELECT s INTO wrong FROM unnest(schemas) s WHERE s <> ALL (known) ORDER BY s LIMIT 1;
+	IF FOUND THEN
+		RAISE invalid_schema_name USING MESSAGE = format('schema "%s" does not exist', wrong), HINT = reconcile.did_you_mean(wrong, known);
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.require_schemas(text[], text) IS
+	'used by audit_schema(): fails, with the nearest names, for a schema that neither this database nor the baseline has';
+
 -- Every source of findings, for audit_schema() and fix_schema().  The catalog is
 -- read by the snapshot of one statement and by functions of the server that see
 -- later changes: when an object goes in between, the statement fails or finds
@@ -370,6 +397,7 @@ BEGIN
 		PERFORM reconcile.require_baseline(chosen);
 		within := coalesce(schemas, (SELECT b.schemas FROM reconcile.baselines b WHERE b.name = chosen));
 	END IF;
+	PERFORM reconcile.require_schemas(schemas, chosen);
 	FOR attempt IN 1 .. most_attempts LOOP
 		BEGIN
 			-- The functions are read to their ends before the first row is taken over.

@@ -58,8 +58,13 @@ void require_known(int sqlstate, const std::string &what, const std::vector<std:
 					 pg::did_you_mean(name, known));
 }
 
+/* require_schemas fails for a schema that is not there, and for none: a
+ * baseline of nothing would find every database to be right. */
 void require_schemas(const std::vector<std::string> &schemas)
 {
+	if (schemas.empty())
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
+				 "argument \"schemas\" must name at least one schema", {}, "NULL means all schemas.");
 	require_known(ERRCODE_INVALID_SCHEMA_NAME, "schema", schemas,
 				  first_column("SELECT schema FROM reconcile.schema_scope ORDER BY schema"));
 }

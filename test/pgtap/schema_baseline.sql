@@ -212,6 +212,15 @@ SELECT is_empty($$ SELECT FROM reconcile.baselines WHERE name = 'bad' $$, 'and n
 SELECT throws_ok($$ SELECT reconcile.export_baseline('defalt') $$, '42704', 'baseline "defalt" does not exist', 'a wrong name is an error');
 SELECT throws_ok($$ SELECT * FROM audit_schema('defalt') $$, '42704', 'baseline "defalt" does not exist', 'for an audit, too');
 SELECT throws_ok($$ SELECT reconcile.capture_baseline('x', '{apq}') $$, '3F000', 'schema "apq" does not exist', 'so is a schema that does not exist');
+SELECT throws_ok($$ SELECT reconcile.capture_baseline('x', '{}') $$, '22023', 'argument "schemas" must name at least one schema', 'no baseline of nothing, which would always be met');
+SELECT throws_ok($$ SELECT * FROM audit_schema(NULL, '{}') $$, '22023', 'argument "schemas" must name at least one schema', 'no audit of nothing');
+SELECT throws_ok($$ SELECT * FROM audit_schema(NULL, '{public,apq}') $$, '3F000', 'schema "apq" does not exist', 'an audit of a schema that does not exist is an error, not clean');
+SELECT throws_ok($$ SELECT * FROM audit_schema(NULL, '{NULL}') $$, '22004', 'argument "schemas" must not contain null', 'nor is NULL a schema');
+CREATE SCHEMA "Gone Away";
+SELECT reconcile.capture_baseline('gone');
+DROP SCHEMA "Gone Away";
+SELECT results_eq($$ SELECT kind FROM audit_schema('gone', '{"Gone Away"}') WHERE category = 'schema' $$, $$ VALUES ('missing') $$, 'one that only the baseline has is a finding');
+SELECT reconcile.drop_baseline('gone');
 SELECT lives_ok($$ SELECT reconcile.drop_baseline('copy') $$, 'a baseline can be dropped');
 SELECT is_empty($$ SELECT FROM reconcile.baseline_objects WHERE baseline = 'copy' $$, 'with its objects');
 
