@@ -144,6 +144,7 @@ BEGIN
 	IF min_coverage IS NULL OR min_coverage < 0 OR min_coverage > 1 THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'argument "min_coverage" must be between 0 and 1';
 	END IF;
+	PERFORM reconcile.require_schemas(schemas, NULL);
 	FOR pair IN SELECT * FROM reconcile.suggest_pairs(schemas) LOOP
 		parent := pair.parent;
 		child := pair.child;

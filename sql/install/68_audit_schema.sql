@@ -377,7 +377,7 @@ BEGIN
 	END IF;
 END $$;
 COMMENT ON FUNCTION reconcile.require_schemas(text[], text) IS
-	'used by audit_schema(): fails, with the nearest names, for a schema that neither this database nor the baseline has';
+	'used by audit_schema() and suggest_invariants(): fails, with the nearest names, for a schema that neither this database nor the baseline has';
 
 -- Every source of findings, for audit_schema() and fix_schema().  The catalog is
 -- read by the snapshot of one statement and by functions of the server that see

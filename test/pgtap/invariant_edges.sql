@@ -62,6 +62,8 @@ CREATE FUNCTION edge_low.same(text[], text[]) RETURNS boolean LANGUAGE plpgsql A
 CREATE OPERATOR edge_low.= (LEFTARG = text[], RIGHTARG = text[], FUNCTION = edge_low.same);
 RESET ROLE;
 
+SELECT throws_ok($$SELECT * FROM reconcile.suggest_invariants('{edge_lo}')$$, '3F000', 'schema "edge_lo" does not exist',
+	'nothing is suggested for a schema that does not exist, with an error');
 SELECT results_eq($$SELECT child::text, missing, discriminator FROM reconcile.suggest_invariants('{edge_low}')$$,
 	$$VALUES ('edge_low.c', 1::bigint, '{"k": "a"}'::jsonb)$$, 'a suggestion is made of the values of an enum');
 SELECT is_empty('SELECT * FROM edge_low.caught', 'without calling a cast of the owner of the type');
