@@ -457,7 +457,8 @@ CREATE FUNCTION reconcile.schema_fix(category text, kind text, object text, pare
 			     ELSE 'DROP ' || reconcile.schema_words(category, object, actual) || ';' END
 			ELSE reconcile.schema_fix_differs(category, object, parent, attribute, expected, actual) END,
 		CASE
-			WHEN category = 'privilege' OR attribute = 'owner' THEN 'changes privileges'
+			WHEN category = 'privilege' OR attribute IN ('owner', 'row_security', 'force_row_security', 'security_definer')
+			     THEN 'changes privileges'
 			WHEN kind = 'extra' AND actual ? 'of_partition' THEN ''
 			WHEN kind = 'extra' THEN CASE WHEN category IN ('table', 'column', 'schema', 'extension') THEN 'deletes data' ELSE 'blocks reads' END
 			WHEN category = 'column' AND attribute = 'generated' AND expected ? 'generated' THEN 'deletes data'
@@ -473,7 +474,8 @@ CREATE FUNCTION reconcile.schema_fix(category text, kind text, object text, pare
 			WHEN category = 'view' AND expected ->> 'kind' = 'materialized view' AND attribute = 'definition' THEN 'blocks reads'
 			WHEN category = 'type' AND attribute IN ('checks', 'not_null') THEN 'scans table'
 			ELSE '' END,
-		CASE WHEN category = 'privilege' THEN 'privileges' WHEN attribute = 'owner' THEN 'owner'
+		CASE WHEN category = 'privilege' OR attribute IN ('row_security', 'force_row_security', 'security_definer') THEN 'privileges'
+		     WHEN attribute = 'owner' THEN 'owner'
 		     WHEN kind = 'extra' THEN 'drop:' || object
 		     WHEN category = 'column' AND attribute = 'generated' AND expected ? 'generated' THEN 'drop:' || object END;
 	END;

@@ -144,6 +144,16 @@ SELECT is_empty($$ SELECT object, message FROM fix_schema(false, 'narrow', '{row
 SELECT results_eq('SELECT "a b", b, c, d FROM app.narrow WHERE id = 1', $$ VALUES ('abc'::varchar, 1.3, '2024-01-01'::date, 2) $$, 'then they are converted');
 ROLLBACK TO whole;
 
+-- Who may see or do what is for a person to decide, in either direction.
+ALTER TABLE app.customers DISABLE ROW LEVEL SECURITY;
+ALTER FUNCTION app.secret() SECURITY INVOKER;
+SELECT results_eq($$ SELECT object, state, hazard, message FROM fix_schema(false) ORDER BY object $$, $$ VALUES
+	('app.customers', 'refused', 'changes privileges', 'not done unless allowed: allow => ARRAY[''privileges'']'),
+	('app.secret()', 'refused', 'changes privileges', 'not done unless allowed: allow => ARRAY[''privileges'']') $$,
+	'row-level security and the role a function runs as are not changed unasked');
+SELECT is((SELECT count(*) FROM fix_schema(false, allow => '{privileges}') WHERE state = 'done'), 2::bigint, 'but when allowed');
+ROLLBACK TO whole;
+
 SELECT ok(NOT has_function_privilege('mutation_reader', 'fix_schema(boolean, text, text[])', 'EXECUTE'), 'it is for whom it is granted to');
 GRANT EXECUTE ON FUNCTION fix_schema(boolean, text, text[]) TO mutation_reader;
 GRANT EXECUTE ON FUNCTION summary(boolean, text[]) TO mutation_reader;

@@ -90,9 +90,9 @@ ALTER TABLE app.roles REPLICA IDENTITY FULL
 COMMENT ON TABLE app.customers IS 'who sells'
 --- table differs app.customers
 COMMENT ON TABLE app.customers IS NULL
---- table differs app.customers
+--- table differs app.customers | allow privileges
 ALTER TABLE app.customers DISABLE ROW LEVEL SECURITY
---- table differs app.customers
+--- table differs app.customers | allow privileges
 ALTER TABLE app.customers FORCE ROW LEVEL SECURITY
 --- owner differs app.people | allow owner
 ALTER TABLE app.people OWNER TO mutation_owner
@@ -268,7 +268,7 @@ ALTER FUNCTION app.add(integer, integer) PARALLEL SAFE
 ALTER FUNCTION app.add(integer, integer) COST 7
 --- function differs app.add(integer,integer)
 ALTER FUNCTION app.add(integer, integer) LEAKPROOF
---- function differs app.secret()
+--- function differs app.secret() | allow privileges
 ALTER FUNCTION app.secret() SECURITY INVOKER
 --- function differs app.secret()
 ALTER FUNCTION app.secret() RESET search_path
