@@ -94,7 +94,8 @@ bson_type_t asked_type(const Column &column, const char *option, const std::stri
 }
 
 /* element_of describes the elements of an array; int2vector and its like are
- * no arrays, and of domains nobody would check the elements.  The options of the column are about its elements. */
+ * no arrays, and of domains nobody would check the elements.  The options of the column are about
+ * its elements. */
 std::shared_ptr<const Column> element_of(const Column &array, const ColumnOptions &options)
 {
 	Oid const element = pg::call([&] {

@@ -63,7 +63,7 @@ struct Column {
 	bson_type_t bson_type = kAnyType;	 /* the only one that is read */
 	bson_type_t written_type = kAnyType; /* what a value is written as */
 	bool generated = false;
-	bool not_null = false; /* as declared; documents may differ */
+	bool not_null = false;				   /* as declared; documents may differ */
 	std::shared_ptr<const Column> element; /* what the elements of an array are */
 
 	bool domain() const { return type != base_type; }

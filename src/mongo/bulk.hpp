@@ -100,7 +100,7 @@ private:
 	std::shared_ptr<Connection> connection_;
 	mongoc_collection_t *collection_ = nullptr;
 	mongoc_bulk_operation_t *bulk_ = nullptr;
-	std::string name_; /* of the collection, for messages */
+	std::string name_;					 /* of the collection, for messages */
 	Outcome usual_ = Outcome::kInserted; /* of an operation that the answer does not name */
 	uint32_t size_ = 0;
 	uint64_t bytes_ = 0;

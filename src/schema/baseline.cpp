@@ -64,7 +64,8 @@ void require_schemas(const std::vector<std::string> &schemas)
 {
 	if (schemas.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
-				 "argument \"schemas\" must name at least one schema", {}, "NULL means all schemas.");
+				 "argument \"schemas\" must name at least one schema", {},
+				 "NULL means all schemas.");
 	require_known(ERRCODE_INVALID_SCHEMA_NAME, "schema", schemas,
 				  first_column("SELECT schema FROM reconcile.schema_scope ORDER BY schema"));
 }
