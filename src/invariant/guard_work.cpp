@@ -115,15 +115,16 @@ void confine(Statements &statements, const Scope &scope)
 		statements.see_new_rows(scope.watched);
 }
 
-std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope)
+std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope,
+				   Statements::Rows number)
 {
 	switch (scope.kind) {
 	case Scope::new_rows:
 		return statements.due();
 	case Scope::target_rows:
-		return statements.due_among(pg::quoted(kNewRows));
+		return statements.due_among(pg::quoted(kNewRows), number);
 	default:
-		return statements.due_among(key_rows(definition, statements.target()));
+		return statements.due_among(key_rows(definition, statements.target()), number);
 	}
 }
 
@@ -146,11 +147,19 @@ std::string expected_in(const Definition &definition, const Scope &scope)
 
 uint64 KeptStatement::run(pg::Spi &spi, int expect, const Rows &rows)
 {
-	std::unique_ptr<pg::Plan> &plan = plans_[magnitude(rows.size())];
+	size_t const number = magnitude(rows.size());
+	std::unique_ptr<pg::Plan> &plan = plans_[number];
 	pg::Args args = rows.args();
 	if (plan == nullptr)
-		plan = spi.prepare(sql_, std::vector<Oid>(args.types(), args.types() + args.count()));
+		plan = spi.prepare(number == 0 ? few_ : sql_,
+						   std::vector<Oid>(args.types(), args.types() + args.count()));
 	return spi.run(*plan, expect, std::move(args));
+}
+
+void KeptStatement::explain(pg::Spi &spi, const Rows &rows) const
+{
+	for (const std::string *text : {&few_, &sql_})
+		spi.run("EXPLAIN " + *text, SPI_OK_UTILITY, rows.args());
 }
 
 /* ------------------------------------------------------------- GuardWork */
@@ -160,30 +169,40 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 {
 	auto const statements = statements_of(definition);
 	confine(*statements, scope);
-	std::string const due = due_in(*statements, definition, scope);
+	std::string const few = due_in(*statements, definition, scope, Statements::Rows::few);
+	std::string const many = due_in(*statements, definition, scope, Statements::Rows::many);
+	auto const on_due = [&](auto statement) {
+		return KeptStatement(statement(few), statement(many));
+	};
 	Write const write = statements->write();
 	done_ = write.done;
-	write_ = KeptStatement(with_list(distinct_due(*statements, due), write.sql));
-	keys_ = KeptStatement("SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") +
-						  ") FROM (" + due + ") AS d");
+	write_ = on_due([&](const std::string &due) {
+		return with_list(distinct_due(*statements, due), write.sql);
+	});
+	keys_ = on_due([&](const std::string &due) {
+		return "SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") + ") FROM (" + due +
+			   ") AS d";
+	});
 	if (scope.kind == Scope::new_rows)
 		write_all_ = KeptStatement(write_all_statement(definition, *statements));
 	if (statements->may_write_twice())
-		unprotected_ = KeptStatement(unprotected_statement(definition, *statements, due));
+		unprotected_ = on_due([&](const std::string &due) {
+			return unprotected_statement(definition, *statements, due);
+		});
 }
 
 void GuardWork::write(const Rows &rows, Likely likely)
 {
 	pg::Spi spi;
 	rows.expose(spi);
-	if (!unprotected_.sql().empty()) {
+	if (!unprotected_.empty()) {
 		unprotected_.run(spi, SPI_OK_SELECT, rows);
 		if (spi.number(0, 1) > 0) {
 			lock_for_guard(invariant_);
 			conflict_with_older_snapshots(invariant_);
 		}
 	}
-	bool const all = likely == missing && !write_all_.sql().empty();
+	bool const all = likely == missing && !write_all_.empty();
 	(all ? write_all_ : write_).run(spi, done_, rows);
 }
 
@@ -206,8 +225,8 @@ void GuardWork::check() const
 	pg::Spi spi;
 	none.expose(spi);
 	for (const KeptStatement *statement : {&write_, &write_all_, &unprotected_, &keys_})
-		if (!statement->sql().empty())
-			spi.run("EXPLAIN " + statement->sql(), SPI_OK_UTILITY, none.args());
+		if (!statement->empty())
+			statement->explain(spi, none);
 }
 
 } // namespace reconcile::invariant

@@ -48,25 +48,34 @@ struct Rows {
 void confine(Statements &statements, const Scope &scope);
 
 /* due_in yields the rows that are due in a scope. */
-std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope);
+std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope,
+				   Statements::Rows number = Statements::Rows::many);
 
 /* expected_in yields the key and the row of what is expected in a scope, as far
  * as it can be told without looking at the target. */
 std::string expected_in(const Definition &definition, const Scope &scope);
 
 /* KeptStatement is planned when it is needed first.  What suits one row does
- * not suit a hundred thousand, so there is a plan for each magnitude. */
+ * not suit a hundred thousand, so there is a plan for each magnitude, and there
+ * may be another text for few rows. */
 class KeptStatement {
 public:
-	explicit KeptStatement(std::string sql = {}) : sql_(std::move(sql)) {}
+	KeptStatement() = default;
+	explicit KeptStatement(std::string sql) : few_(sql), sql_(std::move(sql)) {}
+	KeptStatement(std::string few, std::string many) : few_(std::move(few)), sql_(std::move(many))
+	{
+	}
 
-	const std::string &sql() const { return sql_; }
+	bool empty() const { return sql_.empty(); }
+
+	/* explain lets PostgreSQL plan it. */
+	void explain(pg::Spi &spi, const Rows &rows) const;
 
 	/* run executes it on rows, which are exposed already. */
 	uint64 run(pg::Spi &spi, int expect, const Rows &rows);
 
 private:
-	std::string sql_;
+	std::string few_, sql_;
 	std::array<std::unique_ptr<pg::Plan>, 3> plans_;
 };
 

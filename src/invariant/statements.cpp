@@ -268,13 +268,30 @@ std::string Statements::with() const
 	return with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
 }
 
-std::string Statements::due_among(const std::string &rows) const
+/* key_in tells that each key column of e has one of the values that some rows
+ * have in it: less than equal keys, but a condition on e alone.  Columns that may
+ * be NULL, or whose type has no arrays, are left out. */
+std::string Statements::key_in(const std::string &rows) const
+{
+	std::string condition;
+	for (const std::string &name : definition_.key) {
+		const Column &c = column(name);
+		if (c.not_null && pg::call([&] { return OidIsValid(get_array_type(c.type)); }))
+			condition += " AND " + expected_value(name) + " " +
+						 pg::operator_name(equality_operator(c.type)) + " ANY (ARRAY(SELECT r." +
+						 pg::quoted(name) + " FROM " + rows + " AS r))";
+	}
+	return condition;
+}
+
+std::string Statements::due_among(const std::string &rows, Rows number) const
 {
 	std::vector<std::string> key;
 	for (const std::string &name : definition_.key)
 		key.push_back("r." + pg::quoted(name));
 	return "SELECT e.* FROM (" + due() + ") AS e, (SELECT DISTINCT " + pg::joined(key, ", ") +
-		   " FROM " + rows + " AS r) AS x WHERE " + key_equality();
+		   " FROM " + rows + " AS r) AS x WHERE " + key_equality() +
+		   (number == Rows::few ? key_in(rows) : "");
 }
 
 Write Statements::write_returning() const

@@ -147,8 +147,11 @@ public:
 	void see_new_rows(Oid table) { expected_.read_from(table, kNewRows); }
 
 	/* due_among yields the due rows whose key is among the keys of some rows, in
-	 * the types of the target. */
-	std::string due_among(const std::string &rows) const;
+	 * the types of the target.  For few rows the condition is such that PostgreSQL
+	 * can take it into the query, also below a DISTINCT ON, instead of joining with
+	 * all that the query yields; for many that would be a list too long to search. */
+	enum class Rows { few, many };
+	std::string due_among(const std::string &rows, Rows number = Rows::many) const;
 
 	/* unexpected counts the rows of the work list whose key the query does not
 	 * yield any more, and shows one. */
@@ -184,6 +187,7 @@ protected:
 	std::string with() const;
 	std::string counts_as_present() const;
 	std::string present_rows() const;
+	std::string key_in(const std::string &rows) const;
 	std::string key_equality(const std::string &row = "x") const;
 	std::string same_expected_key(const std::string &other) const;
 	std::string is_absent() const;
