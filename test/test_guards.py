@@ -45,28 +45,35 @@ def product():
         admin.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
+# Those who leave have odd numbers, those whose preferences are deleted have even ones. Both at once for one user is a deadlock that
+# no trigger can avoid: who deletes preferences holds their row and waits for that of the user, whom the new row refers to, and
+# who deletes the user holds that and waits for the preferences. test/isolation says what becomes of it.
 MIX = {
     "insert": "INSERT INTO app.users (team) SELECT NULLIF((random() * 20)::integer, 0) FROM generate_series(1, 3);",
-    "copy": "INSERT INTO app.users (team) SELECT n FROM generate_series(1, 40) AS n;",
+    "copy": "COPY app.users (team) FROM PROGRAM 'seq 40';",
     "seen": "\\set id random(1, 500)\nUPDATE app.users SET seen = coalesce(seen, 0) + 1 WHERE id = :id;",
     "move": "\\set id random(1, 500)\nUPDATE app.users SET team = (random() * 50)::integer WHERE id = :id;",
-    "leave": "\\set id random(1, 500)\nDELETE FROM app.users WHERE id = :id;",
-    "forget": "\\set id random(1, 500)\nDELETE FROM app.preferences WHERE user_id = :id;",
+    "leave": "\\set id random(1, 250) * 2 - 1\nDELETE FROM app.users WHERE id = :id;",
+    "forget": "\\set id random(1, 250) * 2\nDELETE FROM app.preferences WHERE user_id = :id;",
 }
 
 
-def test_sixteen_writers_meet_no_error_and_leave_nothing_missing(product, tmp_path):
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read", "serializable"])
+def test_sixteen_writers_meet_no_error_and_leave_nothing_missing(product, tmp_path, isolation):
+    """Beyond READ COMMITTED a writer may have to try again, as any writer there."""
     arguments = []
     for name, script in MIX.items():
         (tmp_path / name).write_text(script)
         arguments += ["-f", str(tmp_path / name)]
-    done = subprocess.run([os.path.join(PROGRAMS, "pgbench"), "-n", "-c16", "-j2", "-T", SECONDS, *arguments, DATABASE],
-                          capture_output=True, text=True)
+    amount = ["-T", SECONDS] if isolation == "read committed" else ["-t", str(10 * int(SECONDS)), "--max-tries=1000000"]
+    options = "-c default_transaction_isolation=" + isolation.replace(" ", "\\ ")
+    done = subprocess.run([os.path.join(PROGRAMS, "pgbench"), "-n", "-c16", "-j2", *amount, *arguments, DATABASE],
+                          capture_output=True, text=True, env={**os.environ, "PGOPTIONS": options})
     assert done.returncode == 0, done.stderr
     assert int(re.search(r"number of transactions actually processed: (\d+)", done.stdout)[1]) > 100
     assert re.search(r"number of failed transactions: 0 ", done.stdout), done.stdout
     assert product.execute("SELECT state FROM reconcile.audit()").fetchall() == [("clean",), ("clean",)]
-    assert product.execute("SELECT count(*) FROM reconcile.failures").fetchone() == (0,)
+    assert product.execute("SELECT * FROM reconcile.failures").fetchall() == []
     product.execute("SELECT pg_stat_force_next_flush()")
     assert product.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").fetchone() == (0,)
 

@@ -17,6 +17,8 @@ extern "C" {
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
@@ -34,6 +36,7 @@ namespace {
 struct Reading {
 	Oid table;
 	Bitmapset *columns;
+	bool in_key; /* as in Watched */
 };
 
 /* Search is what the walk is about, and what it has found. */
@@ -113,7 +116,7 @@ void visit_table(Search *search, Query *query, RangeTblEntry *entry, Place place
 			refuse(search, psprintf("It reads %s more than once.", table_name(table)),
 				   "Join the table once, or declare an invariant for each part.");
 	auto *reading = static_cast<Reading *>(palloc(sizeof(Reading)));
-	*reading = {table, bms_copy(pg::selected_columns(query, entry))};
+	*reading = {table, bms_copy(pg::selected_columns(query, entry)), false};
 	search->readings = lappend(search->readings, reading);
 }
 
@@ -319,6 +322,43 @@ void check_columns(const Search *search, const Reading *reading)
 				   "Use a column of the table.");
 }
 
+/* key_columns_of are the columns of an entry of the outermost FROM that the key
+ * has as they are. */
+Bitmapset *key_columns_of(const Search *search, Query *query, int number)
+{
+	Bitmapset *columns = nullptr;
+	ListCell *cell;
+	foreach (cell, query->targetList) {
+		auto *column = static_cast<TargetEntry *>(lfirst(cell));
+		if (!is_key(search, column) || !IsA(column->expr, Var))
+			continue;
+		auto *value = reinterpret_cast<Var *>(column->expr);
+		if (static_cast<int>(value->varno) == number &&
+			value->vartype ==
+				get_atttype(search->target, get_attnum(search->target, column->resname)))
+			columns =
+				bms_add_member(columns, value->varattno - FirstLowInvalidHeapAttributeNumber);
+	}
+	return columns;
+}
+
+/* in_key tells whether the key of an expected row has the primary key of a row of
+ * a table in it, so that no two rows expect the same.  Tables that inherit may
+ * have rows with one primary key. */
+bool in_key(const Search *search, Query *query, Oid table)
+{
+	Oid constraint;
+	Bitmapset *const primary = get_primary_key_attnos(table, false, &constraint);
+	if (primary == nullptr || (get_rel_relkind(table) == RELKIND_RELATION && has_subclass(table)))
+		return false;
+	for (int number = 1; number <= list_length(query->rtable); number++) {
+		auto *entry = rt_fetch(number, query->rtable);
+		if (entry->rtekind == RTE_RELATION && entry->relid == table)
+			return bms_is_subset(primary, key_columns_of(search, query, number));
+	}
+	return false;
+}
+
 /* names_read lists the columns of a reading; the whole row means all of them. */
 List *names_read(const Reading *reading)
 {
@@ -354,19 +394,23 @@ WatchedTables watched_tables(const Definition &definition, const ExpectedRows &e
 	pg::call([&] {
 		for (const std::string &name : definition.key)
 			search.key = lappend(search.key, makeString(pstrdup(name.c_str())));
-		visit_query(&search, pg::copied_node(expected.tree()), nullptr, {nullptr, nullptr}, true);
+		Query *const query = pg::copied_node(expected.tree());
+		visit_query(&search, query, nullptr, {nullptr, nullptr}, true);
 		if (search.readings == NIL)
 			refuse(&search, "It reads no table.",
 				   "There is nothing to watch; one repair is enough.");
 		ListCell *cell;
-		foreach (cell, search.readings)
-			check_columns(&search, static_cast<Reading *>(lfirst(cell)));
+		foreach (cell, search.readings) {
+			auto *reading = static_cast<Reading *>(lfirst(cell));
+			check_columns(&search, reading);
+			reading->in_key = in_key(&search, query, reading->table);
+		}
 	});
 	WatchedTables watched;
 	ListCell *cell;
 	foreach (cell, search.readings) {
 		auto *reading = static_cast<Reading *>(lfirst(cell));
-		watched.read.push_back({reading->table, columns_of(*reading)});
+		watched.read.push_back({reading->table, columns_of(*reading), reading->in_key});
 	}
 	if (definition.is_fill()) {
 		watched.filled = Watched{definition.target, {}};

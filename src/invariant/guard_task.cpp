@@ -102,10 +102,12 @@ void find_scopes(Task &task, const WatchedTables &tables, const pg::Firing &firi
 	auto add = [&](Scope scope, const std::vector<std::string> &columns) {
 		task.parts.push_back({scope, columns_of(firing.table(), columns), nullptr});
 	};
+	bool const inserted = firing.event() == pg::Event::insert;
 	if (firing.event() != pg::Event::remove)
 		for (const Watched &watched : tables.read)
 			if (contains(relatives, watched.table))
-				add({Scope::new_rows, watched.table}, watched.columns);
+				add({Scope::new_rows, watched.table, inserted, inserted && watched.in_key},
+					watched.columns);
 	bool const deleted = firing.event() == pg::Event::remove;
 	if (contains(relatives, task.definition.target) && (deleted || tables.filled))
 		add({Scope::target_rows, task.definition.target},

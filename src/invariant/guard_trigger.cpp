@@ -59,7 +59,7 @@ private:
 int Depth::levels_ = 0;
 
 /* write writes what is missing in the scope of a part. */
-void write(Task &task, Part &part, const Rows &rows, GuardWork::Likely likely = GuardWork::present)
+void write(Task &task, Part &part, const Rows &rows)
 {
 	/* deferred checks would fail where no guard can record it, and PostgreSQL
 	 * does not let a restricted role leave any behind */
@@ -68,7 +68,7 @@ void write(Task &task, Part &part, const Rows &rows, GuardWork::Likely likely = 
 		task.constraints->check_at_once();
 	{
 		pg::AsOwner owner(task.definition.owner, task.definition.search_path);
-		part.work->write(rows, likely);
+		part.work->write(rows);
 	}
 	if (check_now)
 		task.constraints->wait_again();
@@ -153,9 +153,7 @@ void fire(Task &task, const pg::Firing &firing)
 			else if (task.guard.waits())
 				postpone(task, part, rows);
 			else
-				write(task, part, rows,
-					  firing.event() == pg::Event::insert ? GuardWork::missing
-														  : GuardWork::present);
+				write(task, part, rows);
 		});
 	}
 }

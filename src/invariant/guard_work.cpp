@@ -71,15 +71,13 @@ std::string unprotected_statement(const Definition &definition, const Statements
 							  ") AS t WHERE " + pg::joined(conditions, " OR "));
 }
 
-/* write_all_statement writes all that is expected, and leaves it to the unique
- * index to stop what is there; nothing where the index does not see it all, or a
- * trigger of the target would see what is not written. */
-std::string write_all_statement(const Definition &definition, const Statements &statements)
+/* may_write_all tells whether all that is expected of inserted rows may be written
+ * without a look at what is there, which would cost more than the attempt: where
+ * the unique index stops what is there, and no trigger of the target sees it. */
+bool may_write_all(const Definition &definition, const Statements &statements, const Scope &scope)
 {
-	if (definition.is_fill() || statements.needs_distinct() || statements.target().has_triggers())
-		return {};
-	return with_list("SELECT e.* FROM (" + statements.expected().text() + ") AS e",
-					 statements.write().sql);
+	return scope.inserted && !definition.is_fill() && !statements.needs_distinct() &&
+		   !statements.target().has_triggers();
 }
 
 } // namespace
@@ -162,7 +160,11 @@ void KeptStatement::explain(pg::Spi &spi, const Rows &rows) const
 		spi.run("EXPLAIN " + *text, SPI_OK_UTILITY, rows.args());
 }
 
-/* ------------------------------------------------------------- GuardWork */
+/* ------------------------------------------------------------- GuardWork
+ *
+ * Two statements that write the same rows in different orders would wait for each
+ * other, so they are written in the order of their keys.  An UPDATE takes them in
+ * that order when it looks up one after the other, as it does for few rows. */
 
 GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	: invariant_(definition.name), scope_(scope)
@@ -176,22 +178,27 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	};
 	Write const write = statements->write();
 	done_ = write.done;
-	write_ = on_due([&](const std::string &due) {
-		return with_list(distinct_due(*statements, due), write.sql);
-	});
+	auto const writing = [&](const std::string &rows) {
+		bool const any_order = scope.alone && !definition.is_fill();
+		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql);
+	};
+	if (may_write_all(definition, *statements, scope))
+		write_ = KeptStatement(
+			writing("SELECT e.* FROM (" + statements->expected().text() + ") AS e"));
+	else
+		write_ = on_due(
+			[&](const std::string &due) { return writing(distinct_due(*statements, due)); });
 	keys_ = on_due([&](const std::string &due) {
 		return "SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") + ") FROM (" + due +
 			   ") AS d";
 	});
-	if (scope.kind == Scope::new_rows)
-		write_all_ = KeptStatement(write_all_statement(definition, *statements));
 	if (statements->may_write_twice())
 		unprotected_ = on_due([&](const std::string &due) {
 			return unprotected_statement(definition, *statements, due);
 		});
 }
 
-void GuardWork::write(const Rows &rows, Likely likely)
+void GuardWork::write(const Rows &rows)
 {
 	pg::Spi spi;
 	rows.expose(spi);
@@ -202,8 +209,7 @@ void GuardWork::write(const Rows &rows, Likely likely)
 			conflict_with_older_snapshots(invariant_);
 		}
 	}
-	bool const all = likely == missing && !write_all_.empty();
-	(all ? write_all_ : write_).run(spi, done_, rows);
+	write_.run(spi, done_, rows);
 }
 
 std::optional<Datum> GuardWork::due_keys(const Rows &rows)
@@ -224,7 +230,7 @@ void GuardWork::check() const
 	}
 	pg::Spi spi;
 	none.expose(spi);
-	for (const KeptStatement *statement : {&write_, &write_all_, &unprotected_, &keys_})
+	for (const KeptStatement *statement : {&write_, &unprotected_, &keys_})
 		if (!statement->empty())
 			statement->explain(spi, none);
 }

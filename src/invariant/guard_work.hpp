@@ -30,6 +30,8 @@ struct Scope {
 		keys		 /* what is expected with given keys */
 	} kind;
 	Oid watched = InvalidOid; /* the table with the new rows, as the query reads it */
+	bool inserted = false;	  /* they were: most likely they have nothing yet */
+	bool alone = false;		  /* nobody else can be writing what they are expected to have */
 };
 
 /* Rows are those that a guard looks at. */
@@ -86,10 +88,8 @@ public:
 
 	const Scope &scope() const { return scope_; }
 
-	/* write writes what is due.  Rows that a statement inserted most likely have
-	 * nothing yet: looking first would cost more than the attempt. */
-	enum Likely { missing, present };
-	void write(const Rows &rows, Likely likely = present);
+	/* write writes what is due. */
+	void write(const Rows &rows);
 
 	/* due_keys are the keys of what is due, as a jsonb[], if anything is. */
 	std::optional<Datum> due_keys(const Rows &rows);
@@ -101,7 +101,7 @@ private:
 	std::string const invariant_;
 	Scope const scope_;
 	int done_; /* what executing write_ returns */
-	KeptStatement write_, write_all_, unprotected_, keys_;
+	KeptStatement write_, unprotected_, keys_;
 };
 
 } // namespace reconcile::invariant

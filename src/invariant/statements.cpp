@@ -15,6 +15,7 @@
 
 extern "C" {
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 }
 
 #include <algorithm>
@@ -356,6 +357,18 @@ std::string Statements::distinct() const
 {
 	return "SELECT DISTINCT ON (" + expected_key() + ") e.* FROM " + pg::quoted(kWorkList) +
 		   " AS e";
+}
+
+std::string Statements::in_key_order(const std::string &rows) const
+{
+	std::vector<std::string> order;
+	for (const std::string &name : definition_.key) {
+		Oid const type = column(name).type;
+		if (pg::call([&] { return OidIsValid(lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr); }))
+			order.push_back(expected_value(name));
+	}
+	std::string const all = "SELECT e.* FROM (" + rows + ") AS e";
+	return order.empty() ? all : all + " ORDER BY " + pg::joined(order, ", ");
 }
 
 std::string Statements::expected_rows() const

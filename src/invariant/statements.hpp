@@ -128,6 +128,9 @@ public:
 	/* distinct yields one row of the work list for each key. */
 	std::string distinct() const;
 
+	/* in_key_order yields some due rows in the order of their keys. */
+	std::string in_key_order(const std::string &rows) const;
+
 	/* key_can_repeat tells whether the target may hold two present rows with one
 	 * key: only where no unique index forbids it. */
 	bool key_can_repeat() const;

@@ -98,6 +98,71 @@ permutation a_look b_look a_act a_end b_act b_end missing repaired wrong
 permutation a_act a_end b_act b_end missing repaired wrong
 """
 
+# A deadlock that no trigger can avoid: the guard that writes a deleted row again waits for the row it refers to, whose own
+# DELETE waits for the deleted row. Who waits last looks for a deadlock first, so it is the guard that is ended.
+DEADLOCK_SPEC = """
+setup
+{{
+	TRUNCATE app.person CASCADE;
+	SELECT count(*) > 0 FROM reconcile.guard('preferences', on_failure => '{policy}', on_delete => 'recreate');
+	INSERT INTO app.person VALUES (1);
+}}
+session forget
+setup {{ SET deadlock_timeout = '10ms'; BEGIN; }}
+step lock {{ SELECT id FROM app.preference FOR UPDATE; }}
+step forget {{ DELETE FROM app.preference; }}
+step forgotten {{ COMMIT; }}
+session leave
+setup {{ SET deadlock_timeout = '1h'; BEGIN; }}
+step leave {{ DELETE FROM app.person; }}
+step left {{ COMMIT; }}
+step stayed {{ ROLLBACK; }}
+session oracle
+step waiting {{ SELECT sqlstate, key, count(*) OVER () AS failures FROM reconcile.failures; }}
+step retried {{ SELECT fixed, remaining FROM reconcile.retry_failures(); }}
+step missing {{ SELECT expected - present AS missing FROM reconcile.audit('preferences'); SELECT count(*) AS waiting FROM reconcile.failures; }}
+step wrong {{ SELECT id FROM app.person EXCEPT SELECT id FROM app.preference UNION ALL (SELECT id FROM app.preference EXCEPT SELECT id FROM app.person); }}
+permutation lock leave forget forgotten left waiting retried missing wrong
+permutation lock leave forget forgotten stayed waiting retried missing wrong
+"""
+DEADLOCK_OUTCOMES = {
+    "queue": (r"sqlstate\|key +\|failures\n[-+]+\n40P01 +\|\{\"id\": 1\}\| +1\n", r"fixed\|remaining\n[-+]+\n +1\| +0\n"),
+    "block": (r"step forget: .*?ERROR:  deadlock detected", r"sqlstate\|key\|failures\n[-+]+\n\(0 rows\)"),
+}
+
+# Two statements that make the same rows expected in opposite orders. The one of a is held up, by a check of the target, when it
+# has written one of its rows; then that of b comes to the other one, unless both write in the same order.
+ORDER_SPEC = """
+setup
+{{
+	SELECT reconcile.unguard(invariant) FROM (SELECT DISTINCT invariant FROM reconcile.guards WHERE watched = 'app.task'::regclass) AS g;
+	TRUNCATE app.task, app.team;
+	INSERT INTO app.task VALUES (1, NULL), (2, NULL), (3, NULL), (4, NULL);
+	INSERT INTO app.team SELECT generate_series(1, {teams});
+	ANALYZE app.team;
+	SELECT count(*) > 0 FROM reconcile.guard('{invariant}', timing => '{timing}');
+}}
+session gate
+step shut {{ SELECT pg_advisory_lock(7); }}
+step open {{ SELECT pg_advisory_unlock(7); }}
+session a
+setup {{ SET app.held_up_at = '2'; BEGIN; }}
+step a_act {{ {a}; {at_commit} }}
+step a_end {{ COMMIT; }}
+session b
+setup {{ SET app.held_up_at = '0'; SET deadlock_timeout = '10ms'; BEGIN; }}
+step b_act {{ {b}; {at_commit} }}
+step b_end {{ COMMIT; }}
+session oracle
+step missing {{ SELECT expected - present AS missing FROM reconcile.audit('{invariant}'); SELECT count(*) AS waiting FROM reconcile.failures; }}
+step wrong {{ SELECT id FROM app.team WHERE {wrong}; }}
+permutation shut a_act b_act open a_end b_end missing wrong
+"""
+ORDER_ACTIONS = {
+    "insert": ("INSERT INTO app.task VALUES (11, 1), (12, 2)", "INSERT INTO app.task VALUES (13, 2), (14, 1)"),
+    "update": ("UPDATE app.task SET team = id WHERE id <= 2", "UPDATE app.task SET team = 5 - id WHERE id > 2"),
+}
+
 SPEC = """
 setup
 {{
@@ -152,6 +217,17 @@ def prepare():
         pg.execute("CREATE TABLE app.project (id integer PRIMARY KEY, owner integer, kind text);"
                    " CREATE TABLE app.owner (owner integer, kind text, UNIQUE (owner, kind))")
         pg.execute("SELECT reconcile.create_invariant('owners', 'app.owner', '{owner,kind}', 'SELECT DISTINCT owner, kind FROM app.project')")
+        pg.execute("CREATE TABLE app.person (id integer PRIMARY KEY);"
+                   " CREATE TABLE app.preference (id integer PRIMARY KEY REFERENCES app.person ON DELETE CASCADE)")
+        pg.execute("SELECT reconcile.create_invariant('preferences', 'app.preference', '{id}', 'SELECT id FROM app.person')")
+        pg.execute("CREATE FUNCTION app.is_let_pass(id integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
+                   " IF id = current_setting('app.held_up_at', true)::integer THEN PERFORM pg_advisory_xact_lock_shared(7); END IF;"
+                   " RETURN true; END $$")
+        pg.execute("CREATE TABLE app.task (id integer PRIMARY KEY, team integer);"
+                   " CREATE TABLE app.team (id integer PRIMARY KEY CHECK (app.is_let_pass(id)), lead text)")
+        pg.execute("SELECT reconcile.create_invariant('teams', 'app.team', '{id}', 'SELECT team AS id FROM app.task WHERE team IS NOT NULL')")
+        pg.execute("SELECT reconcile.create_invariant('leads', 'app.team', '{id}',"
+                   " 'SELECT team AS id, ''x'' AS lead FROM app.task WHERE team IS NOT NULL', kind => 'fill')")
 
 
 def run(name, spec):
@@ -184,15 +260,29 @@ def wrong_in(output, level, refusal, gap=None):
         yield "the target differs from the recomputation:" + last
 
 
-def check(name, spec, level, refusal, gap=None):
-    """Whether a spec passed; what is wrong is printed."""
+def check(name, spec, level, refusal, gap=None, outcomes=()):
+    """Whether a spec passed; what is wrong is printed. Every permutation must show the outcomes."""
     status, output = run(name, spec)
     permutations = output.split("starting permutation:")[1:]
     wrong = [text for part in permutations for text in wrong_in(part, level, refusal, gap)]
+    wrong += [f"not there: {outcome}\n{part}" for part in permutations for outcome in outcomes if not re.search(outcome, part, re.S)]
     if status == 0 and len(permutations) == spec.count("\npermutation") and not wrong:
         return True
     print(f"not ok - {name}", *(wrong or [output]), sep="\n  ")
     return False
+
+
+def deadlocks():
+    """The specs of the deadlock that there must be, and of those that there must not be."""
+    for policy, outcomes in DEADLOCK_OUTCOMES.items():
+        refusal = "deadlock detected" if policy == "block" else None
+        yield f"guarded-deadlock-{policy}", DEADLOCK_SPEC.format(policy=policy), "READ COMMITTED", refusal, False, outcomes
+    for invariant, teams, wrong in ("teams", 0, "id > 2"), ("leads", 5000, "(lead IS NOT NULL) <> (id <= 2)"):
+        for action, (a, b) in ORDER_ACTIONS.items():
+            for timing, at_commit in ("statement", ""), ("commit", "SET CONSTRAINTS ALL IMMEDIATE;"):
+                yield (f"guarded-order-{invariant}-{action}-{timing}",
+                       ORDER_SPEC.format(invariant=invariant, teams=teams, wrong=wrong, a=a, b=b, timing=timing, at_commit=at_commit),
+                       "READ COMMITTED", None, False)
 
 
 def main():
@@ -213,6 +303,8 @@ def main():
             if "unguard" in (a, b):  # DROP TRIGGER waits for whoever has looked, until the end of his transaction
                 spec = "".join(line for line in spec.splitlines(True) if not line.startswith("permutation a_look"))
             specs.append((f"guarded-{a}-{b}-{suffix}".replace(" ", "-"), spec, level, None, bool(GAPS & {a, b})))
+        if level == "READ COMMITTED":
+            specs += deadlocks()
         for spec in specs:
             if not spec[0].startswith(tuple(sys.argv[1:]) or ""):
                 continue
