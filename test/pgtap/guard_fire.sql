@@ -172,6 +172,52 @@ SELECT results_eq('SELECT * FROM profiles ORDER BY 1', $$VALUES (1, 10, 'fr'), (
 SELECT raised('recreating what is filled', $$SELECT reconcile.guard('profiles', on_delete => 'recreate')$$, '22023',
 	'invariant "profiles" fills rows, and inserts none again');
 
+-- ---------------------------------------------------------------- few rows and many
+
+-- The calls of seen() count the rows for which a query is evaluated.
+SET track_functions = 'pl';
+CREATE FUNCTION seen(integer) RETURNS boolean LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN true; END $$;
+CREATE TABLE accounts (id integer PRIMARY KEY, name text NOT NULL, current_place integer);
+CREATE TABLE slugs (slug text PRIMARY KEY, account_id integer NOT NULL);
+CREATE TABLE places (account_id integer, place integer, since integer, PRIMARY KEY (account_id, place));
+CREATE TABLE marks (account_id integer, label text, UNIQUE (account_id, label));
+INSERT INTO accounts SELECT n, 'Name ' || n FROM generate_series(1, 1000) AS n;
+INSERT INTO places SELECT a, a * 10 + p, -p FROM generate_series(1, 1000) AS a, generate_series(1, 2) AS p;
+SELECT reconcile.create_invariant('slugs', 'slugs', '{slug}',
+	'SELECT DISTINCT ON (slug) replace(lower(name), '' '', ''-'') AS slug, id AS account_id FROM accounts WHERE seen(id) ORDER BY slug, id');
+SELECT reconcile.create_invariant('places', 'accounts', '{id}', 'SELECT DISTINCT ON (account_id) account_id AS id, place AS current_place'
+	' FROM places WHERE seen(account_id) ORDER BY account_id, since', kind => 'fill');
+SELECT reconcile.create_invariant('marks', 'marks', '{account_id,label}', 'SELECT nullif(id, 7) AS account_id, id % 3 || ''x'' AS label FROM accounts');
+SELECT reconcile.repair(name, dry_run => false) FROM unnest('{places,slugs,marks}'::text[]) AS name;
+SELECT reconcile.guard('slugs', on_delete => 'recreate'), reconcile.guard('places'), reconcile.guard('marks', on_delete => 'recreate');
+
+-- returns takes derived values away, and compares what comes back, and for how many rows queries are evaluated.
+CREATE FUNCTION returns(what text, statement text, invariant text, most bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint;
+BEGIN
+	before := coalesce(pg_stat_get_xact_function_calls('seen'::regproc), 0);
+	EXECUTE statement;
+	RETURN NEXT cmp_ok(coalesce(pg_stat_get_xact_function_calls('seen'::regproc), 0) - before, '<=', most, what || ': no more is evaluated than need be');
+	RETURN NEXT is(audited(invariant), 'clean', what || ': everything is back');
+END $$;
+SELECT returns('a few deleted rows of a computed key', 'DELETE FROM slugs WHERE account_id BETWEEN 10 AND 12', 'slugs', 3);
+SELECT returns('many', 'DELETE FROM slugs WHERE account_id <= 500', 'slugs', 1000);
+SELECT returns('all', 'DELETE FROM slugs', 'slugs', 1000);
+SELECT returns('a few values below DISTINCT ON', 'UPDATE accounts SET current_place = NULL WHERE id BETWEEN 10 AND 12', 'places', 12);
+SELECT returns('many of them', 'UPDATE accounts SET current_place = NULL WHERE id <= 500', 'places', 4000);
+SELECT returns('a few rows with NULL in the key', 'DELETE FROM marks WHERE account_id IS NULL OR account_id IN (6, 8)', 'marks', 0);
+SELECT returns('many of those', 'DELETE FROM marks', 'marks', 0);
+SELECT results_eq('SELECT current_place FROM accounts WHERE id IN (1, 11) ORDER BY 1', 'VALUES (12), (112)', 'DISTINCT ON still takes the first');
+SELECT is((SELECT count(*) FROM marks), 1000::bigint, 'and every mark is there once');
+SELECT reconcile.guard('slugs', timing => 'commit'), reconcile.guard('places', timing => 'commit');
+SELECT returns('a few rows at commit', $$INSERT INTO accounts VALUES (2001, 'A'), (2002, 'B'), (2003, 'A'); INSERT INTO places VALUES (2001, 1, 1), (2001, 2, 0);
+	SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED$$, 'slugs', 100000);
+SELECT returns('many at commit', $$INSERT INTO accounts SELECT n, 'Name ' || n FROM generate_series(3000, 3200) AS n; INSERT INTO places SELECT n, n, 1 FROM generate_series(3000, 3200) AS n;
+	SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED$$, 'places', 100000);
+SELECT results_eq('SELECT id, current_place FROM accounts WHERE id IN (2001, 2003, 3100) ORDER BY 1', 'VALUES (2001, 2), (2003, NULL), (3100, 3100)', 'filled');
+SELECT reconcile.drop_invariant(name) FROM unnest('{places,slugs,marks}'::text[]) AS name;
+
 -- ---------------------------------------------------------------- definitions
 
 SELECT reconcile.alter_invariant('notes', expects => 'SELECT owner, upper(title) AS title FROM titles');

@@ -244,6 +244,88 @@ SET CONSTRAINTS ALL DEFERRED;
 SELECT is(waiting(), format('23505 %s {"role": "owner", "user_id": 2}', current_user), 'its row waits in the queue');
 SELECT reset();
 
+-- ---------------------------------------------------------------- causes of "database error saving new user"
+
+CREATE TYPE job AS ENUM ('owner', 'member');
+SELECT reconcile.alter_invariant('roles', expects => 'SELECT coalesce(created_by, id) AS user_id, ''owner''::job::text AS role FROM users');
+SET search_path = '';
+INSERT INTO app.users VALUES (1);
+SET search_path = app, public;
+SELECT is(waiting(), NULL, 'an unqualified type in the query is found, whatever the writer''s search_path');
+SELECT heals('an unqualified type');
+
+ALTER TABLE private.roles SET SCHEMA app;
+SELECT signs_up('a target that moved to another schema is still the target', 1);
+SELECT is((SELECT count(*) FROM app.roles), 1::bigint, 'it has the row');
+ALTER TABLE app.roles SET SCHEMA private;
+SELECT heals('a target that moved');
+
+SELECT throws_ok($$SELECT reconcile.create_invariant('misnamed', 'private.roles', '{user_id,role}', 'SELECT uid AS user_id, ''x'' AS role FROM users')$$,
+	'42703', 'column "uid" does not exist', 'a misnamed column is found when the invariant is created, not at the first signup');
+
+CREATE FUNCTION mistaken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN SELECT 1; RETURN NEW; END $$;
+CREATE TRIGGER mistaken BEFORE INSERT ON private.roles FOR EACH ROW EXECUTE FUNCTION mistaken();
+SELECT signs_up('a SELECT without destination in the target''s own trigger queues', 1, '42601 reconcile_test_signup {"role": "owner", "user_id": 1}');
+DROP TRIGGER mistaken ON private.roles;
+SELECT heals('a bug in the target''s own trigger');
+
+CREATE FUNCTION wrong(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$ BEGIN SELECT 1; RETURN $1; END $$;
+SELECT reconcile.alter_invariant('roles', expects => 'SELECT wrong(id) AS user_id, ''owner'' AS role FROM users');
+SELECT signs_up('the same in a function of the query queues the written row', 1, '42601 reconcile_test_signup {"id": 1, "email": null, "created_by": null}');
+CREATE OR REPLACE FUNCTION wrong(integer) RETURNS integer LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN $1; END $$;
+SELECT heals('a bug in a function of the query');
+
+CREATE TABLE accounts (id uuid PRIMARY KEY, email text);
+CREATE TABLE profiles (account_id text PRIMARY KEY, email text UNIQUE);
+SELECT reconcile.create_invariant('profiles', 'profiles', '{account_id}', 'SELECT id AS account_id, email FROM accounts');
+INSERT INTO accounts VALUES ('00000000-0000-0000-0000-000000000001', 'old@example.com');
+SELECT reconcile.guard('profiles', on_failure => 'queue');
+INSERT INTO accounts VALUES ('00000000-0000-0000-0000-000000000002', 'a@example.com');
+SELECT results_eq('SELECT account_id FROM profiles', $$VALUES ('00000000-0000-0000-0000-000000000002')$$, 'a uuid goes into a column of text');
+SELECT results_eq('SELECT state, missing FROM reconcile.audit(''profiles'')', $$VALUES ('drift', 1::bigint)$$,
+	'who was there before the guard is not forgotten: audit finds them');
+SELECT results_eq('SELECT changed FROM reconcile.repair(''profiles'', dry_run => false)', 'VALUES (1::bigint)', 'and a repair brings them in');
+SELECT lives_ok($$INSERT INTO accounts VALUES ('00000000-0000-0000-0000-000000000003', 'a@example.com'), ('00000000-0000-0000-0000-000000000004', 'b@example.com')$$,
+	'a second unique index of the target does not fail the write');
+SELECT results_eq('SELECT sqlstate, message, key FROM reconcile.failures',
+	$$VALUES ('23505', 'duplicate key value violates unique constraint "profiles_email_key"', '{"account_id": "00000000-0000-0000-0000-000000000003"}'::jsonb)$$,
+	'nor is the real error hidden');
+SELECT is((SELECT count(*) FROM profiles), 3::bigint, 'the other row is written');
+SELECT throws_ok('SELECT reconcile.assert_clean(''profiles'')', 'RC001', NULL,
+	'a migration that relies on the rows learns beforehand that one is missing');
+UPDATE accounts SET email = 'c@example.com' WHERE email = 'a@example.com' AND id::text ~ '3$';
+SELECT is_empty('SELECT * FROM reconcile.failures f WHERE (SELECT remaining FROM reconcile.retry_failures()) > 0', 'which is then mended');
+SELECT lives_ok('SELECT reconcile.assert_clean(''profiles'')', 'and the migration may go on');
+SELECT reconcile.drop_invariant('profiles');
+
+-- ---------------------------------------------------------------- what was seeded once, and who has less than they should
+
+CREATE TABLE teams (id integer PRIMARY KEY, created_by integer);
+CREATE TABLE team_members (team_id integer, user_id integer, role text NOT NULL, PRIMARY KEY (team_id, user_id));
+SELECT reconcile.create_invariant('creators', 'team_members', '{team_id,user_id}', 'SELECT id AS team_id, created_by AS user_id, ''owner'' AS role FROM teams',
+	compare => '{role}');
+SELECT count(*) FROM reconcile.guard('creators');
+INSERT INTO teams VALUES (1, 5);
+SELECT results_eq('SELECT * FROM team_members', $$VALUES (1, 5, 'owner')$$, 'no creator is locked out of the team');
+INSERT INTO team_members VALUES (2, 5, 'member');
+INSERT INTO teams VALUES (2, 5);
+SELECT results_eq('SELECT missing, differing FROM reconcile.audit(''creators'')', 'VALUES (0::bigint, 1::bigint)', 'a creator with a lower role differs');
+SELECT results_eq('SELECT changed FROM reconcile.repair(''creators'', dry_run => false)', 'VALUES (0::bigint)', 'and does not count as fixed');
+
+CREATE TABLE jobs (id integer PRIMARY KEY);
+CREATE TABLE permissions (id integer PRIMARY KEY);
+CREATE TABLE granted (job_id integer, permission_id integer, PRIMARY KEY (job_id, permission_id));
+SELECT reconcile.create_invariant('granted', 'granted', '{job_id,permission_id}', 'SELECT j.id AS job_id, p.id AS permission_id FROM jobs j, permissions p');
+SELECT count(*) FROM reconcile.guard('granted');
+INSERT INTO permissions VALUES (1);
+INSERT INTO jobs VALUES (1), (2);
+INSERT INTO permissions VALUES (2);
+SELECT results_eq('SELECT * FROM granted ORDER BY 1, 2', 'VALUES (1, 1), (1, 2), (2, 1), (2, 2)', 'a permission that is added later comes to the jobs there are');
+CREATE TABLE loose (permission_id integer);
+SELECT throws_ok($$SELECT reconcile.create_invariant('none', 'loose', '{permission_id}', 'SELECT id AS permission_id FROM permissions')$$, 'RC007', NULL,
+	'without a unique index nothing is declared that would insert duplicates');
+SELECT reset();
+
 -- ---------------------------------------------------------------- migration tools
 
 ALTER TABLE users DISABLE TRIGGER reconcile_insert_roles;
