@@ -1,0 +1,284 @@
+-- Pack team_roles: checking its options, making its tables, installing it.
+
+CREATE FUNCTION reconcile.team_roles_check_names(options jsonb) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reconcile.pack_check_names('team_roles', 'tables', options -> 'tables',
+		'{mongo_teams,mongo_user_roles,mongo_memberships,postgres_user_roles,postgres_teams,postgres_user_team_details}');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns',
+		'{teams,user_roles,memberships,postgres_user_roles,postgres_teams,postgres_user_team_details}', 'object');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> 'postgres_teams',
+		'{id,mongo_id,created_by,is_deleted}');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> 'postgres_user_team_details',
+		'{user_id,team_id,is_active}');
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> collection, array_agg(name))
+	FROM reconcile.team_roles_fields() GROUP BY collection;
+	PERFORM reconcile.pack_check_names('team_roles', 'columns', options -> 'columns' -> 'postgres_user_roles',
+		ARRAY(SELECT jsonb_object_keys(reconcile.team_roles_mirror_columns(options))));
+END $$;
+COMMENT ON FUNCTION reconcile.team_roles_check_names(jsonb) IS
+	'used by pack team_roles: refuses names in the options tables and columns that it does not have';
+
+CREATE FUNCTION reconcile.team_roles_check(options jsonb) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	servers text[] := ARRAY(SELECT s.srvname FROM pg_foreign_server s
+		JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'reconcile_mongo' ORDER BY 1);
+	twice text;
+BEGIN
+	IF options ->> 'server' <> ALL (servers) THEN
+		RAISE undefined_object USING
+			MESSAGE = format('server "%s" of foreign data wrapper reconcile_mongo does not exist', options ->> 'server'),
+			HINT = CASE WHEN cardinality(servers) = 0
+				THEN 'CREATE SERVER ... FOREIGN DATA WRAPPER reconcile_mongo OPTIONS (hosts ''...'', database ''...'');'
+				ELSE reconcile.did_you_mean(options ->> 'server', servers) END;
+	END IF;
+	IF options ->> 'guards' <> 'none' AND to_regclass(reconcile.pack_table(options, 'postgres_teams')) IS NULL THEN
+		RAISE undefined_table USING
+			MESSAGE = format('pack "team_roles" cannot guard table %s, which does not exist', reconcile.pack_table(options, 'postgres_teams')),
+			DETAIL = 'Teams that are written in MongoDB cannot be guarded: no trigger of PostgreSQL fires there.',
+			HINT = 'Use "guards": "none" and repair on a schedule, or name the table of teams in the option "tables".';
+	END IF;
+	IF jsonb_array_length(options -> 'roles') = 0
+	   OR EXISTS (SELECT FROM jsonb_array_elements(options -> 'roles') AS role
+	              WHERE jsonb_typeof(role) <> 'string' OR role = '""') THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = 'option "roles" of pack "team_roles" must be a list of role names';
+	END IF;
+	SELECT role INTO twice FROM jsonb_array_elements_text(options -> 'roles') AS role GROUP BY role HAVING count(*) > 1;
+	IF FOUND THEN
+		RAISE invalid_parameter_value USING
+			MESSAGE = format('option "roles" of pack "team_roles" names "%s" more than once', twice);
+	END IF;
+	PERFORM reconcile.team_roles_check_names(options);
+END $$;
+COMMENT ON FUNCTION reconcile.team_roles_check(jsonb) IS
+	'used by pack team_roles: refuses options that cannot work';
+
+-- The statements that make the pack's three tables, each with the name it has here.
+CREATE FUNCTION reconcile.team_roles_tables(options jsonb) RETURNS TABLE (name text, kind text, statement text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		WITH fields (collection, list) AS (
+			SELECT f.collection, string_agg(format('%I %s OPTIONS (path %L)', f.name, f.type,
+				coalesce(options -> 'columns' -> f.collection ->> f.name, f.name)), ', ' ORDER BY f.position)
+			FROM reconcile.team_roles_fields() AS f GROUP BY f.collection),
+		collection (name, extra) AS (
+			VALUES ('teams', ''),
+			       ('user_roles', ', key ''user_id,team_id,role_name,scope,is_active'''),
+			       ('memberships', ''))
+		SELECT 'mongo_' || c.name, 'foreign table',
+		       format('CREATE FOREIGN TABLE %s (%s, document jsonb OPTIONS (path '''')) SERVER %I OPTIONS (collection %L, on_mismatch ''null''%s%s)',
+		              reconcile.pack_table(options, 'mongo_' || c.name), f.list, options ->> 'server',
+		              options ->> c.name,
+		              CASE WHEN options ->> 'database' <> '' THEN format(', database %L', options ->> 'database') ELSE '' END,
+		              c.extra)
+		FROM collection c JOIN fields f ON f.collection = c.name WHERE c.name <> 'memberships' OR options ->> c.name <> ''
+		UNION ALL
+		SELECT 'postgres_user_roles', 'table',
+		       format('CREATE TABLE %s (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,'
+		              ' %s varchar(24) UNIQUE, %s varchar(24) NOT NULL, %s varchar(50) NOT NULL,'
+		              ' %s varchar(20) NOT NULL, %s varchar(24), %s boolean NOT NULL DEFAULT true,'
+		              ' %s timestamptz NOT NULL DEFAULT now(), %s varchar(24) NOT NULL,'
+		              ' %s timestamptz NOT NULL DEFAULT now(), %s varchar(20) NOT NULL DEFAULT ''SYNCED'')',
+		              reconcile.pack_table(options, 'postgres_user_roles'), n ->> 'mongo_id', n ->> 'user_id',
+		              n ->> 'role_name', n ->> 'scope', n ->> 'team_id', n ->> 'is_active', n ->> 'created_at',
+		              n ->> 'created_by', n ->> 'last_sync_at', n ->> 'sync_status')
+		       || format('; CREATE UNIQUE INDEX ON %s (%s, %s, %s, %s) WHERE %s',
+		              reconcile.pack_table(options, 'postgres_user_roles'), n ->> 'user_id', n ->> 'role_name',
+		              n ->> 'scope', n ->> 'team_id', n ->> 'is_active')
+		FROM reconcile.team_roles_mirror_columns(options) AS n;
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_tables(jsonb) IS
+	'used by pack team_roles: the statements that make its tables';
+
+-- The columns that an existing mirror must have, by the names they have here.
+CREATE FUNCTION reconcile.team_roles_mirror_types(options jsonb) RETURNS text[]
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT array_agg(ARRAY[coalesce(options -> 'columns' -> 'postgres_user_roles' ->> c.name, c.name), c.type, NULL])
+		FROM unnest('{mongo_id,user_id,role_name,scope,team_id,is_active,created_at,created_by,last_sync_at,sync_status}'::text[],
+		            ARRAY['character varying(24)', 'character varying(24)', 'character varying(50)',
+		                  'character varying(20)', 'character varying(24)', 'boolean',
+		                  'timestamp with time zone', 'character varying(24)',
+		                  'timestamp with time zone', 'character varying(20)']) AS c(name, type);
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_mirror_types(jsonb) IS
+	'used by pack team_roles: names and types of the mirror''s columns';
+
+-- New documents hold ids as the collection's other documents do; where there
+-- are none yet, as the teams do.
+CREATE FUNCTION reconcile.team_roles_fit_types(options jsonb)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	roles    constant regclass := reconcile.pack_table(options, 'mongo_user_roles');
+	teams    constant regclass := reconcile.pack_table(options, 'mongo_teams');
+	field    record;
+	as_ids   bigint;
+	as_text  bigint;
+	type     text;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_foreign_table f JOIN pg_attribute a ON a.attrelid = f.ftrelid
+	               WHERE f.ftrelid = roles AND a.attname = 'document' AND NOT a.attisdropped) THEN
+		RETURN;  -- a table of the user's own, left as it is
+	END IF;
+	FOR field IN SELECT * FROM (VALUES ('user_id', 'created_by'), ('team_id', '_id')) AS f(name, of_team) LOOP
+		EXECUTE format('SELECT count(*) FILTER (WHERE v ? ''$oid''), count(*) FILTER (WHERE jsonb_typeof(v) = ''string'')'
+			' FROM (SELECT r.document #> string_to_array(%L, ''.'') AS v FROM %s r WHERE r.scope = ''TEAM'') x',
+			coalesce(options -> 'columns' -> 'user_roles' ->> field.name, field.name), roles) INTO as_ids, as_text;
+		IF as_ids + as_text = 0 THEN
+			EXECUTE format('SELECT count(*) FILTER (WHERE t.%1$I ? ''$oid''), count(*) FILTER (WHERE jsonb_typeof(t.%1$I) = ''string'')'
+				' FROM %2$s t', field.of_team, teams) INTO as_ids, as_text;
+		END IF;
+		type := CASE WHEN as_ids > as_text THEN 'objectId' ELSE 'string' END;
+		EXECUTE format('ALTER FOREIGN TABLE %s ALTER COLUMN %I OPTIONS (%s write_as %L)', roles, field.name,
+			CASE WHEN EXISTS (SELECT FROM pg_attribute a, unnest(a.attfdwoptions) AS o
+			                  WHERE a.attrelid = roles AND a.attname = field.name AND o LIKE 'write_as=%')
+			     THEN 'SET' ELSE 'ADD' END, type);
+		action := 'document type';
+		object := format('%s.%s', roles, field.name);
+		detail := format('%s (%s ObjectIds, %s strings are there)', type, as_ids, as_text);
+		RETURN NEXT;
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.team_roles_fit_types(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.team_roles_fit_types(jsonb) IS
+	'used by pack team_roles: chooses the BSON types of new documents; changes options of a foreign table';
+
+-- What a foreign table reads, and what the options say it should: a table that
+-- is kept goes on reading what it was made for.
+CREATE FUNCTION reconcile.team_roles_difference(options jsonb, foreign_table regclass, collection text) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT format('reads collection %s of server %s%s, the options say %s of %s%s; drop it to have it made anew',
+			is_now.collection, s.srvname, ', database ' || nullif(is_now.database, ''),
+			options ->> collection, options ->> 'server', ', database ' || nullif(options ->> 'database', ''))
+		FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver
+		CROSS JOIN LATERAL (
+			SELECT max(o.option_value) FILTER (WHERE o.option_name = 'collection') AS collection,
+			       coalesce(max(o.option_value) FILTER (WHERE o.option_name = 'database'), '') AS database
+			FROM pg_options_to_table(f.ftoptions) AS o) AS is_now
+		WHERE f.ftrelid = foreign_table
+		  AND (is_now.collection, s.srvname::text, is_now.database)
+		      IS DISTINCT FROM (options ->> collection, options ->> 'server', options ->> 'database');
+	END;
+COMMENT ON FUNCTION reconcile.team_roles_difference(jsonb, regclass, text) IS
+	'used by pack team_roles: how an existing foreign table differs from the options, NULL when it does not';
+
+CREATE FUNCTION reconcile.team_roles_ensure_tables(options jsonb, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted record;
+BEGIN
+	FOR wanted IN SELECT * FROM reconcile.team_roles_tables(options) LOOP
+		object := reconcile.pack_table(options, wanted.name);
+		detail := NULL;
+		IF to_regclass(object) IS NOT NULL THEN
+			detail := reconcile.team_roles_difference(options, to_regclass(object), replace(wanted.name, 'mongo_', ''));
+			action := CASE WHEN detail IS NULL THEN 'keep' ELSE 'differs' END;
+			RETURN NEXT;
+			IF wanted.kind = 'table' THEN
+				RETURN QUERY SELECT * FROM reconcile.pack_ensure_columns(
+					to_regclass(object), reconcile.team_roles_mirror_types(options), dry_run);
+			END IF;
+		ELSE
+			action := 'create ' || wanted.kind;
+			IF NOT dry_run THEN
+				EXECUTE wanted.statement;
+			END IF;
+			RETURN NEXT;
+		END IF;
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.team_roles_ensure_tables(jsonb, boolean) IS
+	'used by pack team_roles: makes the tables that are missing; changes the schema unless dry_run';
+
+CREATE FUNCTION reconcile.team_roles_check_lengths(options jsonb) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	longest      constant integer := coalesce(reconcile.team_roles_longest(options, 'created_by'), 24);
+	longest_role constant integer := coalesce(reconcile.team_roles_longest(options, 'role_name'), 50);
+	role         text;
+BEGIN
+	IF length(options ->> 'created_by') > longest THEN
+		RAISE string_data_right_truncation USING
+			MESSAGE = format('option "created_by" of pack "team_roles" is too long: "%s"', options ->> 'created_by'),
+			DETAIL = format('Column created_by of the mirror holds %s characters.', longest);
+	END IF;
+	SELECT r INTO role FROM jsonb_array_elements_text(options -> 'roles') AS r WHERE length(r) > longest_role LIMIT 1;
+	IF FOUND THEN
+		RAISE string_data_right_truncation USING
+			MESSAGE = format('role "%s" of option "roles" of pack "team_roles" is too long', role),
+			DETAIL = format('Column role_name of the mirror holds %s characters.', longest_role);
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.team_roles_check_lengths(jsonb) IS
+	'used by pack team_roles: refuses a created_by and roles that do not fit their columns';
+
+CREATE FUNCTION reconcile.install_team_roles(options jsonb, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	key constant text[] := ARRAY(SELECT coalesce(options -> 'columns' -> 'postgres_user_roles' ->> k, k)
+	                             FROM unnest('{user_id,role_name,scope,team_id}'::text[]) AS k);
+	facts        jsonb;
+	where_absent text;
+BEGIN
+	PERFORM reconcile.team_roles_check(options);
+	RETURN QUERY SELECT * FROM reconcile.team_roles_ensure_tables(options, dry_run);
+	PERFORM reconcile.team_roles_check_lengths(options);
+	IF NOT dry_run THEN
+		BEGIN
+			RETURN QUERY SELECT * FROM reconcile.team_roles_fit_types(options);
+		EXCEPTION WHEN fdw_table_not_found THEN
+			RAISE fdw_table_not_found USING MESSAGE = SQLERRM,
+				HINT = 'Create the collection first, or check the options "database", "teams" and "user_roles".';
+		END;
+	END IF;
+	facts := reconcile.team_roles_facts(options);
+	IF NOT (facts ->> 'inactive_blocks')::boolean THEN
+		where_absent := format('%s IS NOT TRUE', reconcile.pack_column(facts, 'postgres_user_roles', 'is_active'));
+	END IF;
+	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_mongodb',
+		reconcile.pack_table(facts, 'mongo_user_roles'), '{user_id,team_id,role_name,scope}',
+		reconcile.team_roles_documents(facts), 'is_active IS FALSE',
+		'Whoever created a team has its roles in MongoDB.', dry_run => dry_run);
+	RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_postgresql',
+		reconcile.pack_table(facts, 'postgres_user_roles'),
+		key, reconcile.team_roles_mirrored(facts), where_absent,
+		'Every role document of a team''s creator has its row in PostgreSQL.', dry_run => dry_run);
+	IF options ->> 'guards' <> 'none' THEN
+		RETURN QUERY SELECT * FROM reconcile.pack_declare('team_roles', facts, 'team_roles_postgres_teams',
+			reconcile.pack_table(facts, 'postgres_user_roles'), key, reconcile.team_roles_written_here(facts), where_absent,
+			'Whoever created a team in PostgreSQL has its roles there.', dry_run => dry_run);
+	END IF;
+	RETURN QUERY SELECT d.* FROM reconcile.team_roles_checks(facts) c
+		CROSS JOIN LATERAL reconcile.pack_declare('team_roles', facts, c.name, NULL, c.key, c.expects, NULL, c.description, 'check', '{}',
+			c.severity, dry_run) AS d;
+	IF reconcile.team_roles_memberships(facts) IS NULL THEN
+		RETURN QUERY VALUES ('skip', 'team_roles_no_membership', 'nothing says who is a member; see the option "memberships"');
+	END IF;
+	IF options ->> 'guards' <> 'none' THEN
+		RETURN QUERY SELECT * FROM reconcile.pack_ensure_guard('team_roles_postgres_teams', options ->> 'guards', 'statement', dry_run);
+	END IF;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.install_team_roles(jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.install_team_roles(jsonb, boolean) IS
+	'used by install_pack(): installs pack team_roles; changes the schema unless dry_run';

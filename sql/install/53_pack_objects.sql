@@ -1,0 +1,85 @@
+-- Packs: functions, views and triggers that they make over the tables of a user.
+
+-- What a pack made is known by its comment, which goes wherever the object
+-- goes, and which only an owner can write.
+CREATE FUNCTION reconcile.pack_objects(pack text) RETURNS TABLE (type text, object text, comment text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT i.type, CASE i.type WHEN 'function' THEN d.objoid::regprocedure::text ELSE i.identity END, d.description
+		FROM pg_description d
+		CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, 0) AS i
+		WHERE d.objsubid = 0 AND d.classoid IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_trigger'::regclass)
+		  AND d.description LIKE '% (pg_reconcile, pack ' || pack || ', %)'
+		  AND i.type IN ('function', 'view', 'trigger');
+	END;
+COMMENT ON FUNCTION reconcile.pack_objects(text) IS
+	'used by packs: the functions, views and triggers that a pack made';
+
+-- A trigger runs its function as whoever writes, so a function that is there is
+-- taken only from roles that could get there without it.
+CREATE FUNCTION reconcile.pack_check_function(there oid) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	owner name;
+BEGIN
+	SELECT pg_get_userbyid(f.proowner) INTO owner FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
+	WHERE f.oid = there AND NOT pg_has_role(f.proowner, current_user, 'MEMBER') AND NOT pg_has_role(f.proowner, n.nspowner, 'MEMBER');
+	IF FOUND THEN
+		RAISE insufficient_privilege USING MESSAGE = format('function %s is owned by role "%s"', there::regprocedure, owner),
+			DETAIL = 'The pack has a function of that name, which would run as whoever writes.',
+			HINT = 'Drop the function, or install the pack as its owner.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.pack_check_function(oid) IS
+	'used by packs: fails for a function of a role that may act neither as the caller nor as the owner of the schema';
+
+CREATE FUNCTION reconcile.pack_ensure_objects(pack text, options jsonb, dry_run boolean)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted  record;
+	text    text;
+	identity text;
+	there   oid;
+	made    text;
+	comment text;
+BEGIN
+	FOR wanted IN SELECT o.*, reconcile.pack_table(options, o.on_table) AS target FROM reconcile.pack_object o
+		WHERE o.pack = pack_ensure_objects.pack AND NOT (o.is_guard AND options ->> 'guards' = 'none') ORDER BY o.position, o.name
+	LOOP
+		identity := CASE wanted.type WHEN 'trigger' THEN quote_ident(wanted.name)
+		                             ELSE reconcile.pack_table(options, wanted.name) END;
+		text := format('%s %s%s', upper(wanted.type), identity, reconcile.pack_sql(options, wanted.definition, wanted.on_table));
+		object := CASE wanted.type WHEN 'trigger' THEN identity || ' on ' || wanted.target
+			WHEN 'function' THEN identity || substring(wanted.definition FROM '^\([^)]*\)') ELSE identity END;
+		there := CASE wanted.type WHEN 'function' THEN to_regprocedure(object) WHEN 'view' THEN to_regclass(object)
+			ELSE (SELECT t.oid FROM pg_trigger t WHERE t.tgrelid = to_regclass(wanted.target) AND t.tgname = wanted.name) END;
+		made := obj_description(there, CASE wanted.type WHEN 'function' THEN 'pg_proc' WHEN 'view' THEN 'pg_class' ELSE 'pg_trigger' END);
+		comment := format('%s (pg_reconcile, pack %s, %s)', wanted.description, pack, md5(text));
+		detail := NULL;
+		IF wanted.type = 'function' THEN
+			PERFORM reconcile.pack_check_function(there);
+		END IF;
+		IF there IS NOT NULL AND coalesce(made, '') NOT LIKE '% (pg_reconcile, pack ' || pack || ', %)' THEN
+			action := 'differs';
+			detail := format('a %s of that name is there, which the pack did not make; it stays', wanted.type);
+		ELSIF made IS NOT DISTINCT FROM comment THEN
+			action := 'keep ' || wanted.type;
+		ELSE
+			action := CASE WHEN there IS NULL THEN 'create ' ELSE 'replace ' END || wanted.type;
+			IF NOT dry_run THEN
+				EXECUTE 'CREATE OR REPLACE ' || text;
+				EXECUTE format('COMMENT ON %s %s IS %L', upper(wanted.type), object, comment);
+			END IF;
+		END IF;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.pack_ensure_objects(text, jsonb, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_ensure_objects(text, jsonb, boolean) IS
+	'used by packs: makes their functions, views and triggers; changes the schema unless dry_run';
