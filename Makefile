@@ -12,7 +12,7 @@
 
 EXTENSION = pg_reconcile
 version   := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(EXTENSION).control)
-REGRESS   = invariants fdw_options pack_entitlements pack_organizations pack_workspaces pack_team_management
+REGRESS   = invariants fdw_options pack_entitlements pack_organizations pack_workspaces pack_team_management pack_team_roles
 
 # --- Commands that prepare the machine themselves, so they must work where PGXS is not there yet.
 commands = demo demo-stop test test-matrix sanitize bench lint regress-list
