@@ -407,17 +407,14 @@ DECLARE
 	wrong text;
 BEGIN
 	IF EXISTS (SELECT FROM jsonb_array_elements(options -> 'always_on') AS key WHERE jsonb_typeof(key) <> 'string') THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = 'option "always_on" of pack "entitlements" must be a list of keys of modules';
+		PERFORM reconcile.refuse('22023', 'option "always_on" of pack "entitlements" must be a list of keys of modules');
 	END IF;
 	SELECT a.key INTO wrong FROM jsonb_each(options -> 'aliases') AS a WHERE jsonb_typeof(a.value) <> 'string' LIMIT 1;
 	IF FOUND THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('"%s" in option "aliases" of pack "entitlements" must be the key of a module', wrong);
+		PERFORM reconcile.refuse('22023', format('"%s" in option "aliases" of pack "entitlements" must be the key of a module', wrong));
 	END IF;
 	IF length(options ->> 'source') NOT BETWEEN 1 AND 100 THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = 'option "source" of pack "entitlements" must have 1 to 100 characters';
+		PERFORM reconcile.refuse('22023', 'option "source" of pack "entitlements" must have 1 to 100 characters');
 	END IF;
 	RETURN QUERY SELECT * FROM reconcile.pack_install('entitlements', options, dry_run);
 END $$;

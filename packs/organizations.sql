@@ -306,13 +306,12 @@ CREATE FUNCTION reconcile.organizations_unlinked(options jsonb) RETURNS text
 			                                       ('user_' || s.@user_settings.keycloak_user_id@ || '_org')) AS name(name)
 			            WHERE s.@user_settings.keycloak_user_id@ <> '') named
 			      JOIN @org@ o ON o.@org.name@ = named.name
-			      LEFT JOIN @user@ u ON u.@user.keycloak_user_id@ = named.login
+			      LEFT JOIN @user@ u ON $$
+			|| CASE WHEN reconcile.pack_has_column(options, 'user', 'keycloak_user_id') THEN 'u.@user.keycloak_user_id@ = named.login' ELSE 'false' END || $$
 			      WHERE (EXISTS (SELECT FROM @org_user@ ou
 			                     WHERE ou.@org_user.org_id@ = o.@org.id@ AND ou.@org_user.user_id@ = u.@user.id@)
 			          OR NOT EXISTS (SELECT FROM @org_user@ ou WHERE ou.@org_user.org_id@ = o.@org.id@))$$
-			|| CASE WHEN EXISTS (SELECT FROM pg_attribute a
-			                     WHERE a.attrelid = to_regclass(reconcile.pack_table(options, 'org')) AND NOT a.attisdropped
-			                       AND quote_ident(a.attname) = reconcile.pack_column(options, 'org', 'personal_of')) THEN $$
+			|| CASE WHEN reconcile.pack_has_column(options, 'org', 'personal_of') THEN $$
 			        AND o.@org.personal_of@ IS NULL
 			        AND NOT EXISTS (SELECT FROM @org@ p WHERE p.@org.personal_of@ = named.login)$$ ELSE '' END || $$
 			      ORDER BY named.login, named.usual DESC, named.id) c
@@ -355,9 +354,8 @@ CREATE FUNCTION reconcile.install_organizations(options jsonb, dry_run boolean)
 AS $$
 BEGIN
 	IF options ->> 'org_name' NOT IN ('user_{id}_org', 'user_{keycloak_user_id}_org') THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('option "org_name" of pack "organizations" must not be "%s"', options ->> 'org_name'),
-			HINT = 'Valid values: user_{id}_org, user_{keycloak_user_id}_org.';
+		PERFORM reconcile.refuse('22023', format('option "org_name" of pack "organizations" must not be "%s"', options ->> 'org_name'),
+			hint => 'Valid values: user_{id}_org, user_{keycloak_user_id}_org.');
 	END IF;
 	options := reconcile.organizations_facts(options);
 	RETURN QUERY SELECT * FROM reconcile.pack_install('organizations', options, dry_run);

@@ -240,17 +240,6 @@ CREATE FUNCTION reconcile.team_management_key(options jsonb, table_name text, VA
 COMMENT ON FUNCTION reconcile.team_management_key(jsonb, text, text[]) IS
 	'used by pack team_management: the key that a table has here';
 
-CREATE FUNCTION reconcile.team_management_has(options jsonb, table_name text, name text) RETURNS boolean
-	LANGUAGE sql STABLE PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-	BEGIN ATOMIC
-		SELECT to_regclass(reconcile.pack_table(options, table_name)) IS NULL OR EXISTS (
-			SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(reconcile.pack_table(options, table_name)) AND NOT a.attisdropped
-			  AND quote_ident(a.attname) = reconcile.pack_column(options, table_name, name));
-	END;
-COMMENT ON FUNCTION reconcile.team_management_has(jsonb, text, text) IS
-	'used by pack team_management: whether a table has, or will be made with, a column';
-
 -- Columns whose value an ORM makes and the database does not: not null, without
 -- default.
 CREATE FUNCTION reconcile.team_management_fillers(options jsonb, table_name text) RETURNS text
@@ -264,6 +253,41 @@ CREATE FUNCTION reconcile.team_management_fillers(options jsonb, table_name text
 	END;
 COMMENT ON FUNCTION reconcile.team_management_fillers(jsonb, text) IS
 	'used by pack team_management: values for columns whose default is the client''s';
+
+-- What the source of a trigger's function needs and is not there: columns of the
+-- row that it was called for, columns that it inserts into one of the tables,
+-- and the unique key that its ON CONFLICT names.
+CREATE FUNCTION reconcile.team_management_lacking(source text, row_of regclass, tables regclass[])
+	RETURNS TABLE (lacking regclass, what text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		WITH insertion AS (
+			SELECT c.oid::regclass AS target, i[3] AS columns, i[4] AS key
+			FROM regexp_matches(source, '\mINSERT\s+INTO\s+(?:\w+\.)?(?:"([^"]+)"|(\w+))\s*\(([^)]*)\)(?:[^;]*\mON\s+CONFLICT\s*\(([^)]*)\))?', 'gi') AS i
+			JOIN pg_class c ON c.oid = ANY (tables) AND c.relname = coalesce(i[1], lower(i[2]))),
+		named AS (
+			SELECT row_of AS target, 'column' AS kind, ARRAY[coalesce(f[1], lower(f[2]))] AS names
+			FROM regexp_matches(source, '\m(?:NEW|OLD)\.(?:"([^"]+)"|(\w+))', 'gi') AS f
+			UNION
+			SELECT i.target, 'column', ARRAY[coalesce(f[1], lower(f[2]))]
+			FROM insertion i CROSS JOIN LATERAL regexp_matches(i.columns, '"([^"]+)"|(\w+)', 'g') AS f
+			UNION
+			SELECT i.target, 'unique key', ARRAY(SELECT coalesce(f[1], lower(f[2])) FROM regexp_matches(i.key, '"([^"]+)"|(\w+)', 'g') AS f)
+			FROM insertion i WHERE i.key IS NOT NULL)
+		SELECT n.target, format('%s (%s)', n.kind, array_to_string(n.names, ', '))
+		FROM named n
+		WHERE CASE n.kind
+			WHEN 'column' THEN NOT EXISTS (
+				SELECT FROM pg_attribute a WHERE a.attrelid = n.target AND a.attname = n.names[1] AND NOT a.attisdropped)
+			ELSE NOT EXISTS (
+				SELECT FROM pg_index x WHERE x.indrelid = n.target AND x.indisunique AND x.indisvalid AND x.indimmediate AND x.indpred IS NULL
+				  AND x.indnkeyatts = cardinality(n.names)
+				  AND n.names <@ (SELECT array_agg(a.attname::text) FROM pg_attribute a WHERE a.attrelid = n.target AND a.attnum = ANY (x.indkey)))
+			END;
+	END;
+COMMENT ON FUNCTION reconcile.team_management_lacking(text, regclass, regclass[]) IS
+	'used by pack team_management: what a trigger''s function names and a table does not have';
 
 -- The rules as templates.  @!facts.x@ is what the tables say.
 CREATE FUNCTION reconcile.team_management_templates(facts jsonb)
@@ -348,17 +372,14 @@ CREATE FUNCTION reconcile.team_management_templates(facts jsonb)
 			'{}'::text[], 'notice', 'a user belongs to no customer, and so has no notification preferences'),
 		(11, 'team_management_broken_trigger', 'check', NULL, '{trigger_name,table_name}'::text[], $$
 			SELECT t.tgname::text AS trigger_name, t.tgrelid::regclass::text AS table_name, p.oid::regprocedure::text AS function_name,
-			       m.field AS column_name
+			       m.lacking::text AS lacking, m.what AS what
 			FROM pg_catalog.pg_trigger t
 			JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
 			JOIN pg_catalog.pg_language l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
-			CROSS JOIN LATERAL (
-				SELECT DISTINCT coalesce(f[1], lower(f[2])) AS field
-				FROM regexp_matches(p.prosrc, '\m(?:NEW|OLD)\.(?:"([^"]+)"|(\w+))', 'gi') AS f) m
+			CROSS JOIN LATERAL reconcile.team_management_lacking(p.prosrc, t.tgrelid, ARRAY[@!facts.tables@]::regclass[]) AS m
 			WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype::integer & 1 = 1
-			  AND t.tgrelid = ANY (ARRAY[@!facts.tables@]::regclass[])
-			  AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.tgrelid AND a.attname = m.field AND NOT a.attisdropped)$$,
-			'{}'::text[], 'error', 'a trigger''s function names a column of the row that the table does not have: writing fails');
+			  AND t.tgrelid = ANY (ARRAY[@!facts.tables@]::regclass[])$$,
+			'{}'::text[], 'error', 'a trigger''s function names a column or a unique key that a table does not have: writing fails');
 	END;
 COMMENT ON FUNCTION reconcile.team_management_templates(jsonb) IS
 	'used by pack team_management: its invariants as templates';
@@ -405,9 +426,8 @@ BEGIN
 			WHERE t.position <= 2 LOOP
 			SELECT c INTO wrong FROM jsonb_array_elements_text(options -> option -> rule.target) AS c WHERE c <> ALL (rule.compare) LIMIT 1;
 			IF FOUND THEN
-				RAISE invalid_parameter_value USING
-					MESSAGE = format('option "%s" of pack "team_management" has no column "%s" of %s', option, wrong, rule.target),
-					HINT = reconcile.did_you_mean(wrong, rule.compare);
+				PERFORM reconcile.refuse('22023', format('option "%s" of pack "team_management" has no column "%s" of %s', option, wrong, rule.target),
+					hint => reconcile.did_you_mean(wrong, rule.compare));
 			END IF;
 		END LOOP;
 	END LOOP;
@@ -423,7 +443,7 @@ CREATE FUNCTION reconcile.team_management_facts(options jsonb) RETURNS jsonb
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT options || jsonb_build_object(
-			'named_templates', reconcile.team_management_has(options, 'notification_templates', 'name'),
+			'named_templates', reconcile.pack_has_column(options, 'notification_templates', 'name'),
 			'preferences_key', reconcile.team_management_key(options, 'notification_preferences', 'user_id,customer_id', 'user_id'),
 			'facts', jsonb_build_object(
 				'role_fillers', replace(reconcile.team_management_fillers(options, 'team_roles'), ', gen_random_uuid() AS '
@@ -475,14 +495,12 @@ COMMENT ON FUNCTION reconcile.install_team_management(jsonb, boolean) IS
 CREATE FUNCTION @extschema@.init_team_management(dry_run boolean DEFAULT false)
 	RETURNS TABLE (invariant text, run_id bigint, planned bigint, changed bigint, already_present bigint, failed bigint,
 	               elapsed interval)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY SELECT * FROM reconcile.pack_init('team_management', 
-			'{team_management_roles,team_management_templates,team_management_preferences,team_management_storage_rows}', dry_run);
-	PERFORM reconcile.pack_tell_differences('team_management');
-END $$;
+	BEGIN ATOMIC
+		SELECT * FROM reconcile.pack_init('team_management', '{team_management_roles,team_management_templates,
+			team_management_preferences,team_management_storage_rows}', dry_run);
+	END;
 REVOKE ALL ON FUNCTION @extschema@.init_team_management(boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.init_team_management(boolean) IS
 	'adds the system roles, notification templates, preferences and storage counters that are missing; changes user data unless dry_run';

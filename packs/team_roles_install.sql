@@ -31,28 +31,24 @@ DECLARE
 	twice text;
 BEGIN
 	IF options ->> 'server' <> ALL (servers) THEN
-		RAISE undefined_object USING
-			MESSAGE = format('server "%s" of foreign data wrapper reconcile_mongo does not exist', options ->> 'server'),
-			HINT = CASE WHEN cardinality(servers) = 0
+		PERFORM reconcile.refuse('42704', format('server "%s" of foreign data wrapper reconcile_mongo does not exist', options ->> 'server'),
+			hint => CASE WHEN cardinality(servers) = 0
 				THEN 'CREATE SERVER ... FOREIGN DATA WRAPPER reconcile_mongo OPTIONS (hosts ''...'', database ''...'');'
-				ELSE reconcile.did_you_mean(options ->> 'server', servers) END;
+				ELSE reconcile.did_you_mean(options ->> 'server', servers) END);
 	END IF;
 	IF options ->> 'guards' <> 'none' AND to_regclass(reconcile.pack_table(options, 'postgres_teams')) IS NULL THEN
-		RAISE undefined_table USING
-			MESSAGE = format('pack "team_roles" cannot guard table %s, which does not exist', reconcile.pack_table(options, 'postgres_teams')),
-			DETAIL = 'Teams that are written in MongoDB cannot be guarded: no trigger of PostgreSQL fires there.',
-			HINT = 'Use "guards": "none" and repair on a schedule, or name the table of teams in the option "tables".';
+		PERFORM reconcile.refuse('42P01', format('pack "team_roles" cannot guard table %s, which does not exist', reconcile.pack_table(options, 'postgres_teams')),
+			detail => 'Teams that are written in MongoDB cannot be guarded: no trigger of PostgreSQL fires there.',
+			hint => 'Use "guards": "none" and repair on a schedule, or name the table of teams in the option "tables".');
 	END IF;
 	IF jsonb_array_length(options -> 'roles') = 0
 	   OR EXISTS (SELECT FROM jsonb_array_elements(options -> 'roles') AS role
 	              WHERE jsonb_typeof(role) <> 'string' OR role = '""') THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = 'option "roles" of pack "team_roles" must be a list of role names';
+		PERFORM reconcile.refuse('22023', 'option "roles" of pack "team_roles" must be a list of role names');
 	END IF;
 	SELECT role INTO twice FROM jsonb_array_elements_text(options -> 'roles') AS role GROUP BY role HAVING count(*) > 1;
 	IF FOUND THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('option "roles" of pack "team_roles" names "%s" more than once', twice);
+		PERFORM reconcile.refuse('22023', format('option "roles" of pack "team_roles" names "%s" more than once', twice));
 	END IF;
 	PERFORM reconcile.team_roles_check_names(options);
 END $$;
@@ -189,6 +185,7 @@ BEGIN
 			detail := reconcile.team_roles_difference(options, to_regclass(object), replace(wanted.name, 'mongo_', ''));
 			action := CASE WHEN detail IS NULL THEN 'keep' ELSE 'differs' END;
 			RETURN NEXT;
+			RETURN QUERY SELECT * FROM reconcile.pack_tell_owner(to_regclass(object));
 			IF wanted.kind = 'table' THEN
 				RETURN QUERY SELECT * FROM reconcile.pack_ensure_columns(
 					to_regclass(object), reconcile.team_roles_mirror_types(options), dry_run);
@@ -216,15 +213,13 @@ DECLARE
 	role         text;
 BEGIN
 	IF length(options ->> 'created_by') > longest THEN
-		RAISE string_data_right_truncation USING
-			MESSAGE = format('option "created_by" of pack "team_roles" is too long: "%s"', options ->> 'created_by'),
-			DETAIL = format('Column created_by of the mirror holds %s characters.', longest);
+		PERFORM reconcile.refuse('22001', format('option "created_by" of pack "team_roles" is too long: "%s"', options ->> 'created_by'),
+			detail => format('Column created_by of the mirror holds %s characters.', longest));
 	END IF;
 	SELECT r INTO role FROM jsonb_array_elements_text(options -> 'roles') AS r WHERE length(r) > longest_role LIMIT 1;
 	IF FOUND THEN
-		RAISE string_data_right_truncation USING
-			MESSAGE = format('role "%s" of option "roles" of pack "team_roles" is too long', role),
-			DETAIL = format('Column role_name of the mirror holds %s characters.', longest_role);
+		PERFORM reconcile.refuse('22001', format('role "%s" of option "roles" of pack "team_roles" is too long', role),
+			detail => format('Column role_name of the mirror holds %s characters.', longest_role));
 	END IF;
 END $$;
 COMMENT ON FUNCTION reconcile.team_roles_check_lengths(jsonb) IS

@@ -102,14 +102,14 @@ DECLARE
 	done       constant text := CASE WHEN dry_run THEN 'to insert' ELSE 'inserted' END;
 BEGIN
 	IF dry_run IS NULL OR include_deleted IS NULL THEN
-		RAISE null_value_not_allowed USING MESSAGE = format('argument "%s" must not be null',
-			CASE WHEN dry_run IS NULL THEN 'dry_run' ELSE 'include_deleted' END);
+		PERFORM reconcile.refuse('22004', format('argument "%s" must not be null',
+			CASE WHEN dry_run IS NULL THEN 'dry_run' ELSE 'include_deleted' END));
 	END IF;
 	SELECT reconcile.team_roles_facts(p.options) INTO facts
 	FROM reconcile.packs p WHERE p.name = 'team_roles' AND p.installed;
 	IF NOT FOUND THEN
-		RAISE SQLSTATE 'RC005' USING MESSAGE = 'pack "team_roles" is not installed',
-			HINT = 'SELECT * FROM reconcile.install_pack(''team_roles'', ''{"server": "..."}'');';
+		PERFORM reconcile.refuse('RC005', 'pack "team_roles" is not installed',
+			hint => 'SELECT * FROM reconcile.install_pack(''team_roles'', ''{"server": "..."}'');');
 	END IF;
 	PERFORM set_config('pg_reconcile.include_deleted_teams', CASE WHEN include_deleted THEN 'on' ELSE 'off' END, true);
 

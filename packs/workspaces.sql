@@ -190,22 +190,19 @@ DECLARE
 BEGIN
 	FOR choice IN SELECT * FROM (VALUES ('mode', '{default,personal}'::text[]), ('member_role', '{admin,keep}')) AS c(name, valid) LOOP
 		IF options ->> choice.name <> ALL (choice.valid) THEN
-			RAISE invalid_parameter_value USING
-				MESSAGE = format('option "%s" of pack "workspaces" must not be "%s"', choice.name, options ->> choice.name),
-				HINT = format('Valid values: %s.', array_to_string(choice.valid, ', '));
+			PERFORM reconcile.refuse('22023', format('option "%s" of pack "workspaces" must not be "%s"', choice.name, options ->> choice.name),
+				hint => format('Valid values: %s.', array_to_string(choice.valid, ', ')));
 		END IF;
 	END LOOP;
 	IF options ->> 'existing_up_to' !~ '^[0-9]{0,18}$' THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('option "existing_up_to" of pack "workspaces" must be the id of a user, not "%s"', options ->> 'existing_up_to');
+		PERFORM reconcile.refuse('22023', format('option "existing_up_to" of pack "workspaces" must be the id of a user, not "%s"', options ->> 'existing_up_to'));
 	END IF;
 	FOR owned IN SELECT o.key AS name, o.value AS path FROM jsonb_each(options -> 'owned') AS o LOOP
 		IF jsonb_typeof(owned.path) <> 'array' OR owned.path = '[]' OR EXISTS (
 			SELECT FROM reconcile.workspaces_ways(owned.path) AS w
 			WHERE jsonb_typeof(w) <> 'array' OR w = '[]' OR jsonb_path_exists(w, 'strict $[*] ? (@.type() != "string")')) THEN
-			RAISE invalid_parameter_value USING
-				MESSAGE = format('"%s" in option "owned" of pack "workspaces" must be a list of columns, or of such lists', owned.name),
-				HINT = 'It is the way from a row to its workspace: foreign keys, the last of which may refer to users.';
+			PERFORM reconcile.refuse('22023', format('"%s" in option "owned" of pack "workspaces" must be a list of columns, or of such lists', owned.name),
+				hint => 'It is the way from a row to its workspace: foreign keys, the last of which may refer to users.');
 		END IF;
 	END LOOP;
 	PERFORM reconcile.pack_check_renames('workspaces', options);
@@ -241,9 +238,8 @@ BEGIN
 	END IF;
 	RETURN options || jsonb_build_object('existing_up_to', up_to);
 EXCEPTION WHEN undefined_function OR datatype_mismatch THEN
-	RAISE feature_not_supported USING
-		MESSAGE = 'mode "default" of pack "workspaces" needs users whose id is a number',
-		HINT = 'Use "mode": "personal".';
+	PERFORM reconcile.refuse('0A000', 'mode "default" of pack "workspaces" needs users whose id is a number',
+		hint => 'Use "mode": "personal".');
 END $$;
 COMMENT ON FUNCTION reconcile.workspaces_settle(jsonb) IS
 	'used by pack workspaces: its options with existing_up_to, the last of the users who share the default workspace';

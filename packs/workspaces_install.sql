@@ -22,12 +22,12 @@ BEGIN
 			detail := 'there is no such table; nothing to assign to a workspace';
 			RETURN NEXT;
 		ELSIF owned.key IS NULL THEN
-			RAISE object_not_in_prerequisite_state USING
-				MESSAGE = format('%s has no primary key', owned.target),
-				HINT = 'Pack "workspaces" needs one to assign its rows; or leave the table out of the option "owned".';
+			PERFORM reconcile.refuse('55000', format('%s has no primary key', owned.target),
+				hint => 'Pack "workspaces" needs one to assign its rows; or leave the table out of the option "owned".');
 		ELSIF reconcile.workspaces_has_column(options, owned.target) THEN
 			action := 'keep';
 			RETURN NEXT;
+			RETURN QUERY SELECT * FROM reconcile.pack_tell_owner(owned.target);
 		ELSE
 			action := 'add column';
 			object := format('%s.%I', owned.target, options ->> 'owned_column');
@@ -106,10 +106,9 @@ DECLARE
 	no_history constant boolean := to_regclass(reconcile.pack_table(options, 'alembic_version')) IS NULL;
 BEGIN
 	IF options ->> 'member_role' = 'keep' AND facts -> 'facts' ->> 'role' LIKE 'NULL%' THEN
-		RAISE undefined_column USING
-			MESSAGE = format('table %s has no column %s whose values could be kept', reconcile.pack_table(options, 'users'),
+		PERFORM reconcile.refuse('42703', format('table %s has no column %s whose values could be kept', reconcile.pack_table(options, 'users'),
 			                 reconcile.pack_column(options, 'users', 'role')),
-			HINT = 'Use "member_role": "admin", or name the column in the option "columns".';
+			hint => 'Use "member_role": "admin", or name the column in the option "columns".');
 	END IF;
 	RETURN QUERY SELECT * FROM reconcile.pack_ensure_tables('workspaces', facts, dry_run)
 		AS t WHERE coalesce(t.detail, '') !~ '^UNIQUE .* is missing$';
@@ -142,16 +141,14 @@ COMMENT ON FUNCTION reconcile.install_workspaces(jsonb, boolean) IS
 CREATE FUNCTION @extschema@.init_workspaces(dry_run boolean DEFAULT false)
 	RETURNS TABLE (invariant text, run_id bigint, planned bigint, changed bigint, already_present bigint, failed bigint,
 	               elapsed interval)
-	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN QUERY SELECT * FROM reconcile.pack_init('workspaces', ARRAY(
+	BEGIN ATOMIC
+		SELECT * FROM reconcile.pack_init('workspaces', ARRAY(
 			SELECT i.name FROM reconcile.invariants i LEFT JOIN reconcile.pack_rule r ON r.pack = i.pack AND r.name = i.name
 			WHERE i.pack = 'workspaces' AND i.kind <> 'check' AND (i.kind = 'insert' OR i.compare = '{}')
 			ORDER BY r.position, i.name), dry_run);
-	PERFORM reconcile.pack_tell_differences('workspaces');
-END $$;
+	END;
 REVOKE ALL ON FUNCTION @extschema@.init_workspaces(boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.init_workspaces(boolean) IS
 	'gives every user a workspace, its settings and an admin''s membership, fills current workspaces and the workspaces of what users own; changes user data unless dry_run';

@@ -81,10 +81,9 @@ BEGIN
 		SELECT f.* INTO step FROM reconcile.workspaces_references(at) f WHERE f.column_name = name
 		ORDER BY f.to_table = users DESC LIMIT 1;
 		IF NOT FOUND THEN
-			RAISE undefined_object USING
-				MESSAGE = format('column "%s" of %s is not a foreign key', name, at),
-				DETAIL = format('The option "owned" of pack "workspaces" leads from %s over it.', target),
-				HINT = coalesce(reconcile.did_you_mean(name, ARRAY(SELECT f.column_name FROM reconcile.workspaces_references(at) f)), '');
+			PERFORM reconcile.refuse('42704', format('column "%s" of %s is not a foreign key', name, at),
+				detail => format('The option "owned" of pack "workspaces" leads from %s over it.', target),
+				hint => coalesce(reconcile.did_you_mean(name, ARRAY(SELECT f.column_name FROM reconcile.workspaces_references(at) f)), ''));
 		END IF;
 		IF step.to_table = users THEN
 			joins := joins || format(' LEFT JOIN (%s) %s ON %s.user_id = %s.%I', reconcile.pack_sql(options, $t$
@@ -104,9 +103,8 @@ BEGIN
 		END IF;
 	END LOOP;
 	IF workspaces = '{}' THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('option "owned" of pack "workspaces" does not lead from %s to a workspace', target),
-			HINT = 'The way ends at the table of users, or at a table that has a workspace.';
+		PERFORM reconcile.refuse('22023', format('option "owned" of pack "workspaces" does not lead from %s to a workspace', target),
+			hint => 'The way ends at the table of users, or at a table that has a workspace.');
 	END IF;
 END $$;
 COMMENT ON FUNCTION reconcile.workspaces_way(jsonb, regclass, text[], bigint) IS

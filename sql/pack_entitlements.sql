@@ -1,5 +1,4 @@
 -- The story of pack entitlements, as in the guide it replaces: look, initialize, verify, and take it back.
-\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 CREATE EXTENSION pg_reconcile;
 CREATE TABLE organizations (id serial PRIMARY KEY, name varchar NOT NULL UNIQUE, enabled_modules json);

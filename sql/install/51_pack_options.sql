@@ -7,6 +7,12 @@ CREATE FUNCTION reconcile.did_you_mean(wrong text, valid text[]) RETURNS text
 COMMENT ON FUNCTION reconcile.did_you_mean(text, text[]) IS
 	'the hint after a wrong name: the valid names nearest to it';
 
+CREATE FUNCTION reconcile.refuse(code text, message text, hint text DEFAULT NULL, detail text DEFAULT NULL) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'reconcile_refuse';
+COMMENT ON FUNCTION reconcile.refuse(text, text, text, text) IS
+	'used by packs: raises an error, without the CONTEXT that the functions between would add';
+
 CREATE FUNCTION reconcile.pack_table(options jsonb, name text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	BEGIN ATOMIC
@@ -25,6 +31,21 @@ CREATE FUNCTION reconcile.pack_column(options jsonb, table_name text, name text)
 COMMENT ON FUNCTION reconcile.pack_column(jsonb, text, text) IS
 	'a column of a pack by its usual name: what the option columns calls it, quoted';
 
+CREATE FUNCTION reconcile.pack_check_exists(pack text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF pack IS NULL THEN
+		PERFORM reconcile.refuse('22004', 'argument "pack" must not be null');
+	ELSIF NOT EXISTS (SELECT FROM reconcile.pack p WHERE p.name = pack_check_exists.pack) THEN
+		PERFORM reconcile.refuse('42704', format('pack "%s" does not exist', pack),
+			hint => reconcile.did_you_mean(pack, ARRAY(SELECT p.name FROM reconcile.pack p ORDER BY p.name)));
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.pack_check_exists(text) IS
+	'used by install_pack() and remove_pack(): refuses a name that no pack has';
+
 CREATE FUNCTION reconcile.pack_options(pack text, given jsonb) RETURNS jsonb
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -34,44 +55,35 @@ DECLARE
 	wrong       text;
 	wanted_type text;
 BEGIN
-	IF pack IS NULL THEN
-		RAISE null_value_not_allowed USING MESSAGE = 'argument "pack" must not be null';
-	END IF;
-	SELECT '{"schema": "public", "tables": {}, "columns": {}}'::jsonb || p.default_options INTO defaults
-	FROM reconcile.packs p WHERE p.name = pack_options.pack;
-	IF NOT FOUND THEN
-		RAISE undefined_object USING MESSAGE = format('pack "%s" does not exist', pack),
-			HINT = reconcile.did_you_mean(pack, ARRAY(SELECT name FROM reconcile.packs ORDER BY name));
-	END IF;
-
+	PERFORM reconcile.pack_check_exists(pack);
+	SELECT '{"schema": "public", "tables": {}, "columns": {}}'::jsonb || p.options INTO defaults
+	FROM reconcile.pack p WHERE p.name = pack_options.pack;
 	given := coalesce(given, '{}');
 	IF jsonb_typeof(given) <> 'object' THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'argument "options" must be a JSON object';
+		PERFORM reconcile.refuse('22023', 'argument "options" must be a JSON object');
 	END IF;
 	SELECT key INTO wrong FROM jsonb_object_keys(given) AS key WHERE NOT defaults ? key LIMIT 1;
 	IF FOUND THEN
-		RAISE invalid_parameter_value USING MESSAGE = format('pack "%s" has no option "%s"', pack, wrong),
-			HINT = reconcile.did_you_mean(wrong, ARRAY(SELECT jsonb_object_keys(defaults) ORDER BY 1));
+		PERFORM reconcile.refuse('22023', format('pack "%s" has no option "%s"', pack, wrong),
+			hint => reconcile.did_you_mean(wrong, ARRAY(SELECT jsonb_object_keys(defaults) ORDER BY 1)));
 	END IF;
 	SELECT key INTO wrong FROM jsonb_each(defaults || given) AS o(key, value)
 	WHERE value = 'null' LIMIT 1;
 	IF FOUND THEN
-		RAISE invalid_parameter_value USING MESSAGE = format('pack "%s" needs the option "%s"', pack, wrong),
-			HINT = format('SELECT * FROM reconcile.install_pack(''%s'', ''{"%s": ...}'');', pack, wrong);
+		PERFORM reconcile.refuse('22023', format('pack "%s" needs the option "%s"', pack, wrong),
+			hint => format('SELECT * FROM reconcile.install_pack(''%s'', ''{"%s": ...}'');', pack, wrong));
 	END IF;
 	SELECT key, wanted INTO wrong, wanted_type
 	FROM jsonb_each(given) AS o(key, value),
 	     LATERAL (SELECT coalesce(nullif(jsonb_typeof(defaults -> key), 'null'), 'string')) AS t(wanted)
 	WHERE jsonb_typeof(value) <> wanted LIMIT 1;
 	IF FOUND THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('option "%s" of pack "%s" must be of JSON type %s, not %s', wrong, pack,
-			                 wanted_type, jsonb_typeof(given -> wrong));
+		PERFORM reconcile.refuse('22023', format('option "%s" of pack "%s" must be of JSON type %s, not %s', wrong, pack,
+			                 wanted_type, jsonb_typeof(given -> wrong)));
 	END IF;
 	IF coalesce(given ->> 'guards', 'none') NOT IN ('block', 'queue', 'none') THEN
-		RAISE invalid_parameter_value USING
-			MESSAGE = format('option "guards" of pack "%s" must not be "%s"', pack, given ->> 'guards'),
-			HINT = 'Valid values: block, queue, none.';
+		PERFORM reconcile.refuse('22023', format('option "guards" of pack "%s" must not be "%s"', pack, given ->> 'guards'),
+			hint => 'Valid values: block, queue, none.');
 	END IF;
 	IF given ? 'rows' THEN
 		PERFORM reconcile.pack_check_names(pack, 'rows', given -> 'rows',
@@ -79,8 +91,7 @@ BEGIN
 		given := jsonb_set(given, '{rows}', (defaults -> 'rows') || (given -> 'rows'));
 	END IF;
 	IF to_regnamespace(quote_ident((defaults || given) ->> 'schema')) IS NULL THEN
-		RAISE invalid_schema_name USING
-			MESSAGE = format('schema "%s" does not exist', (defaults || given) ->> 'schema');
+		PERFORM reconcile.refuse('3F000', format('schema "%s" does not exist', (defaults || given) ->> 'schema'));
 	END IF;
 	RETURN defaults || given;
 END $$;
@@ -99,16 +110,13 @@ DECLARE
 BEGIN
 	FOR entry IN SELECT * FROM jsonb_each(given) AS e(name, value) ORDER BY name LOOP
 		IF entry.name <> ALL (known) THEN
-			RAISE invalid_parameter_value USING
-				MESSAGE = format('option "%s" of pack "%s" has no name "%s"', option, pack, entry.name),
-				HINT = reconcile.did_you_mean(entry.name, known);
+			PERFORM reconcile.refuse('22023', format('option "%s" of pack "%s" has no name "%s"', option, pack, entry.name),
+				hint => reconcile.did_you_mean(entry.name, known));
 		ELSIF jsonb_typeof(entry.value) <> wanted_type THEN
-			RAISE invalid_parameter_value USING
-				MESSAGE = format('"%s" in option "%s" of pack "%s" must be of JSON type %s, not %s', entry.name, option,
-				                 pack, wanted_type, jsonb_typeof(entry.value));
+			PERFORM reconcile.refuse('22023', format('"%s" in option "%s" of pack "%s" must be of JSON type %s, not %s', entry.name, option,
+				                 pack, wanted_type, jsonb_typeof(entry.value)));
 		ELSIF entry.value = '""' THEN
-			RAISE invalid_parameter_value USING
-				MESSAGE = format('"%s" in option "%s" of pack "%s" must not be empty', entry.name, option, pack);
+			PERFORM reconcile.refuse('22023', format('"%s" in option "%s" of pack "%s" must not be empty', entry.name, option, pack));
 		END IF;
 	END LOOP;
 END $$;
@@ -168,6 +176,17 @@ CREATE FUNCTION reconcile.pack_columns(pack text, options jsonb)
 	END;
 COMMENT ON FUNCTION reconcile.pack_columns(text, jsonb) IS
 	'used by packs: the columns that their tables should have';
+
+CREATE FUNCTION reconcile.pack_has_column(options jsonb, table_name text, name text) RETURNS boolean
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT to_regclass(reconcile.pack_table(options, table_name)) IS NULL OR EXISTS (
+			SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(reconcile.pack_table(options, table_name)) AND NOT a.attisdropped
+			  AND quote_ident(a.attname) = reconcile.pack_column(options, table_name, name));
+	END;
+COMMENT ON FUNCTION reconcile.pack_has_column(jsonb, text, text) IS
+	'used by packs: whether a table has, or will be made with, a column';
 
 CREATE FUNCTION reconcile.pack_check_renames(pack text, options jsonb) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL SAFE

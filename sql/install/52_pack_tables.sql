@@ -25,6 +25,31 @@ CREATE FUNCTION reconcile.pack_column_difference(target regclass, name text, typ
 COMMENT ON FUNCTION reconcile.pack_column_difference(regclass, text, text, text) IS
 	'used by packs: how a column differs from what a pack expects, NULL when it does not';
 
+-- Whoever owns a table may run code as those who write to it: by triggers, for
+-- one.  So may the owner of its schema, and somebody who may act as the caller
+-- anyway; of anybody else it is told.
+CREATE FUNCTION reconcile.pack_stranger(owner oid, namespace oid) RETURNS name
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT pg_get_userbyid(owner) FROM pg_namespace n
+		WHERE n.oid = namespace AND NOT pg_has_role(owner, current_user, 'MEMBER') AND NOT pg_has_role(owner, n.nspowner, 'MEMBER');
+	END;
+COMMENT ON FUNCTION reconcile.pack_stranger(oid, oid) IS
+	'used by packs: an owner that may act neither as the caller nor as the owner of the schema, NULL when it may';
+
+CREATE FUNCTION reconcile.pack_tell_owner(target regclass)
+	RETURNS TABLE (action text, object text, detail text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+	BEGIN ATOMIC
+		SELECT 'differs', target::text, format('is owned by role "%s", which owns neither the schema nor the pack: its triggers run as whoever writes', s.owner)
+		FROM pg_class c CROSS JOIN LATERAL reconcile.pack_stranger(c.relowner, c.relnamespace) AS s(owner)
+		WHERE c.oid = target AND s.owner IS NOT NULL;
+	END;
+COMMENT ON FUNCTION reconcile.pack_tell_owner(regclass) IS
+	'used by packs: says when a table that is there belongs to another role';
+
 -- "columns" has a row per column: its name here, its type, and what follows
 -- the type in CREATE TABLE or NULL.  A column is added without NOT NULL: the
 -- rows that are there have no value for it.
@@ -224,6 +249,7 @@ BEGIN
 		ELSE
 			action := 'keep';
 			RETURN NEXT;
+			RETURN QUERY SELECT * FROM reconcile.pack_tell_owner(to_regclass(object));
 			fresh := fresh || ARRAY(SELECT wanted.table_name || '.' || wanted.names[i]
 				FROM generate_subscripts(wanted.names, 1) AS i
 				WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass(object)
@@ -268,10 +294,9 @@ BEGIN
 	EXECUTE format('SELECT count(*) AS rows, jsonb_build_array(%s)::text AS key FROM %s GROUP BY %s HAVING count(*) > 1 ORDER BY 2 LIMIT 1',
 		list, target, list) INTO twice;
 	IF twice.key IS NOT NULL AND needed THEN
-		RAISE unique_violation USING
-			MESSAGE = format('%s rows of %s have the same (%s)', twice.rows, target, list),
-			DETAIL = format('They are %s. The pack needs a unique index there.', twice.key),
-			HINT = format('Find all: SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1; then change all but one of each.', list, target, list);
+		PERFORM reconcile.refuse('23505', format('%s rows of %s have the same (%s)', twice.rows, target, list),
+			detail => format('They are %s. The pack needs a unique index there.', twice.key),
+			hint => format('Find all: SELECT %s, count(*) FROM %s GROUP BY %s HAVING count(*) > 1; then change all but one of each.', list, target, list));
 	ELSIF twice.key IS NOT NULL THEN
 		action := 'differs';
 		detail := format('%s is missing, and cannot be made: %s rows have %s', detail, twice.rows, twice.key);

@@ -25,12 +25,11 @@ AS $$
 DECLARE
 	owner name;
 BEGIN
-	SELECT pg_get_userbyid(f.proowner) INTO owner FROM pg_proc f JOIN pg_namespace n ON n.oid = f.pronamespace
-	WHERE f.oid = there AND NOT pg_has_role(f.proowner, current_user, 'MEMBER') AND NOT pg_has_role(f.proowner, n.nspowner, 'MEMBER');
-	IF FOUND THEN
-		RAISE insufficient_privilege USING MESSAGE = format('function %s is owned by role "%s"', there::regprocedure, owner),
-			DETAIL = 'The pack has a function of that name, which would run as whoever writes.',
-			HINT = 'Drop the function, or install the pack as its owner.';
+	SELECT reconcile.pack_stranger(f.proowner, f.pronamespace) INTO owner FROM pg_proc f WHERE f.oid = there;
+	IF owner IS NOT NULL THEN
+		PERFORM reconcile.refuse('42501', format('function %s is owned by role "%s"', there::regprocedure, owner),
+			detail => 'The pack has a function of that name, which would run as whoever writes.',
+			hint => 'Drop the function, or install the pack as its owner.');
 	END IF;
 END $$;
 COMMENT ON FUNCTION reconcile.pack_check_function(oid) IS

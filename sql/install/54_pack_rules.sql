@@ -43,8 +43,8 @@ DECLARE
 BEGIN
 	SELECT i.* INTO old FROM reconcile.invariants i WHERE i.name = pack_declare.name;
 	IF old.name IS NOT NULL AND old.pack IS DISTINCT FROM pack_declare.pack THEN
-		RAISE duplicate_object USING MESSAGE = format('invariant "%s" exists and is not one of pack "%s"', name, pack),
-			HINT = format('Drop it first: SELECT reconcile.drop_invariant(%L);', name);
+		PERFORM reconcile.refuse('42710', format('invariant "%s" exists and is not one of pack "%s"', name, pack),
+			hint => format('Drop it first: SELECT reconcile.drop_invariant(%L);', name));
 	END IF;
 	object := name;
 	detail := concat_ws(' ', target, '(' || array_to_string(key, ', ') || ')');

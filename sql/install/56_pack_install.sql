@@ -79,7 +79,7 @@ DECLARE
 	objects    text[] := '{}';
 BEGIN
 	IF dry_run IS NULL THEN
-		RAISE null_value_not_allowed USING MESSAGE = 'argument "dry_run" must not be null';
+		PERFORM reconcile.refuse('22004', 'argument "dry_run" must not be null');
 	END IF;
 	IF NOT dry_run THEN
 		PERFORM pg_advisory_xact_lock(1919247726, hashtext('pack ' || pack));
@@ -111,12 +111,10 @@ CREATE FUNCTION reconcile.remove_pack(pack text) RETURNS void
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF pack IS NULL THEN
-		RAISE null_value_not_allowed USING MESSAGE = 'argument "pack" must not be null';
-	END IF;
+	PERFORM reconcile.pack_check_exists(pack);
 	IF NOT EXISTS (SELECT FROM reconcile.packs p WHERE p.name = remove_pack.pack AND p.installed) THEN
-		RAISE SQLSTATE 'RC005' USING MESSAGE = format('pack "%s" is not installed', pack),
-			HINT = reconcile.did_you_mean(pack, ARRAY(SELECT name FROM reconcile.packs WHERE installed ORDER BY name));
+		PERFORM reconcile.refuse('RC005', format('pack "%s" is not installed', pack),
+			hint => 'View reconcile.packs tells which are.');
 	END IF;
 	PERFORM pg_advisory_xact_lock(1919247726, hashtext('pack ' || pack));
 	PERFORM reconcile.forget_pack(pack);

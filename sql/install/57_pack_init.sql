@@ -7,7 +7,8 @@ CREATE FUNCTION reconcile.pack_report(invariant text, query text, first_run bigi
 COMMENT ON FUNCTION reconcile.pack_report(text, text, bigint, bigint) IS
 	'used by packs: runs a report as the owner of an invariant, read-only and restricted, with two runs as $1 and $2; only for who may act as that role';
 
--- What an entry point does: repairs these invariants, in this order.
+-- What an entry point does: repairs these invariants, in this order, and says
+-- what it leaves as it is, since it only adds.
 CREATE FUNCTION reconcile.pack_init(pack text, steps text[], dry_run boolean)
 	RETURNS TABLE (invariant text, run_id bigint, planned bigint, changed bigint, already_present bigint, failed bigint,
 	               elapsed interval)
@@ -16,19 +17,19 @@ CREATE FUNCTION reconcile.pack_init(pack text, steps text[], dry_run boolean)
 AS $$
 BEGIN
 	IF dry_run IS NULL THEN
-		RAISE null_value_not_allowed USING MESSAGE = 'argument "dry_run" must not be null';
+		PERFORM reconcile.refuse('22004', 'argument "dry_run" must not be null');
 	END IF;
 	IF NOT EXISTS (SELECT FROM reconcile.packs p WHERE p.name = pack AND p.installed) THEN
-		RAISE SQLSTATE 'RC005' USING MESSAGE = format('pack "%s" is not installed', pack),
-			HINT = format('SELECT * FROM reconcile.install_pack(%L);', pack);
+		PERFORM reconcile.refuse('RC005', format('pack "%s" is not installed', pack),
+			hint => format('SELECT * FROM reconcile.install_pack(%L);', pack));
 	END IF;
 	RETURN QUERY SELECT * FROM reconcile.repair_steps(steps, dry_run);
+	PERFORM reconcile.pack_tell_differences(pack);
 END $$;
 REVOKE ALL ON FUNCTION reconcile.pack_init(text, text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.pack_init(text, text[], boolean) IS
 	'used by packs: repairs some of their invariants; changes user data unless dry_run';
 
--- What an entry point leaves as it is, since it only adds.
 CREATE FUNCTION reconcile.pack_tell_differences(pack text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp

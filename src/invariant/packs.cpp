@@ -14,11 +14,32 @@
 
 namespace reconcile::invariant {
 
+namespace {
+
+constexpr char kSqlstateCharacters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+} // namespace
+
 RECONCILE_FUNCTION(reconcile_did_you_mean)
 {
 	pg::Arguments arguments(fcinfo);
 	return pg::text_datum(
 		pg::did_you_mean(arguments.text(0, "wrong"), arguments.texts(1, "valid")));
+}
+
+/* reconcile_refuse raises an error that says everything itself: the lines of
+ * PL/pgSQL between the caller and us would only hide it. */
+RECONCILE_FUNCTION(reconcile_refuse)
+{
+	pg::Arguments arguments(fcinfo);
+	std::string const code = arguments.text(0, "code");
+	if (code.size() != 5 || code.find_first_not_of(kSqlstateCharacters) != std::string::npos)
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "invalid SQLSTATE \"" + code + "\"");
+	pg::Error error(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4]),
+					arguments.text(1, "message"), arguments.optional_text(3).value_or(""),
+					arguments.optional_text(2).value_or(""));
+	error.alone = true;
+	throw error;
 }
 
 RECONCILE_FUNCTION(reconcile_record_pack)

@@ -59,6 +59,7 @@ void Report::capture() noexcept
 		file_ = error.file;
 		function_ = error.function;
 		line_ = error.line;
+		alone_ = error.alone;
 		put(message_, sizeof message_, error.what());
 		put(detail_, sizeof detail_, error.detail.c_str());
 		put(hint_, sizeof hint_, error.hint.c_str());
@@ -85,6 +86,8 @@ void Report::raise() const
 		MemoryContextRegisterResetCallback(ErrorContext, callback);
 		ReThrowError(pg_.data);
 	}
+	if (alone_) /* whoever handles the error puts them back */
+		error_context_stack = nullptr;
 	if (errstart_cold(ERROR, TEXTDOMAIN)) {
 		errcode(sqlstate_);
 		errmsg_internal("%s", message_);

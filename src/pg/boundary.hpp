@@ -57,6 +57,7 @@ struct Error : std::runtime_error {
 	std::string detail, hint, context;
 	const char *file, *function;
 	int line;
+	bool alone = false; /* without the context that callers would add */
 };
 
 /* call runs f, which may use PostgreSQL freely, and returns its result.  An
@@ -115,6 +116,7 @@ private:
 	int sqlstate_ = ERRCODE_INTERNAL_ERROR;
 	const char *file_ = nullptr, *function_ = nullptr;
 	int line_ = 0;
+	bool alone_ = false;
 	/* not initialized as a whole: an entry is passed once per row */
 	char message_[1024], detail_[2048], hint_[1024], context_[512];
 };

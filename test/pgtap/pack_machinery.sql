@@ -245,6 +245,18 @@ SELECT raised(what, statement, '42501', 'function app.touch() is owned by role "
 FROM (VALUES
 	('that passes for the pack''s', 'SELECT * FROM reconcile.install_pack(''probe'', ''{"schema": "app"}'')'),
 	('also in a dry run', 'SELECT * FROM reconcile.install_pack(''probe'', ''{"schema": "app"}'', true)')) AS v(what, statement);
+ALTER TABLE notes OWNER TO squatter;
+DROP FUNCTION app.touch();
+SELECT is((SELECT array_agg(d) FROM unnest(differences('{"schema": "app"}')) AS d WHERE d ~ 'owned'),
+	ARRAY['differs app.notes: is owned by role "squatter", which owns neither the schema nor the pack: its triggers run as whoever writes'],
+	'a table that another role made under the pack''s name is told of');
+ALTER TABLE notes OWNER TO schema_owner;
+ALTER SCHEMA app OWNER TO schema_owner;
+SELECT is((SELECT array_agg(d) FROM unnest(differences('{"schema": "app"}')) AS d WHERE d ~ 'owned'), NULL, 'one of the schema''s owner is not');
+ALTER SCHEMA app OWNER TO CURRENT_USER;
+ALTER TABLE notes OWNER TO CURRENT_USER;
+CREATE FUNCTION app.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+COMMENT ON FUNCTION app.touch() IS :'mark';
 ALTER FUNCTION app.touch() OWNER TO schema_owner;
 ALTER SCHEMA app OWNER TO schema_owner;
 SELECT ok(differences('{"schema": "app"}') <> '{}', 'one of the schema''s owner is taken');

@@ -24,9 +24,10 @@ FROM (VALUES
 	('a pack with an odd name', $$SELECT reconcile.install_pack('x''; DROP TABLE t; --')$$, '42704',
 	 'pack "x''; DROP TABLE t; --" does not exist', NULL),
 	('removing NULL', 'SELECT reconcile.remove_pack(NULL)', '22004', 'argument "pack" must not be null', NULL),
-	('removing an unknown pack', 'SELECT reconcile.remove_pack(''nothing'')', 'RC005', 'pack "nothing" is not installed', NULL),
+	('removing an unknown pack', 'SELECT reconcile.remove_pack(''team_role'')', '42704', 'pack "team_role" does not exist',
+	 'Did you mean "team_roles"?'),
 	('removing a pack that is not installed', 'SELECT reconcile.remove_pack(''team_roles'')', 'RC005',
-	 'pack "team_roles" is not installed', NULL),
+	 'pack "team_roles" is not installed', 'View reconcile.packs tells which are.'),
 	('fix_team_roles() before', 'SELECT fix_team_roles(true)', 'RC005', 'pack "team_roles" is not installed',
 	 'SELECT * FROM reconcile.install_pack(''team_roles'', ''{"server": "..."}'');'),
 	('fix_team_roles(NULL)', 'SELECT fix_team_roles(NULL)', '22004', 'argument "dry_run" must not be null', NULL),
@@ -100,6 +101,22 @@ FROM (VALUES
 	('{"server": "app_mongo", "database": "a b"}', '42602', 'invalid name of a MongoDB database: "a b"', NULL),
 	('{"server": "app_mongo", "columns": {"teams": {"name": "$x"}}}', '22023', 'invalid path "$x"', NULL)
 ) AS v(options, code, message, hint);
+-- context_of is what psql prints of an error besides message, detail and hint.
+CREATE FUNCTION context_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	context text;
+BEGIN
+	EXECUTE statement;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+	RETURN context;
+END $$;
+SELECT is(context_of(statement), '', 'no line of CONTEXT hides the hint of ' || statement)
+FROM unnest(ARRAY['SELECT * FROM reconcile.install_pack(''team_role'')', 'SELECT reconcile.remove_pack(''team_role'')', installs('{}'),
+	installs('{"server": "app_mongo", "columns": {"team": {}}}'), 'SELECT * FROM fix_team_roles(true)', 'SELECT * FROM init_workspaces()']) AS statement;
+SELECT raised(code, format('SELECT reconcile.refuse(%L, ''no'')', code), '22023', format('invalid SQLSTATE "%s"', code))
+FROM unnest('{"",2202,220233,22-02,ab123}'::text[]) AS code;
 SELECT is((SELECT count(*) FROM reconcile.packs WHERE installed), 0::bigint, 'none of these left a pack behind');
 SELECT is((SELECT count(*) FROM pg_class WHERE relname ~ 'mongo_|postgres_user_roles'), 0::bigint, 'nor a table');
 
