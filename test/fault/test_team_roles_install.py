@@ -1,4 +1,6 @@
 """install_pack('team_roles') where the collections or the foreign tables are not what the options say."""
+import threading
+
 import psycopg
 import pytest
 
@@ -30,3 +32,30 @@ def test_kept_foreign_tables_that_read_something_else_are_reported(world):
     assert other["public.mongo_teams"] == (
         "differs", "reads collection teams of server app_mongo, the options say squads of app_mongo; drop it to have it made anew")
     assert other["public.mongo_user_roles"] == ("keep", None)
+
+
+def test_installing_at_once(world):
+    """Eight sessions: one makes what is missing, all others find it."""
+    world.fill(teams=[team(1, ANN)], mirror=None).server()
+    start = threading.Barrier(8)
+    reports = [None] * 8
+
+    def session(number):
+        with world.another() as connection:
+            start.wait()
+            try:
+                reports[number] = [r["action"] for r in connection.execute(
+                    """SELECT action FROM reconcile.install_pack('team_roles', '{"server": "app_mongo"}')""")]
+            except psycopg.Error as error:
+                reports[number] = error
+
+    threads = [threading.Thread(target=session, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [report for report in reports if isinstance(report, Exception)] == []
+    made = sorted(sum(action.startswith("create") for action in report) for report in reports)
+    assert made == [0] * 7 + [9]
+    assert world.sql("SELECT name FROM reconcile.packs WHERE installed") == [{"name": "team_roles"}]
+    assert {r["mongodb"] for r in world.fix()} == {"inserted"}

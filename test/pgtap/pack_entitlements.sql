@@ -116,6 +116,14 @@ SELECT is((SELECT f - 'times' FROM forbidden('unknown_names') AS f), '{"option":
 SELECT is((SELECT f FROM forbidden('unreadable_flags') AS f),
 	'{"org_id": 4, "key": "", "problem": "is of type string, not an object of flags"}', 'flags that cannot be read');
 SELECT lives_ok('SELECT reconcile.assert_clean(''entitlements_org_entitlements'')', 'a migration may rely on it');
+SELECT is((SELECT array_agg(concat_ws(' ', email, organization_id, role) ORDER BY id) FROM users),
+	'{"ann@example.com 1 org_admin","root@example.com super_admin","lost@example.com 99 org_admin","ann@example.com 1 executive"}',
+	'users keep their organization and their role, also those who are lost');
+-- One program writes the keys in upper case, a migration in lower case.
+UPDATE organizations SET enabled_modules = (SELECT json_object_agg(upper(key), value) FROM json_each(enabled_modules)) WHERE id < 3;
+SELECT is(drift(), ARRAY['orphaned_users 1', 'unknown_flags 19', 'unknown_names 1', 'unreadable_flags 1'], 'flags rewritten with keys in upper case say the same');
+UPDATE organizations SET enabled_modules = (SELECT json_object_agg(lower(key), value) FROM json_each(enabled_modules)) WHERE id < 3;
+SELECT is(drift(), ARRAY['orphaned_users 1', 'unknown_flags 19', 'unknown_names 1', 'unreadable_flags 1'], 'and so do those in lower case');
 
 -- Undo is not TRUNCATE ... CASCADE.
 INSERT INTO submodules (module_id, submodule_key, display_name) VALUES (1, 'orders', 'Orders');
@@ -167,6 +175,22 @@ SELECT installs('{"guards": "none", "rows": {"modules": [{"module_key": "sales",
 SELECT is((SELECT display_name::text FROM modules WHERE module_key = 'sales'), 'sales', 'what is there keeps its values');
 ROLLBACK TO world;
 
+-- The menu map has 223 rows, 128 of them under names that are no modules.
+CREATE FUNCTION menu_map() RETURNS jsonb LANGUAGE sql AS $$
+	SELECT jsonb_build_object('submodules', jsonb_agg(jsonb_build_object('module', module, 'submodule', module || n, 'menu_path', format('/%s/%s', module, n),
+		'permission', module || '.view')))
+	FROM (VALUES ('erp', 73), ('analytics', 30), ('crm', 25), ('finance', 24), ('service', 19), ('hr', 18), ('manufacturing', 18), ('settings', 15),
+		('administration', 1)) AS v(module, rows), generate_series(1, rows) AS n $$;
+SELECT installs(jsonb_build_object('guards', 'none', 'rows', menu_map()));
+SELECT is((SELECT count(*) FROM submodules), 95::bigint, 'of the 223 rows of the menu map, 95 name a module');
+SELECT is((SELECT count(*) FROM modules m WHERE NOT EXISTS (SELECT FROM submodules s WHERE s.module_id = m.id)), 11::bigint, 'eleven modules have no submodule');
+SELECT is((SELECT array_agg(f ->> 'name' || ' ' || (f ->> 'times') ORDER BY f ->> 'name') FROM forbidden('unknown_names') AS f WHERE f ->> 'option' = 'rows.submodules'),
+	'{"analytics 30","crm 25","erp 73"}', 'the other 128 are reported with the name that is no module');
+SELECT is(ARRAY(SELECT i.object || ' ' || count(*) FROM reconcile.install_pack('entitlements', jsonb_build_object('schema', 'app', 'guards', 'none', 'rows', menu_map(),
+	'aliases', '{"ERP": "inventory", "Analytics": "reports", "CRM": "sales"}'::jsonb)) AS i WHERE action = 'seed row' GROUP BY i.object), '{"app.submodules 128"}',
+	'with aliases they become submodules, too');
+ROLLBACK TO world;
+
 -- ---------------------------------------------------------------- what is there is not touched; what must not be there is found
 
 INSERT INTO modules (id, module_key, display_name, is_active) VALUES (1001, 'sales', 'Mine', true), (1002, 'typo', 'Typo', false);
@@ -193,6 +217,14 @@ SELECT is((SELECT missing FROM reconcile.audit('entitlements_org_entitlements'))
 	'a missing row is found though there are as many rows as organizations times modules, or more');
 UPDATE organizations SET enabled_modules = '{"sales": true, "hr": false}' WHERE id = 1;
 SELECT is((SELECT count(*) FROM forbidden('flags_differ') AS f WHERE f ->> 'org_id' = '1'), 8::bigint, 'flags that say other than the entitlements');
+ROLLBACK TO world;
+
+-- Reading the entitlements of an organization once made them, all off.
+INSERT INTO modules (module_key, display_name) VALUES ('sales', 'Sales'), ('hr', 'HR'), ('email', 'Email');
+INSERT INTO org_entitlements (org_id, module_id, status, source) SELECT 1, id, 'disabled', 'auto_migration' FROM modules WHERE module_key IN ('hr', 'email');
+SELECT installs('{"guards": "none"}');
+SELECT is((given(false))[1], 'Usual {inventory,manufacturing,finance,service,ai_analytics,marketing} 9 2 0', 'entitlements that were made by reading stay');
+SELECT is((SELECT array_agg(f ->> 'module_key') FROM forbidden('flags_differ') AS f), '{hr}', 'and are reported where the flags say otherwise');
 ROLLBACK TO world;
 
 -- ---------------------------------------------------------------- guards
@@ -223,6 +255,20 @@ INSERT INTO organizations (name, subdomain) VALUES ('Usual', 'other') ON CONFLIC
 SELECT is((SELECT count(*) FROM organizations), 6::bigint, 'a statement that inserts nothing sets off nothing');
 DELETE FROM organizations WHERE name = 'New';
 SELECT is((SELECT count(*) FROM org_entitlements WHERE org_id = 5), 0::bigint, 'the rows do not keep an organization from being deleted');
+
+-- Tenants see their own rows.
+CREATE ROLE tenant;
+GRANT USAGE ON SCHEMA app TO tenant;
+GRANT SELECT, INSERT ON organizations TO tenant;
+GRANT USAGE ON SEQUENCE organizations_id_seq TO tenant;
+ALTER TABLE org_entitlements ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON org_entitlements USING (org_id::text = current_setting('app.tenant', true));
+SET ROLE tenant;
+INSERT INTO organizations (name, subdomain) VALUES ('Tenant', 'tenant');
+RESET ROLE;
+SELECT is((SELECT count(*) FROM organizations o JOIN org_entitlements e ON e.org_id = o.id WHERE o.name = 'Tenant'), 18::bigint,
+	'whoever may create an organization need not see its entitlements');
+DELETE FROM organizations WHERE name = 'Tenant';
 
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no entitlements today' USING ERRCODE = 'XX001'; END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON org_entitlements FOR EACH ROW EXECUTE FUNCTION refuse();

@@ -57,8 +57,8 @@ SELECT is((SELECT array_agg(user_id || ' ' || customer_id ORDER BY user_id) FROM
 SELECT is((SELECT array_agg(DISTINCT subject) FROM notification_templates WHERE name = 'invoice_approved'), '{"Old subject"}', 'wording is the user''s');
 SELECT is((SELECT array_agg(reason ORDER BY reason) FROM reconcile.findings('team_management_roles') WHERE kind = 'differs'),
 	ARRAY['approval_limit is NULL, expected ''50000''; can_view_reports is ''f'', expected ''t'''], 'a role that differs is reported, with its values');
-SELECT is((SELECT (key ->> 'trigger_name', actual ->> 'column_name')::text FROM reconcile.findings('team_management_broken_trigger')),
-	'(create_user_notification_preferences,customer_id)', 'so is a trigger that lets no user sign up, before anybody tries');
+SELECT is((SELECT (key ->> 'trigger_name', actual ->> 'lacking', actual ->> 'what')::text FROM reconcile.findings('team_management_broken_trigger')),
+	'(create_user_notification_preferences,users,"column (customer_id)")', 'so is a trigger that lets no user sign up, before anybody tries');
 SELECT is((SELECT array_agg(key ->> 'history_id') FROM reconcile.findings('team_management_approval_actions')), '{h2}', 'and an action outside of the vocabulary');
 SELECT is((SELECT array_agg(key ->> 'approval_id') FROM reconcile.findings('team_management_approval_history')), '{p2}', 'and a decision that the history does not have');
 SELECT is((SELECT array_agg(key ->> 'member_id') FROM reconcile.findings('team_management_foreign_role')), '{m2}', 'and a role of another customer');
@@ -69,6 +69,62 @@ SELECT is(counters(), ARRAY['acme image 1 70', 'acme pdf 2 1500', 'bolt other 1 
 SELECT is((SELECT sum(removed + restored) FROM reconcile.undo_last('team_management', dry_run => false)), 13::numeric, 'undo takes back what was done');
 SELECT is(counters(), ARRAY['acme pdf 1 1000', 'bolt pdf 3 300', 'acme 999', 'bolt 0'], 'with the values that were there before');
 SELECT is((SELECT count(*) FROM team_roles) + (SELECT count(*) FROM notification_templates), 14::bigint, 'and nothing else');
+
+-- ---------------------------------------------------------------- what six scripts made of the same roles
+
+ROLLBACK TO world;
+DELETE FROM team_members;
+DELETE FROM team_roles;
+SELECT installs('{"guards": "none", "exact": {"team_roles": ["approval_limit", "can_create_invoices", "can_manage_projects"]}}');
+SELECT steps(false);
+-- after_script says what the audit finds after one of them, and whether a repair mends it.
+CREATE FUNCTION after_script(finance_limit numeric, finance_creates boolean, manager_creates boolean, manager_manages boolean, accountant_creates boolean)
+RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+	found text[];
+BEGIN
+	UPDATE app.team_roles SET approval_limit = finance_limit, can_create_invoices = finance_creates WHERE name = 'Finance Manager';
+	UPDATE app.team_roles SET can_create_invoices = manager_creates, can_manage_projects = manager_manages WHERE name = 'Project Manager';
+	UPDATE app.team_roles SET can_create_invoices = accountant_creates WHERE name = 'Accountant';
+	found := ARRAY(SELECT concat_ws(': ', key ->> 'name', reason) FROM reconcile.findings('team_management_exact_roles') ORDER BY 1);
+	PERFORM reconcile.repair(pack => 'team_management', dry_run => false);
+	RETURN found || ARRAY(SELECT 'not mended: ' || key::text FROM reconcile.findings('team_management_exact_roles'));
+END $$;
+SELECT is(after_script(finance_limit, finance_creates, manager_creates, manager_manages, accountant_creates), found, 'after ' || script || ' there is one set of roles')
+FROM (VALUES
+	('create_team_management_system.sql', NULL::numeric, false, false, false, false, ARRAY['Finance Manager: approval_limit is NULL, expected ''50000''',
+		'Project Manager: can_create_invoices is ''f'', expected ''t''; can_manage_projects is ''f'', expected ''t''']),
+	('insert_system_roles.sql', 50000, false, false, false, false, ARRAY['Project Manager: can_create_invoices is ''f'', expected ''t''; can_manage_projects is ''f'', expected ''t''']),
+	('add_team_roles_permission_flags.sql', NULL, false, true, true, false, ARRAY['Finance Manager: approval_limit is NULL, expected ''50000''']),
+	('add_missing_team_roles_columns.sql', NULL, true, false, true, true, ARRAY['Accountant: can_create_invoices is ''t'', expected ''f''',
+		'Finance Manager: approval_limit is NULL, expected ''50000''; can_create_invoices is ''t'', expected ''f''', 'Project Manager: can_create_invoices is ''f'', expected ''t''']),
+	('insert-system-roles-safe.js', 50000, false, true, true, false, '{}')
+) AS v(script, finance_limit, finance_creates, manager_creates, manager_manages, accountant_creates, found);
+INSERT INTO team_roles (id, name, is_system_role) VALUES ('role-developer-owner', 'Developer Owner', true);
+SELECT is((SELECT count(*) FROM reconcile.findings('team_management_roles')) + (SELECT count(*) FROM reconcile.findings('team_management_exact_roles')), 0::bigint,
+	'a sixth system role is the product''s own');
+
+-- ---------------------------------------------------------------- triggers of earlier scripts
+
+ROLLBACK TO world;
+DROP TRIGGER create_user_notification_preferences ON users;
+ALTER TABLE notification_preferences DROP COLUMN in_app_enabled;
+SELECT installs('{"guards": "none"}');
+CREATE FUNCTION lacks(source text) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('CREATE OR REPLACE FUNCTION app.prefer() RETURNS trigger LANGUAGE plpgsql AS %L', 'BEGIN ' || source || ' RETURN NEW; END');
+	EXECUTE 'CREATE OR REPLACE TRIGGER prefer AFTER INSERT ON app.users FOR EACH ROW EXECUTE FUNCTION app.prefer()';
+	RETURN ARRAY(SELECT concat_ws(' ', actual ->> 'lacking', actual ->> 'what') FROM reconcile.findings('team_management_broken_trigger') ORDER BY 1);
+END $$;
+SELECT is(lacks(source), found, 'a trigger that runs ' || source)
+FROM (VALUES
+	('INSERT INTO notification_preferences (user_id, customer_id) VALUES (NEW.id, NEW."customerId") ON CONFLICT (user_id, customer_id) DO NOTHING;', '{}'::text[]),
+	('INSERT INTO notification_preferences (user_id, customer_id) VALUES (NEW.id, NEW.customerId);', '{"users column (customerid)"}'),
+	('INSERT INTO app.notification_preferences (user_id, in_app_enabled) VALUES (NEW.id, true);', '{"notification_preferences column (in_app_enabled)"}'),
+	('insert into "notification_preferences" (user_id, "customer_id") SELECT NEW.id, u."customerId" FROM users u on conflict (user_id) do nothing;',
+	 '{"notification_preferences unique key (user_id)"}'),
+	('INSERT INTO notification_preferences (user_id) VALUES (NEW.id); INSERT INTO elsewhere (x) VALUES (1) ON CONFLICT (x) DO NOTHING;', '{}')
+) AS v(source, found);
 
 -- ---------------------------------------------------------------- counters kept by triggers
 
@@ -90,6 +146,13 @@ UPDATE invoice_attachments SET file_name = 'x' WHERE false;
 INSERT INTO invoice_attachments (id, invoice_id, customer_id, file_path, file_name, file_size) VALUES ('b1', 'i', 'acme', '/', 'n', 0) ON CONFLICT DO NOTHING;
 SELECT is((SELECT array_agg(invariant || differing) FROM reconcile.audit(pack => 'team_management') WHERE invariant ~ 'storage' AND state <> 'clean'), NULL,
 	'the counters agree with the attachments');
+-- Names and types that nobody thought of.
+INSERT INTO customers (id, "companyName") VALUES ('x''; DROP TABLE users; --', '"'), ('', '%s %1$I');
+INSERT INTO invoice_attachments (invoice_id, customer_id, file_path, file_name, file_size, file_type) VALUES
+	('i', 'x''; DROP TABLE users; --', '', '', 9007199254740993, 'pdf"; --'), ('i', 'x''; DROP TABLE users; --', '', '', 0, ''), ('i', '', '', '', 1, NULL);
+SELECT is(ARRAY(SELECT c FROM unnest(counters()) AS c WHERE c !~ '^(acme|bolt)'), ARRAY[' other 1 1', 'x''; DROP TABLE users; --  1 0',
+	'x''; DROP TABLE users; -- pdf"; -- 1 9007199254740993', ' 1', 'x''; DROP TABLE users; -- 9007199254740993'], 'any text is a customer, and a type');
+SELECT is((SELECT array_agg(invariant) FROM reconcile.audit(pack => 'team_management') WHERE invariant ~ 'storage' AND state <> 'clean'), NULL, 'and counted right');
 DELETE FROM storage_usage;
 DELETE FROM invoice_attachments WHERE id = 'a4';
 SELECT is((SELECT min(storage_used) >= 0 AND (SELECT count(*) FROM storage_usage) = 0 FROM customers), true, 'no counter becomes negative where there was none');
@@ -183,6 +246,21 @@ SELECT is((SELECT count(*) FROM unnest(installs()) AS i WHERE i ~ 'create table'
 SELECT is(steps(false), ARRAY['roles 5 5', 'templates 5 5'], 'and the reference rows');
 SELECT is(drift(), '{}', 'all is well');
 SELECT is(installs(), '{}', 'a second installation finds nothing to do');
+SELECT is((SELECT array_agg(tgname || ' on ' || tgrelid::regclass ORDER BY tgname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+           WHERE c.relnamespace = 'app'::regnamespace AND tgname ~ '^update_'), ARRAY['update_invoice_approvals_updated_at on invoice_approvals',
+	'update_notification_preferences_updated_at on notification_preferences', 'update_notification_templates_updated_at on notification_templates',
+	'update_storage_on_attachment_delete on invoice_attachments', 'update_storage_on_attachment_insert on invoice_attachments',
+	'update_storage_on_attachment_update on invoice_attachments', 'update_team_members_updated_at on team_members', 'update_team_roles_updated_at on team_roles'],
+	'triggers have the names that the guide gives them');
+SELECT is((SELECT array_agg(k.conname) FROM pg_constraint k WHERE k.contype = 'f' AND k.connamespace = 'app'::regnamespace
+           AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indkey[0] = k.conkey[1])), NULL, 'every foreign key has an index');
+CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY, checksum varchar(64) NOT NULL, finished_at timestamptz, migration_name varchar(255) NOT NULL,
+	logs text, rolled_back_at timestamptz, started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0);
+INSERT INTO _prisma_migrations VALUES ('1', 'c', now(), '20251120_create_team_management_system', NULL, NULL, now(), 1),
+	('2', 'c', NULL, '20251123_add_storage', 'ERROR: foreign key cannot be implemented', NULL, now(), 0);
+SELECT is((SELECT array_agg(concat_ws(' ', severity, kind, object, actual)) FROM public.audit_schema(schemas => '{app}') WHERE category = 'migration'),
+	'{"error invalid app._prisma_migrations 20251123_add_storage failed"}', 'a migration that failed is no history that is in order');
+DROP TABLE _prisma_migrations;
 SELECT reconcile.remove_pack('team_management');
 SELECT is((SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT tgisinternal AND relnamespace = 'app'::regnamespace) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'app'::regnamespace
 	AND proname ~ 'team_management') + (SELECT count(*) FROM reconcile.invariants), 0::bigint, 'removed, it leaves no trigger, function or invariant');

@@ -85,6 +85,40 @@ SELECT installs();
 SELECT steps(false);
 SELECT is(array_length(members(), 1), 5, 'after migration 002 dropped users.role it works all the same');
 
+ROLLBACK TO world;
+UPDATE users SET is_active = false;
+SELECT installs();
+SELECT is((steps(false))[1:3], ARRAY['default 1 1', 'creator 1 1', 'existing_users 4 4'], 'users of whom nobody is active are users');
+SELECT is((SELECT username::text FROM users u JOIN workspaces w ON w.created_by = u.id), 'ada', 'an admin among them comes first');
+SELECT is(:'described', schema_of(), 'and the schema is the same as with active ones');
+
+-- A row that has a workspace, and rows that nobody owns, in any table.
+ROLLBACK TO world;
+INSERT INTO workspaces (id, name, slug, created_by, created_at, updated_at) VALUES (70, 'Ed''s', 'ed', 3, now(), now());
+UPDATE dashboards SET workspace_id = 70 WHERE created_by = 3;
+ALTER TABLE dashboards ALTER created_by DROP NOT NULL;
+ALTER TABLE charts ALTER created_by DROP NOT NULL;
+ALTER TABLE connections ALTER created_by DROP NOT NULL;
+UPDATE dashboards SET created_by = NULL WHERE id = 1;
+UPDATE charts SET created_by = NULL WHERE id = 1;
+UPDATE connections SET created_by = NULL;
+SELECT installs('{"guards": "none"}');
+SELECT steps(false);
+SELECT is((SELECT array_agg(workspace_id = 70 ORDER BY id) FROM dashboards), '{NULL,t,f}', 'a row that has a workspace keeps it');
+SELECT is((SELECT array_agg(concat_ws(' ', key ->> 'table_name', key ->> 'row_id') ORDER BY key ->> 'table_name') FROM reconcile.findings('workspaces_unassigned')),
+	'{"charts 1","connections 1","dashboards 1"}', 'rows that nobody owns are reported, whatever table they are in');
+SELECT is((SELECT count(*) FROM data_sources WHERE workspace_id IS NULL), 0::bigint, 'a row whose parent leads nowhere belongs where its owner is');
+
+-- A table that knows its chart alone.
+ROLLBACK TO world;
+CREATE TABLE csv_data (id serial PRIMARY KEY, chart_id integer REFERENCES charts, line text);
+INSERT INTO csv_data (chart_id) VALUES (1), (2), (NULL);
+SELECT is((SELECT array_agg(i) FROM unnest(installs('{"guards": "none", "owned": {"charts": ["created_by"], "csv_data": ["chart_id"]}}')) AS i WHERE i ~ 'add'),
+	ARRAY['("add column",app.csv_data.workspace_id,"integer REFERENCES app.workspaces ON DELETE CASCADE")'], 'csv_data gets the column of its workspace');
+SELECT is((steps(false))[6:7], '{"of_charts 2 2","of_csv_data 2 2"}', 'through its chart');
+SELECT is((SELECT array_agg(d.workspace_id = c.workspace_id ORDER BY d.id) FROM csv_data d LEFT JOIN charts c ON c.id = d.chart_id), '{t,t,NULL}', 'in which the chart is');
+SELECT is((SELECT array_agg(key ->> 'row_id') FROM reconcile.findings('workspaces_unassigned')), '{3}', 'a line without chart is reported');
+
 -- ---------------------------------------------------------------- what migration 002 left behind
 
 ROLLBACK TO world;
@@ -275,6 +309,12 @@ SELECT raised('installing on duplicate slugs', 'SELECT installs(''{"guards": "no
 	'Find all: SELECT slug, count(*) FROM app.workspaces GROUP BY slug HAVING count(*) > 1; then change all but one of each.',
 	'They are ["default"]. The pack needs a unique index there.');
 UPDATE workspaces SET slug = 'default-' || id WHERE name = 'Other';
+SAVEPOINT twice;
+ALTER TABLE workspace_settings DROP CONSTRAINT workspace_settings_workspace_id_key;
+INSERT INTO workspace_settings (workspace_id) SELECT id FROM workspaces WHERE slug = 'default';
+SELECT raised('installing on two rows of settings of one workspace', 'SELECT installs(''{"guards": "none"}'')', '23505',
+	'2 rows of app.workspace_settings have the same (workspace_id)');
+ROLLBACK TO twice;
 SELECT is((SELECT array_agg(i) FROM unnest(installs('{"guards": "none"}')) AS i WHERE i ~ 'add'), ARRAY['("add constraint",app.workspaces,"UNIQUE (slug)")'],
 	'once they differ the index is made');
 
