@@ -296,6 +296,39 @@ def check_options(database):
         report(documented(text, option), f"doc/packs: pack {pack} without a row for option `{option}`")
 
 
+def suites_of(pack):
+    """suites_of is the text of the tests that prove what a pack promises."""
+    files = [f"test/pgtap/pack_{pack}.sql", "test/test_packs_concurrency.py"]
+    if pack == "team_roles":
+        files = [f"test/pgtap/pack_{pack}.sql", *(f"test/fault/{n}.py" for n in ("test_team_roles", "test_team_roles_install"))]
+    return "\n".join((TOP / file).read_text() for file in files)
+
+
+def proves(test, suites):
+    """proves tells whether a test of this name, an assertion that says or begins with this, or a file of this path exists."""
+    if test.startswith("test_"):
+        return re.search(rf"^def {re.escape(test)}\(", suites, re.M) is not None
+    literal = "'" + test.replace("'", "''")
+    return literal + "'" in suites or literal + " '" in suites or (TOP / test).is_file()
+
+
+def check_promises():
+    """check_promises looks up every test that doc/packs/README.md names; a promise without one is broken."""
+    table = sections("doc/packs/README.md")
+    for path in sorted((TOP / "doc/packs").glob("*.md")):
+        pack = path.stem
+        if pack == "README":
+            continue
+        promises = re.findall(r"^\| (?!promise |---)(.*?) \| (.*) \|$", table.get(pack, ""), re.M)
+        report(promises, f"doc/packs/README.md: no promises of {pack}")
+        suites = suites_of(pack)
+        for promise, tests in promises:
+            names = re.findall(r"`([^`]+)`", tests)
+            ok = names and all(proves(name, suites) for name in names) or tests.startswith("not the pack's")
+            missing = ", ".join(name for name in names if not proves(name, suites))
+            report(ok, f"doc/packs/README.md: {pack} promises \"{promise}\", which no test proves", missing)
+
+
 def slug(title):
     """slug is the anchor that a heading has on a web page."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
@@ -327,7 +360,7 @@ def sqlstates_raised():
     for source in (*(TOP / "src").rglob("*.[ch]pp"), *(TOP / "sql/install").glob("*.sql"), *(TOP / "packs").glob("*.sql")):
         text = source.read_text()
         if source.suffix == ".sql":
-            found |= set(re.findall(r"SQLSTATE '(\w{5})'", text))
+            found |= set(re.findall(r"(?:SQLSTATE |refuse\()'(\w{5})'", text))
             found |= {code_of["ERRCODE_" + name.upper()] for name in re.findall(r"RAISE ([a-z_]+) USING", text)}
             continue
         text = re.sub(r"case (ERRCODE_\w+|MAKE_SQLSTATE\([^)]*\))|ERRCODE_TO_CATEGORY", "", text)  # compared, not raised
@@ -351,6 +384,7 @@ def check_completeness(database):
     for check in (check_functions, check_views, check_settings, check_options):
         check(database)
     check_links()
+    check_promises()
     check_sqlstates()
 
 
