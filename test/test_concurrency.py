@@ -84,7 +84,7 @@ class Call(threading.Thread):
 
     def waits(self):
         """waits tells that the statement got to the point where it waits for a lock of another session."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         with connect(autocommit=True) as observer:
             while time.monotonic() < deadline and self.is_alive():
                 blocked = observer.execute("SELECT cardinality(pg_blocking_pids(%s))",
@@ -95,7 +95,7 @@ class Call(threading.Thread):
         return False
 
     def result(self):
-        self.join(30)
+        self.join(120)
         assert not self.is_alive(), "the statement hangs"
         if self.error:
             raise self.error
@@ -217,7 +217,7 @@ def test_eight_callers_at_once(session, invariant, level):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     assert not errors
     assert duplicates("strict_target") == duplicates("loose_target") == duplicates("null_target") == 0
     with connect(autocommit=True) as observer:
@@ -255,7 +255,7 @@ def test_repairs_beside_writers(session):
     finally:
         stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(120)
     assert not [error for error in errors if not isinstance(error, psycopg.errors.DeadlockDetected)]
     assert repairer.execute(REPAIR, ["strict"]).fetchone()[3] == 0
 

@@ -178,14 +178,14 @@ def in_background(sql):
     thread.start()
 
     def result():
-        thread.join(30)
+        thread.join(120)
         return outcome.get("result", "nothing")
 
     return result
 
 
 def until_waiting(pg):
-    for _ in range(500):
+    for _ in range(6000):
         if pg.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()").fetchone()[0]:
             return
         time.sleep(0.01)

@@ -34,7 +34,7 @@ def as_server(*command):
     return subprocess.run(user + list(command), check=True, cwd="/", capture_output=True, text=True)
 
 
-def wait_until(what, condition, seconds=30):
+def wait_until(what, condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
@@ -128,7 +128,7 @@ def test_batches_wait_for_a_standby_that_falls_behind(primary, standby):
     assert primary.execute("SELECT count(*) FROM target").fetchone() == (written,)
 
     standby.execute("SELECT pg_wal_replay_resume()")
-    running.join(30)
+    running.join(120)
     assert not running.is_alive()
     assert state() == ("done",)
     caught_up(primary, standby)

@@ -130,7 +130,7 @@ def in_background(sql, **settings):
     thread.start()
 
     def result():
-        thread.join(60)
+        thread.join(120)
         assert not thread.is_alive()
         return outcome["sqlstate"]
 
@@ -138,7 +138,7 @@ def in_background(sql, **settings):
 
 
 def until(pg, condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not pg.execute("SELECT " + condition).fetchone()[0]:
         assert time.monotonic() < deadline, condition
         time.sleep(0.01)
@@ -241,7 +241,7 @@ def test_progress_is_shown(pg):
 
 def test_watched_from_another_session(pg):
     invariant(pg, "i", 10)
-    result = in_background("CALL reconcile.repair_in_batches('i', batch_size => 4, pause => '0.3s')")
+    result = in_background("CALL reconcile.repair_in_batches('i', batch_size => 4, pause => '1s')")
     until(pg, "coalesce((SELECT progress FROM reconcile.runs WHERE invariant = 'i' AND state = 'running'"
               " AND run_id = (SELECT max(run_id) FROM reconcile.runs)) BETWEEN 4 AND 8, false)")
     running = newest(pg)
@@ -253,7 +253,7 @@ def test_watched_from_another_session(pg):
 
 def test_undone_while_it_runs(pg):
     invariant(pg, "i", 10)
-    result = in_background("CALL reconcile.repair_in_batches('i', batch_size => 4, pause => '0.5s')")
+    result = in_background("CALL reconcile.repair_in_batches('i', batch_size => 4, pause => '3s')")
     until(pg, "(SELECT count(*) FROM app.target) = 4")
     assert pg.execute("SELECT removed FROM reconcile.undo(%s, false)", [newest(pg)]).fetchone() == (4,)
     assert result() == "55000"
@@ -263,7 +263,7 @@ def test_undone_while_it_runs(pg):
 
 def test_definition_changed_between_batches(pg):
     invariant(pg, "i", 10)
-    result = in_background("CALL reconcile.repair_in_batches('i', batch_size => 4, pause => '0.5s')")
+    result = in_background("CALL reconcile.repair_in_batches('i', batch_size => 4, pause => '3s')")
     until(pg, "(SELECT count(*) FROM app.target) = 4")
     pg.execute("SELECT reconcile.alter_invariant('i', expects => 'SELECT id, v FROM app.source WHERE id < 10')")
     assert result() == "RC002"
@@ -280,7 +280,7 @@ def test_lock_is_waited_for(pg, lock):
         holder.execute("BEGIN")
         holder.execute(lock)
         result = in_background("CALL reconcile.repair_in_batches('i', lock_timeout => '100ms')")
-        time.sleep(0.5)
+        until(pg, "EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'PgSleep')")  # once in vain already
         assert run(pg) == ("running", 10, 0, 0, 0, 0)
         holder.execute("COMMIT")
     assert result() is None
@@ -308,13 +308,13 @@ def test_deadlock_is_retried(pg):
     """A writer holds row 2 and wants row 1, which the batch has: the batch gives way."""
     invariant(pg, "i", 2)
     pg.execute("CREATE FUNCTION app.wait() RETURNS trigger LANGUAGE plpgsql AS"
-               " $$ BEGIN IF NEW.id = 2 AND NEW.v = 'v2' THEN PERFORM pg_sleep(0.4); END IF; RETURN NEW; END $$")
+               " $$ BEGIN IF NEW.id = 2 AND NEW.v = 'v2' THEN PERFORM pg_sleep(3); END IF; RETURN NEW; END $$")
     pg.execute("CREATE TRIGGER wait BEFORE INSERT ON app.target FOR EACH ROW EXECUTE FUNCTION app.wait()")
     with connect(deadlock_timeout="10s") as writer:
         writer.execute("BEGIN")
         writer.execute("INSERT INTO app.target VALUES (2, 'w2')")
         result = in_background("CALL reconcile.repair_in_batches('i')", deadlock_timeout="50ms")
-        time.sleep(0.2)
+        until(pg, "EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'PgSleep')")
         writer.execute("INSERT INTO app.target VALUES (1, 'w1') ON CONFLICT DO NOTHING")
         writer.execute("COMMIT")
     assert result() is None
@@ -409,7 +409,7 @@ def test_hostile_search_path(pg):
 
 def test_gives_up_after_its_attempts(pg, impatience):
     thread, outcome = impatience
-    thread.join(90)
+    thread.join(120)
     assert outcome == {"sqlstate": "55P03"}
     state = pg.execute("SELECT state, progress FROM reconcile.runs WHERE invariant = 'locked_out'").fetchone()
     assert state == ("running", 0)

@@ -29,7 +29,7 @@ def hostile():
 
 
 def reader(pg, host, columns="k text"):
-    return table(pg, server(pg, host, socket_timeout="500ms"), "c", columns=columns, key="k")
+    return table(pg, server(pg, host, socket_timeout="2s"), "c", columns=columns, key="k")
 
 
 @pytest.mark.parametrize("answer", {

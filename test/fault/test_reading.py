@@ -4,7 +4,6 @@ import pathlib
 import re
 import shutil
 import socket
-import threading
 import time
 
 import bson
@@ -14,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from hostile_server import HostileServer
-from test_fdw import (ACTS_WITHIN, HOSTS, collection, database, fails, needs_login, pg, proxy,  # noqa: F401 (fixtures)
+from test_fdw import (ACTS_WITHIN, HOSTS, collection, database, ends, fails, needs_login, pg, proxy,  # noqa: F401 (fixtures)
                       server, table)
 
 
@@ -159,26 +158,6 @@ PHASES = {
     "closing a cursor": lambda pg, proxy, c: (proxy.trouble("killCursors", "stall"), {}, "SELECT * FROM {}, pg_sleep(0) LIMIT 1"),
     "looking for a collation": lambda pg, proxy, c: (proxy.trouble("listCollections", "stall"), {}, "SELECT * FROM {} WHERE k COLLATE \"C\" > 'a'"),
 }
-
-
-def ends(victim, statement, stop):
-    """Runs a statement in a thread, stops it after a while, and returns how long stopping took, and the SQLSTATE."""
-    raised = []
-
-    def work():
-        try:
-            victim.execute(statement)
-        except psycopg.Error as error:
-            raised.append((time.monotonic(), error.sqlstate))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    time.sleep(0.4)
-    started = time.monotonic()
-    stop(victim)
-    thread.join(10)
-    ended, sqlstate = raised[0]
-    return ended - started, sqlstate
 
 
 @pytest.mark.parametrize("how", ["timeout", "cancel", "terminate"])

@@ -15,6 +15,7 @@ from bson import Decimal128, Int64, ObjectId
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from stopwatch import Stopwatch
 from team_roles_world import (ANN, BEN, CAT, CREATED, DAN, MIRROR_0001, MIRROR_0003, ROLES, Network, role, roles, row, rows,
                               team, team_id, told, wanted, worlds)
 
@@ -524,9 +525,9 @@ def test_stalled_server_and_statement_timeout(world, network):
     for setting in (300, 100):
         network.open.clear()
         world.sql(f"SET statement_timeout = {setting}")
-        started = time.monotonic()
-        raised("57014", world.fix)
-        assert setting / 1000 <= time.monotonic() - started < setting / 1000 + 0.1
+        with Stopwatch() as watch:
+            raised("57014", world.fix)
+        assert watch.elapsed >= setting / 1000 and watch.seconds < setting / 1000 + 0.1
         assert world.sql("SELECT 1 AS one") == [{"one": 1}]
         assert world.sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'") == []
         network.open.set()
@@ -549,10 +550,10 @@ def test_stalled_server_and_a_signal(world, network, how, message):
     with world.another() as other:
         until(lambda: other.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Extension'",
                                     [pid]).fetchone())
-        started = time.monotonic()
-        other.execute(f"SELECT {how}(%s)", [pid])
-        assert message in str(victim.error())
-        assert time.monotonic() - started < 1
+        with Stopwatch() as watch:
+            other.execute(f"SELECT {how}(%s)", [pid])
+            assert message in str(victim.error())
+        assert watch.seconds < 1
     network.open.set()
     if world.connection.broken:
         world.connect()
@@ -698,17 +699,17 @@ class Caller(threading.Thread):
             self.failure = failure
 
     def cells(self):
-        self.join(20)
+        self.join(60)
         assert self.failure is None, self.failure
         return {(r["mongodb"], r["postgresql"]) for r in self.report}
 
     def error(self):
-        self.join(20)
+        self.join(60)
         assert self.report is None
         return self.failure
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
