@@ -151,6 +151,7 @@ class Proxy:
     def _fail(cls, what, client, *others):
         if what == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.shutdown(socket.SHUT_RD)  # who is waiting for it to speak keeps it open
             client.close()
             cls._end(*others)
         else:

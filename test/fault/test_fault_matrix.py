@@ -76,7 +76,9 @@ class World:
     def __init__(self, database):
         self.pg = psycopg.connect(dbname=database, autocommit=True)
         self.collection = pymongo.MongoClient(os.environ["MONGO_URI"])[DATABASE]["faults"]
-        self.collection.database["many"].insert_many({"_id": n} for n in range(1100))  # more than IMPORT reads at once
+        many = self.collection.database["many"]
+        many.drop()
+        many.insert_many({"_id": n} for n in range(1100))  # more than IMPORT reads at once
         self.pg.execute("CREATE SCHEMA IF NOT EXISTS faults")
         self.proxies = {"open": Proxy(HOSTS)}
         if "MONGO_AUTH_HOSTS" in os.environ:
