@@ -102,6 +102,10 @@ def newest(pg):
     return pg.execute("SELECT max(run_id) FROM reconcile.runs WHERE invariant = 'i'").fetchone()[0]
 
 
+# The run of the test sleeps: between two attempts or in a trigger.
+ASLEEP = "EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^CALL.*''i''' AND wait_event = 'PgSleep')"
+
+
 def count(pg, table="app.target"):
     return pg.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
@@ -280,7 +284,7 @@ def test_lock_is_waited_for(pg, lock):
         holder.execute("BEGIN")
         holder.execute(lock)
         result = in_background("CALL reconcile.repair_in_batches('i', lock_timeout => '100ms')")
-        until(pg, "EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'PgSleep')")  # once in vain already
+        until(pg, ASLEEP)  # once in vain already
         assert run(pg) == ("running", 10, 0, 0, 0, 0)
         holder.execute("COMMIT")
     assert result() is None
@@ -297,7 +301,7 @@ def test_lock_is_waited_for_before_the_plan(pg):
         holder.execute("BEGIN")
         holder.execute("LOCK TABLE app.target")
         result = in_background("CALL reconcile.repair_in_batches('i', lock_timeout => '50ms')")
-        until(pg, "EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'PgSleep')")
+        until(pg, ASLEEP)
         assert newest(pg) == before
         holder.execute("COMMIT")
     assert result() is None
@@ -314,7 +318,7 @@ def test_deadlock_is_retried(pg):
         writer.execute("BEGIN")
         writer.execute("INSERT INTO app.target VALUES (2, 'w2')")
         result = in_background("CALL reconcile.repair_in_batches('i')", deadlock_timeout="50ms")
-        until(pg, "EXISTS (SELECT FROM pg_stat_activity WHERE query ~ '^CALL' AND wait_event = 'PgSleep')")
+        until(pg, ASLEEP)
         writer.execute("INSERT INTO app.target VALUES (1, 'w1') ON CONFLICT DO NOTHING")
         writer.execute("COMMIT")
     assert result() is None
