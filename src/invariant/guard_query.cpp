@@ -336,8 +336,7 @@ Bitmapset *key_columns_of(const Search *search, Query *query, int number)
 		if (static_cast<int>(value->varno) == number &&
 			value->vartype ==
 				get_atttype(search->target, get_attnum(search->target, column->resname)))
-			columns =
-				bms_add_member(columns, value->varattno - FirstLowInvalidHeapAttributeNumber);
+			columns = bms_add_member(columns, value->varattno - FirstLowInvalidHeapAttributeNumber);
 	}
 	return columns;
 }

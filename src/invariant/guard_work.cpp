@@ -183,11 +183,11 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql);
 	};
 	if (may_write_all(definition, *statements, scope))
-		write_ = KeptStatement(
-			writing("SELECT e.* FROM (" + statements->expected().text() + ") AS e"));
+		write_ =
+			KeptStatement(writing("SELECT e.* FROM (" + statements->expected().text() + ") AS e"));
 	else
-		write_ = on_due(
-			[&](const std::string &due) { return writing(distinct_due(*statements, due)); });
+		write_ =
+			on_due([&](const std::string &due) { return writing(distinct_due(*statements, due)); });
 	keys_ = on_due([&](const std::string &due) {
 		return "SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") + ") FROM (" + due +
 			   ") AS d";
