@@ -113,8 +113,11 @@ void enqueue_written(const std::string &invariant, Oid owner, const Rows &rows,
 		pg::ReadOnly read_only;
 		pg::Spi spi;
 		rows.expose(spi);
-		spi.collect("SELECT NULL::jsonb, to_jsonb(n.*) FROM " + pg::quoted(kNewRows) + " AS n",
-					SPI_OK_SELECT, waiting);
+		spi.collect("SELECT NULL::jsonb, " +
+						(rows.store != nullptr
+							 ? "to_jsonb(n.*) FROM " + pg::quoted(kNewRows) + " AS n"
+							 : "k FROM unnest($1) AS k"),
+					SPI_OK_SELECT, waiting, rows.args());
 	}
 	enter(invariant, waiting, reason);
 }

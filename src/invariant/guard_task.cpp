@@ -19,6 +19,7 @@ extern "C" {
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace reconcile::invariant {
@@ -26,8 +27,9 @@ namespace reconcile::invariant {
 namespace {
 
 /* The tasks of this backend, by trigger and, for what waits for a commit, by
- * invariant. */
-std::map<std::pair<Oid, std::string>, std::shared_ptr<Task>> tasks;
+ * invariant and watched table. */
+using TaskKey = std::tuple<Oid, std::string, Oid>;
+std::map<TaskKey, std::shared_ptr<Task>> tasks;
 
 bool contains(const std::vector<Oid> &tables, Oid table)
 {
@@ -43,7 +45,7 @@ void mark_stale(Oid table) noexcept
 }
 
 /* known returns a task from memory, if it is there and still holds. */
-std::shared_ptr<Task> known(const std::pair<Oid, std::string> &key)
+std::shared_ptr<Task> known(const TaskKey &key)
 {
 	static bool const listening = (pg::on_relation_change(mark_stale), true);
 	(void)listening;
@@ -106,12 +108,36 @@ void find_scopes(Task &task, const WatchedTables &tables, const pg::Firing &firi
 	if (firing.event() != pg::Event::remove)
 		for (const Watched &watched : tables.read)
 			if (contains(relatives, watched.table))
-				add({Scope::new_rows, watched.table, inserted, inserted && watched.in_key},
+				add({Scope::new_rows, watched.table, inserted, inserted && watched.in_key,
+					 task.guard.waits() && is_found_again(watched) ? watched.columns
+																   : std::vector<std::string>()},
 					watched.columns);
 	bool const deleted = firing.event() == pg::Event::remove;
 	if (contains(relatives, task.definition.target) && (deleted || tables.filled))
 		add({Scope::target_rows, task.definition.target},
 			deleted ? std::vector<std::string>() : tables.filled->columns);
+}
+
+/* find_stored completes the scope of rows that are found again by their primary
+ * key.  A query that was altered meanwhile may not read their table any more, and
+ * expects nothing of them. */
+void find_stored(Task &task, const WatchedTables &tables)
+{
+	Scope &scope = task.parts.front().scope;
+	auto const watched =
+		std::find_if(tables.read.begin(), tables.read.end(),
+					 [&](const Watched &each) { return each.table == scope.watched; });
+	if (watched == tables.read.end()) {
+		task.parts.clear();
+		return;
+	}
+	pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+	if (!is_found_again(*watched))
+		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+				 "rows of " + pg::qualified_name(scope.watched) +
+					 " cannot be found again at commit",
+				 "The primary key was altered since they were written.");
+	scope.columns = watched->columns;
 }
 
 /* make_statements makes what the scopes need. */
@@ -134,7 +160,7 @@ void make_statements(Task &task)
 
 std::shared_ptr<Task> task_of(const pg::Firing &firing)
 {
-	std::pair<Oid, std::string> const key{firing.trigger(), {}};
+	TaskKey const key{firing.trigger(), {}, InvalidOid};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now; /* the trigger may be newer than the transaction's snapshot */
@@ -144,9 +170,9 @@ std::shared_ptr<Task> task_of(const pg::Firing &firing)
 	return tasks[key] = task;
 }
 
-std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant)
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched)
 {
-	std::pair<Oid, std::string> const key{trigger, invariant};
+	TaskKey const key{trigger, invariant, watched};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now;
@@ -171,12 +197,15 @@ void work_out(Task &task, const pg::Firing &firing)
 	make_statements(task);
 }
 
-void work_out(Task &task)
+void work_out(Task &task, Oid watched)
 {
 	pg::AsOfNow now;
 	task.parts.clear();
-	task.parts.push_back({{Scope::keys}, {}, nullptr});
-	define(task);
+	Scope::Kind const kind = OidIsValid(watched) ? Scope::stored_rows : Scope::keys;
+	task.parts.push_back({{kind, watched}, {}, nullptr});
+	WatchedTables const tables = define(task);
+	if (OidIsValid(watched))
+		find_stored(task, tables);
 	make_statements(task);
 }
 

@@ -46,11 +46,12 @@ struct Task {
 /* task_of returns the task of a trigger, not yet worked out when it is new. */
 std::shared_ptr<Task> task_of(const pg::Firing &firing);
 
-/* settling_task returns the task of working off what waits for a commit. */
-std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant);
+/* settling_task returns the task of working off what waits for a commit: rows of a
+ * watched table, or, without one, keys of what is expected. */
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched);
 
 /* work_out makes a task ready.  When it fails, the scopes may be known already. */
 void work_out(Task &task, const pg::Firing &firing);
-void work_out(Task &task);
+void work_out(Task &task, Oid watched);
 
 } // namespace reconcile::invariant

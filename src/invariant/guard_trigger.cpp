@@ -4,8 +4,8 @@
  *	  The trigger functions of guards.
  *
  * reconcile.fire_guard() is called after a statement, and writes what its rows
- * are expected to have, or, in a guard that waits for the commit, the keys of
- * it into reconcile.guard_pending.  reconcile.settle_guard() is called for each
+ * are expected to have, or, in a guard that waits for the commit, by what to find
+ * them again into reconcile.guard_pending.  reconcile.settle_guard() is called for each
  * row of that table when the transaction commits.  A savepoint that is rolled
  * back takes the rows along, and with them the work.
  *
@@ -58,6 +58,32 @@ private:
 
 int Depth::levels_ = 0;
 
+/* PendingStatement is one on reconcile.guard_pending, planned once in a backend. */
+class PendingStatement {
+public:
+	PendingStatement(const char *sql, int expect) : sql_(sql), expect_(expect) {}
+
+	uint64 run(pg::Spi &spi, pg::Args args)
+	{
+		if (plan_ == nullptr)
+			plan_ = spi.prepare(sql_, std::vector<Oid>(args.types(), args.types() + args.count()),
+								pg::Spi::Planned::once);
+		return spi.run(*plan_, expect_, std::move(args));
+	}
+
+private:
+	const char *sql_;
+	int expect_;
+	std::unique_ptr<pg::Plan> plan_;
+};
+
+PendingStatement enter_pending(
+	"INSERT INTO reconcile.guard_pending (invariant, keys, watched) VALUES ($1, $2, $3)",
+	SPI_OK_INSERT);
+PendingStatement take_pending("DELETE FROM reconcile.guard_pending WHERE pending_id = $1"
+							  " RETURNING invariant, keys, coalesce(watched, 0)",
+							  SPI_OK_DELETE_RETURNING);
+
 /* write writes what is missing in the scope of a part. */
 void write(Task &task, Part &part, const Rows &rows)
 {
@@ -74,20 +100,24 @@ void write(Task &task, Part &part, const Rows &rows)
 		task.constraints->wait_again();
 }
 
-/* postpone enters the keys of what is missing, for the end of the transaction. */
+/* postpone enters what must be looked at, for the end of the transaction. */
 void postpone(Task &task, Part &part, const Rows &rows)
 {
 	std::optional<Datum> keys;
 	{
 		pg::AsOwner owner(task.definition.owner, task.definition.search_path);
-		keys = part.work->due_keys(rows);
+		keys = part.work->pending(rows);
 	}
 	if (!keys)
 		return;
 	pg::AsExtensionOwner owner(pg::AsExtensionOwner::for_later);
 	pg::Spi spi;
-	spi.run("INSERT INTO reconcile.guard_pending (invariant, keys) VALUES ($1, $2)", SPI_OK_INSERT,
-			pg::Args().add(task.guard.invariant).add(JSONBARRAYOID, *keys));
+	pg::Args args = pg::Args().add(task.guard.invariant).add(JSONBARRAYOID, *keys);
+	if (part.scope.columns.empty())
+		args.add_null(OIDOID);
+	else
+		args.add(OIDOID, ObjectIdGetDatum(part.scope.watched));
+	enter_pending.run(spi, std::move(args));
 }
 
 /* enqueue keeps for later what could not be done now: as precisely as the reason
@@ -104,8 +134,7 @@ void enqueue(const Task &task, const Part *part, const Rows &rows, const pg::Fai
 		return;
 	if (part != nullptr && done([&] { enqueue_expected(definition, part->scope, rows, reason); }))
 		return;
-	if (rows.store != nullptr &&
-		done([&] { enqueue_written(task.guard.invariant, definition.owner, rows, reason); }))
+	if (done([&] { enqueue_written(task.guard.invariant, definition.owner, rows, reason); }))
 		return;
 	enqueue_failure(task.guard.invariant, reason);
 }
@@ -158,13 +187,13 @@ void fire(Task &task, const pg::Firing &firing)
 	}
 }
 
-/* settle does the work of a task on keys that waited for the commit. */
-void settle(Task &task, const Rows &rows)
+/* settle does the work of a task on what waited for the commit. */
+void settle(Task &task, Oid watched, const Rows &rows)
 {
-	if (!task.ready && !survived(task, nullptr, rows, [&] { work_out(task); }))
+	if (!task.ready && !survived(task, nullptr, rows, [&] { work_out(task, watched); }))
 		return;
-	Part &part = task.parts.front();
-	survived(task, &part, rows, [&] { write(task, part, rows); });
+	for (Part &part : task.parts)
+		survived(task, &part, rows, [&] { write(task, part, rows); });
 }
 
 } // namespace
@@ -186,22 +215,22 @@ RECONCILE_FUNCTION(reconcile_settle_guard)
 {
 	pg::RowFiring const firing(fcinfo);
 	std::string invariant;
+	Oid watched;
 	Rows rows;
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		if (spi.run("DELETE FROM reconcile.guard_pending WHERE pending_id = $1"
-					" RETURNING invariant, keys",
-					SPI_OK_DELETE_RETURNING, pg::Args().add(INT8OID, firing.column(1))) == 0)
+		if (take_pending.run(spi, pg::Args().add(INT8OID, firing.column(1))) == 0)
 			return Datum(0);
 		invariant = spi.required_text(0, 1);
 		rows.keys = *spi.kept(0, 2);
+		watched = spi.oid(0, 3);
 	}
-	std::shared_ptr<Task> const task = settling_task(firing.trigger(), invariant);
+	std::shared_ptr<Task> const task = settling_task(firing.trigger(), invariant, watched);
 	if (task == nullptr) /* unguarded meanwhile */
 		return Datum(0);
 	pg::InContext const context("guard of invariant \"" + invariant + "\" at commit");
-	settle(*task, rows);
+	settle(*task, watched, rows);
 	return Datum(0);
 }
 

@@ -8,6 +8,7 @@
 #include "invariant/guard_work.hpp"
 
 #include "invariant/lock.hpp"
+#include "invariant/values.hpp"
 #include "pg/identity.hpp"
 #include "pg/text.hpp"
 
@@ -15,6 +16,8 @@ extern "C" {
 #include "catalog/pg_type_d.h"
 #include "utils/array.h"
 }
+
+#include <algorithm>
 
 namespace reconcile::invariant {
 
@@ -32,15 +35,50 @@ std::string with_list(const std::string &rows, const std::string &statement)
 	return "WITH " + pg::quoted(kWorkList) + " AS (" + rows + ") " + statement;
 }
 
-/* key_rows yields the keys of $1 in the types of the target. */
-std::string key_rows(const Definition &definition, const Target &target)
+/* key_rows yields the keys of $1, which has columns of a table. */
+std::string key_rows(const std::vector<std::string> &key, const Target &table)
 {
 	std::vector<JsonColumn> columns;
-	for (const std::string &name : definition.key)
-		if (const Column *column = target.column(name))
+	for (const std::string &name : key)
+		if (const Column *column = table.column(name))
 			columns.push_back({name, column->type, column->typmod});
 	return "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
 		   rows_of_json("l.key", columns, "k") + ")";
+}
+
+/* stored_rows yields the rows of a table whose primary keys are in $1, as they are
+ * now. */
+std::string stored_rows(const Scope &scope)
+{
+	Target const table(scope.watched);
+	std::vector<std::string> columns, conditions;
+	for (const std::string &name : scope.columns)
+		columns.push_back("w." + pg::quoted(name));
+	std::vector<std::string> const key = table.primary_key();
+	for (const std::string &name : key)
+		conditions.push_back(
+			equality(*table.column(name), "w." + pg::quoted(name), "k." + pg::quoted(name)));
+	return "SELECT " + pg::joined(columns, ", ") + " FROM " + table.name() + " AS w, " +
+		   key_rows(key, table) + " AS k WHERE " + pg::joined(conditions, " AND ");
+}
+
+/* with_new_rows is what a statement begins with that reads rows as kNewRows. */
+std::string with_new_rows(const std::string &rows)
+{
+	return "WITH " + pg::quoted(kNewRows) + " AS NOT MATERIALIZED (" + rows + ") ";
+}
+
+/* pending_statement makes what pending() says of new rows.  What was updated may
+ * have all it needs, as most rows have. */
+std::string pending_statement(const Definition &definition, const Scope &scope,
+							  const std::string &due)
+{
+	if (scope.columns.empty())
+		return "SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") + ") FROM (" + due +
+			   ") AS d";
+	return "SELECT pg_catalog.array_agg(" + key_json(Target(scope.watched).primary_key(), "n") +
+		   ") FROM " + pg::quoted(kNewRows) + " AS n" +
+		   (scope.inserted ? "" : " WHERE EXISTS (SELECT FROM (" + due + ") AS d)");
 }
 
 /* distinct_due yields what is due, a key that several rows expect only once where
@@ -107,10 +145,21 @@ int64 Rows::size() const
 
 /* ------------------------------------------------------------ statements */
 
+bool is_found_again(const Watched &watched)
+{
+	std::vector<std::string> const key = Target(watched.table).primary_key();
+	return !key.empty() && std::all_of(key.begin(), key.end(), [&](const std::string &name) {
+		return std::find(watched.columns.begin(), watched.columns.end(), name) !=
+			   watched.columns.end();
+	});
+}
+
 void confine(Statements &statements, const Scope &scope)
 {
 	if (scope.kind == Scope::new_rows)
 		statements.see_new_rows(scope.watched);
+	else if (scope.kind == Scope::stored_rows)
+		statements.see_new_rows(scope.watched, stored_rows(scope));
 }
 
 std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope,
@@ -118,22 +167,26 @@ std::string due_in(const Statements &statements, const Definition &definition, c
 {
 	switch (scope.kind) {
 	case Scope::new_rows:
+	case Scope::stored_rows:
 		return statements.due();
 	case Scope::target_rows:
 		return statements.due_among(pg::quoted(kNewRows), number);
 	default:
-		return statements.due_among(key_rows(definition, statements.target()), number);
+		return statements.due_among(key_rows(definition.key, statements.target()), number);
 	}
 }
 
 std::string expected_in(const Definition &definition, const Scope &scope)
 {
 	switch (scope.kind) {
-	case Scope::new_rows: {
+	case Scope::new_rows:
+	case Scope::stored_rows: {
 		ExpectedRows expected(definition.expects);
 		expected.read_from(scope.watched, kNewRows);
-		return "SELECT " + key_json(definition.key, "e") + ", pg_catalog.to_jsonb(e.*) FROM (" +
-			   expected.text() + ") AS e";
+		std::string const with =
+			scope.kind == Scope::stored_rows ? with_new_rows(stored_rows(scope)) : "";
+		return with + "SELECT " + key_json(definition.key, "e") +
+			   ", pg_catalog.to_jsonb(e.*) FROM (" + expected.text() + ") AS e";
 	}
 	case Scope::target_rows:
 		return "SELECT " + key_json(definition.key, "d") + ", pg_catalog.to_jsonb(d.*) FROM " +
@@ -148,9 +201,12 @@ uint64 KeptStatement::run(pg::Spi &spi, int expect, const Rows &rows)
 	size_t const number = magnitude(rows.size());
 	std::unique_ptr<pg::Plan> &plan = plans_[number];
 	pg::Args args = rows.args();
-	if (plan == nullptr)
+	if (plan == nullptr) {
+		using Planned = pg::Spi::Planned;
 		plan = spi.prepare(number == 0 ? few_ : sql_,
-						   std::vector<Oid>(args.types(), args.types() + args.count()));
+						   std::vector<Oid>(args.types(), args.types() + args.count()),
+						   number == 0 ? Planned::once : Planned::by_values);
+	}
 	return spi.run(*plan, expect, std::move(args));
 }
 
@@ -188,10 +244,8 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	else
 		write_ =
 			on_due([&](const std::string &due) { return writing(distinct_due(*statements, due)); });
-	keys_ = on_due([&](const std::string &due) {
-		return "SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") + ") FROM (" + due +
-			   ") AS d";
-	});
+	pending_ =
+		on_due([&](const std::string &due) { return pending_statement(definition, scope, due); });
 	if (statements->may_write_twice())
 		unprotected_ = on_due([&](const std::string &due) {
 			return unprotected_statement(definition, *statements, due);
@@ -212,12 +266,12 @@ void GuardWork::write(const Rows &rows)
 	write_.run(spi, done_, rows);
 }
 
-std::optional<Datum> GuardWork::due_keys(const Rows &rows)
+std::optional<Datum> GuardWork::pending(const Rows &rows)
 {
 	pg::PortableText portable;
 	pg::Spi spi;
 	rows.expose(spi);
-	keys_.run(spi, SPI_OK_SELECT, rows);
+	pending_.run(spi, SPI_OK_SELECT, rows);
 	return spi.kept(0, 1);
 }
 
@@ -230,7 +284,7 @@ void GuardWork::check() const
 	}
 	pg::Spi spi;
 	none.expose(spi);
-	for (const KeptStatement *statement : {&write_, &unprotected_, &keys_})
+	for (const KeptStatement *statement : {&write_, &unprotected_, &pending_})
 		if (!statement->empty())
 			statement->explain(spi, none);
 }

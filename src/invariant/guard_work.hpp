@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "invariant/guard_query.hpp"
 #include "invariant/statements.hpp"
 #include "pg/spi.hpp"
 
@@ -27,24 +28,30 @@ struct Scope {
 	enum Kind {
 		new_rows,	 /* what rows make expected that are new in a table */
 		target_rows, /* what is expected in place of rows of the target */
+		stored_rows, /* what rows of a table make expected, given their primary keys */
 		keys		 /* what is expected with given keys */
 	} kind;
-	Oid watched = InvalidOid; /* the table with the new rows, as the query reads it */
+	Oid watched = InvalidOid; /* the table with the rows, as the query reads it */
 	bool inserted = false;	  /* they were: most likely they have nothing yet */
 	bool alone = false;		  /* nobody else can be writing what they are expected to have */
+	std::vector<std::string> columns = {}; /* of stored rows: those that the query reads */
 };
 
 /* Rows are those that a guard looks at. */
 struct Rows {
 	Tuplestorestate *store = nullptr;
 	Oid table = InvalidOid; /* whose rows they are: the watched one, or a partition of it */
-	Datum keys = Datum(0);	/* a jsonb[] instead */
+	Datum keys = Datum(0);	/* a jsonb[] instead: keys of theirs, or of what is expected */
 
 	/* expose makes them readable by statements, which take them as args. */
 	void expose(pg::Spi &spi) const;
 	pg::Args args() const;
 	int64 size() const;
 };
+
+/* is_found_again tells whether the rows of a table can be found by their primary key
+ * as long as none of the columns that a query reads is changed: it reads the key. */
+bool is_found_again(const Watched &watched);
 
 /* confine makes a statement see new rows alone, if that is the scope. */
 void confine(Statements &statements, const Scope &scope);
@@ -91,8 +98,10 @@ public:
 	/* write writes what is due. */
 	void write(const Rows &rows);
 
-	/* due_keys are the keys of what is due, as a jsonb[], if anything is. */
-	std::optional<Datum> due_keys(const Rows &rows);
+	/* pending tells by what to find again, as a jsonb[], what must be looked at
+	 * later, if anything must: the primary keys of the new rows where they can be
+	 * found by them, else the keys of what is due. */
+	std::optional<Datum> pending(const Rows &rows);
 
 	/* check lets PostgreSQL plan the statements and check the privileges. */
 	void check() const;
@@ -101,7 +110,7 @@ private:
 	std::string const invariant_;
 	Scope const scope_;
 	int done_; /* what executing write_ returns */
-	KeptStatement write_, unprotected_, keys_;
+	KeptStatement write_, unprotected_, pending_;
 };
 
 } // namespace reconcile::invariant

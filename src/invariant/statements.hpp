@@ -146,8 +146,9 @@ public:
 	void see(Oid table, const std::string &rows);
 
 	/* see_new_rows makes due() read kNewRows in place of a table: a guard asks what
-	 * new rows of it make due. */
+	 * new rows of it make due.  Either they are exposed, or these are the rows. */
 	void see_new_rows(Oid table) { expected_.read_from(table, kNewRows); }
+	void see_new_rows(Oid table, const std::string &rows);
 
 	/* due_among yields the due rows whose key is among the keys of some rows, in
 	 * the types of the target.  For few rows the condition is such that PostgreSQL

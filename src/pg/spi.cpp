@@ -160,12 +160,14 @@ uint64 Spi::run(const std::string &sql, int expect, Args args)
 	});
 }
 
-std::unique_ptr<Plan> Spi::prepare(const std::string &sql, std::vector<Oid> types)
+std::unique_ptr<Plan> Spi::prepare(const std::string &sql, std::vector<Oid> types, Planned planned)
 {
 	return std::make_unique<Plan>(call([&] {
-		SPIPlanPtr plan = SPI_prepare(sql.c_str(), static_cast<int>(types.size()), types.data());
+		SPIPlanPtr plan =
+			SPI_prepare_cursor(sql.c_str(), static_cast<int>(types.size()), types.data(),
+							   planned == Planned::once ? CURSOR_OPT_GENERIC_PLAN : 0);
 		if (plan == nullptr)
-			elog(ERROR, "SPI_prepare returned %s", SPI_result_code_string(SPI_result));
+			elog(ERROR, "SPI_prepare_cursor returned %s", SPI_result_code_string(SPI_result));
 		SPI_keepplan(plan);
 		return plan;
 	}));

@@ -121,8 +121,11 @@ public:
 	uint64 run(const std::string &sql, int expect, Args args = {});
 
 	/* prepare keeps a statement, which may read what is exposed here; run executes
-	 * it in any connection that exposes the same. */
-	std::unique_ptr<Plan> prepare(const std::string &sql, std::vector<Oid> types = {});
+	 * it in any connection that exposes the same.  It is planned once and for all
+	 * values, or for the values of each execution as far as that may pay. */
+	enum class Planned { once, by_values };
+	std::unique_ptr<Plan> prepare(const std::string &sql, std::vector<Oid> types = {},
+								  Planned planned = Planned::by_values);
 	uint64 run(const Plan &plan, int expect, Args args = {});
 
 	/* collect does the same and puts the rows that come back into a tuplestore. */
