@@ -14,8 +14,10 @@ CREATE TABLE reconcile.invariant (
 	description  text,
 	owner        regrole NOT NULL,
 	search_path  text NOT NULL,
+	time_zone    text NOT NULL,
 	created_at   timestamptz NOT NULL DEFAULT now(),
-	written_at   timestamptz
+	written_at   timestamptz,
+	query_md5    text NOT NULL GENERATED ALWAYS AS (md5(expects)) STORED
 );
 COMMENT ON TABLE reconcile.invariant IS 'definitions of invariants; read view reconcile.invariants';
 COMMENT ON COLUMN reconcile.invariant.name IS 'the name that audit, repair and findings take';
@@ -30,7 +32,9 @@ COMMENT ON COLUMN reconcile.invariant.severity IS 'how bad drift is: error, warn
 COMMENT ON COLUMN reconcile.invariant.description IS 'what it means, in words';
 COMMENT ON COLUMN reconcile.invariant.owner IS 'the role as which it is evaluated, whoever asks';
 COMMENT ON COLUMN reconcile.invariant.search_path IS 'the search_path under which it was created and is evaluated';
+COMMENT ON COLUMN reconcile.invariant.time_zone IS 'the time zone in which it was created and is evaluated';
 COMMENT ON COLUMN reconcile.invariant.created_at IS 'when it was created';
+COMMENT ON COLUMN reconcile.invariant.query_md5 IS 'hash of the query: tells whether two databases have the same';
 COMMENT ON COLUMN reconcile.invariant.written_at IS 'when rows were written last whose key no unique index guards; an update that two repairs with old snapshots cannot both do';
 
 CREATE TABLE reconcile.run (

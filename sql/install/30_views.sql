@@ -3,7 +3,7 @@
 CREATE VIEW reconcile.invariants AS
 	SELECT i.name, i.pack, i.kind, i.severity, i.target, i.key, i.expects, i.compare, i.where_absent,
 	       i.description, i.owner, i.search_path, i.created_at,
-	       g.on_failure AS guard, g.state AS guard_state
+	       g.on_failure AS guard, g.state AS guard_state, i.time_zone, i.query_md5
 	FROM reconcile.invariant i LEFT JOIN (
 		SELECT t.invariant, t.on_failure,
 		       CASE WHEN bool_and(t.state = t.enable) THEN 'on' WHEN bool_or(t.state = t.enable) THEN 'partly on' ELSE 'off' END AS state
@@ -24,6 +24,8 @@ COMMENT ON COLUMN reconcile.invariants.description IS 'what it means, in words';
 COMMENT ON COLUMN reconcile.invariants.owner IS 'the role as which it is evaluated, whoever asks';
 COMMENT ON COLUMN reconcile.invariants.search_path IS 'the search_path under which it is evaluated';
 COMMENT ON COLUMN reconcile.invariants.created_at IS 'when it was created';
+COMMENT ON COLUMN reconcile.invariants.time_zone IS 'the time zone in which it is evaluated';
+COMMENT ON COLUMN reconcile.invariants.query_md5 IS 'hash of expects: tells whether two databases have the same query';
 GRANT SELECT ON reconcile.invariants TO PUBLIC;
 
 -- Why a run cannot be undone, or NULL when it can.  The transaction ids of a

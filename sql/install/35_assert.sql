@@ -68,7 +68,7 @@ BEGIN
 		SELECT coalesce(jsonb_agg(jsonb_build_object(
 				'name', i.name, 'kind', i.kind, 'target', i.target::text, 'key', i.key, 'expects', i.expects,
 				'compare', i.compare, 'where_absent', i.where_absent, 'severity', i.severity,
-				'description', i.description, 'search_path', i.search_path)
+				'description', i.description, 'search_path', i.search_path, 'time_zone', i.time_zone)
 			ORDER BY i.name), '[]')
 		FROM reconcile.invariants i WHERE export_invariants.pack IS NULL OR i.pack = export_invariants.pack));
 END $$;
@@ -85,6 +85,7 @@ DECLARE
 	wanted  record;
 	goal    regclass;
 	same    boolean;
+	zone    constant text := current_setting('TimeZone');
 	place   text;
 	part    text;
 BEGIN
@@ -104,26 +105,28 @@ BEGIN
 		IF jsonb_typeof(element -> 'key') <> 'array' OR jsonb_typeof(element -> 'compare') NOT IN ('array', 'null') THEN
 			RAISE invalid_parameter_value USING MESSAGE = place || ' has a key or compare that is no array of names';
 		END IF;
-		SELECT k INTO part FROM jsonb_object_keys(element) AS k WHERE k <> ALL ('{name,kind,target,key,expects,compare,where_absent,severity,description,search_path}');
+		SELECT k INTO part FROM jsonb_object_keys(element) AS k WHERE k <> ALL ('{name,kind,target,key,expects,compare,where_absent,severity,description,search_path,time_zone}');
 		IF FOUND THEN
 			RAISE invalid_parameter_value USING MESSAGE = format('%s has the unknown key "%s"', place, part);
 		END IF;
 		SELECT e.name, e.target, e.key, e.expects, coalesce(e.kind, 'insert') AS kind, coalesce(e.compare, '{}') AS compare,
 		       nullif(e.where_absent, '') AS where_absent, coalesce(e.severity, 'error') AS severity,
-		       nullif(e.description, '') AS description, coalesce(e.search_path, 'pg_catalog, pg_temp') AS search_path
+		       nullif(e.description, '') AS description, coalesce(e.search_path, 'pg_catalog, pg_temp') AS search_path,
+		       coalesce(e.time_zone, zone) AS time_zone
 			INTO wanted
 			FROM jsonb_to_record(element) AS e(name text, kind text, target text, key text[],
-				expects text, compare text[], where_absent text, severity text, description text, search_path text);
+				expects text, compare text[], where_absent text, severity text, description text, search_path text, time_zone text);
 		-- the path is for names, in three places only: operators of its schemas are not ours
 		PERFORM set_config('search_path', wanted.search_path, true);
 		goal := wanted.target::pg_catalog.regclass;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-		SELECT (i.kind, i.target, i.key, i.expects, i.compare, i.where_absent, i.severity, i.description, i.search_path)
+		SELECT (i.kind, i.target, i.key, i.expects, i.compare, i.where_absent, i.severity, i.description, i.search_path, i.time_zone)
 			IS NOT DISTINCT FROM (wanted.kind, goal, wanted.key, wanted.expects, wanted.compare,
-				wanted.where_absent, wanted.severity, wanted.description, wanted.search_path)
+				wanted.where_absent, wanted.severity, wanted.description, wanted.search_path, wanted.time_zone)
 			INTO same FROM reconcile.invariants i WHERE i.name = wanted.name;
 		invariant := wanted.name;
 		action := CASE WHEN same THEN 'kept' WHEN same IS NULL THEN 'created' ELSE 'altered' END;
+		PERFORM set_config('TimeZone', wanted.time_zone, true);
 		PERFORM set_config('search_path', wanted.search_path, true);
 		IF same IS NULL THEN
 			PERFORM reconcile.create_invariant(wanted.name, goal, wanted.key, wanted.expects,
@@ -133,6 +136,7 @@ BEGIN
 				wanted.kind, wanted.compare, coalesce(wanted.where_absent, ''), wanted.severity, coalesce(wanted.description, ''));
 		END IF;
 		PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+		PERFORM set_config('TimeZone', zone, true);
 		RETURN NEXT;
 	END LOOP;
 END $$;

@@ -44,7 +44,7 @@ struct Counts {
 
 Counts count(const Definition &definition, int64 samples)
 {
-	pg::AsOwner owner(definition.owner, definition.search_path);
+	AsDeclared const declared(definition);
 	pg::ReadOnly read_only;
 	pg::Spi spi;
 	spi.run(comparison_of(definition)->audit(), SPI_OK_SELECT,
@@ -78,7 +78,7 @@ struct Troubles {
 void find_misfits(const Definition &definition, Troubles &troubles)
 {
 	std::vector<GuardTrigger> const triggers = triggers_of(definition.name);
-	pg::AsOwner owner(definition.owner, definition.search_path);
+	AsDeclared const declared(definition);
 	for (const Watched &watched :
 		 watched_tables(definition, ExpectedRows(definition.expects)).read) {
 		if (std::none_of(triggers.begin(), triggers.end(), [&](const GuardTrigger &trigger) {
@@ -190,7 +190,7 @@ RECONCILE_FUNCTION(reconcile_findings)
 	require_role(definition);
 
 	pg::ResultSet result(fcinfo);
-	pg::AsOwner owner(definition.owner, definition.search_path);
+	AsDeclared const declared(definition);
 	pg::ReadOnly read_only;
 	pg::Spi spi;
 	pg::Args args;

@@ -56,7 +56,7 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 	pg::WorkList refused(refusal_row_type());
 	std::unique_ptr<pg::WorkList> written;
 	{
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		auto const statements = statements_of(definition);
 		auto rows = planned_rows(run.plan, *statements, run.progress + 1, batch.planned);
 		if (rows->size() != batch.planned)
@@ -103,7 +103,7 @@ RECONCILE_FUNCTION(reconcile_begin_batches)
 	run.plan = plan.plan_id;
 	run.planned = plan.planned;
 	{
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		choose_record(*statements_of(definition), "auto", run);
 	}
 	open_run(definition, run);

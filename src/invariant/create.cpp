@@ -306,6 +306,14 @@ std::string pinned_search_path()
 	return says_so ? path : path + (path.empty() ? "pg_temp" : ", pg_temp");
 }
 
+/* pin_surroundings keeps by what the text of a definition means what it means
+ * here and now: a path for its names, a time zone for its days and hours. */
+void pin_surroundings(Definition &d)
+{
+	d.search_path = pinned_search_path();
+	d.time_zone = pg::call([] { return GetConfigOption("TimeZone", false, false); });
+}
+
 /* check_as_owner checks a definition as the role that will be its owner. */
 void check_as_owner(Definition &d)
 {
@@ -318,7 +326,7 @@ void check_as_owner(Definition &d)
 	if (d.key.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column");
 	pg::InContext const context("definition of invariant \"" + d.name + "\"");
-	pg::AsOwner owner(d.owner, d.search_path);
+	AsDeclared const declared(d);
 	check(d);
 }
 
@@ -339,7 +347,7 @@ RECONCILE_FUNCTION(reconcile_create_invariant)
 	d.severity = arguments.one_of(7, "severity", kSeverities);
 	d.description = arguments.optional_text(8);
 	d.owner = GetUserId();
-	d.search_path = pinned_search_path();
+	pin_surroundings(d);
 
 	check_as_owner(d);
 	store(d);
@@ -371,7 +379,7 @@ RECONCILE_FUNCTION(reconcile_alter_invariant)
 		d.description = arguments.optional_text(8);
 	/* new text means what it means here and now */
 	if (!arguments.null(3) || !arguments.null(6))
-		d.search_path = pinned_search_path();
+		pin_surroundings(d);
 
 	check_as_owner(d);
 	replace(d);

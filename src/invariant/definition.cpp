@@ -24,7 +24,7 @@ namespace {
 
 constexpr const char *kSelect =
 	"SELECT name, pack, kind, target::oid, key, expects, compare, where_absent, severity,"
-	" description, owner::oid, search_path FROM reconcile.invariant";
+	" description, owner::oid, search_path, time_zone FROM reconcile.invariant";
 
 Definition read_row(const pg::Spi &spi, uint64 row)
 {
@@ -41,6 +41,7 @@ Definition read_row(const pg::Spi &spi, uint64 row)
 	d.description = spi.text(row, 10);
 	d.owner = spi.oid(row, 11);
 	d.search_path = spi.required_text(row, 12);
+	d.time_zone = spi.required_text(row, 13);
 	return d;
 }
 
@@ -150,7 +151,8 @@ static pg::Args definition_args(const Definition &d)
 		.add(d.where_absent)
 		.add(d.severity)
 		.add(d.description)
-		.add(d.search_path);
+		.add(d.search_path)
+		.add(d.time_zone);
 }
 
 void store(const Definition &d)
@@ -159,8 +161,8 @@ void store(const Definition &d)
 	pg::Spi spi;
 	uint64 stored = spi.run(
 		"INSERT INTO reconcile.invariant (name, kind, target, key, expects, compare,"
-		" where_absent, severity, description, search_path, owner, pack)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+		" where_absent, severity, description, search_path, time_zone, owner, pack)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 		" ON CONFLICT (name) DO NOTHING",
 		SPI_OK_INSERT, definition_args(d).add(REGROLEOID, ObjectIdGetDatum(d.owner)).add(d.pack));
 	if (stored == 0)
@@ -174,8 +176,8 @@ void replace(const Definition &d)
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	spi.run("UPDATE reconcile.invariant SET kind = $2, target = $3, key = $4, expects = $5,"
-			" compare = $6, where_absent = $7, severity = $8, description = $9, search_path = $10"
-			" WHERE name = $1",
+			" compare = $6, where_absent = $7, severity = $8, description = $9, search_path = $10,"
+			" time_zone = $11 WHERE name = $1",
 			SPI_OK_UPDATE, definition_args(d));
 }
 
@@ -211,6 +213,7 @@ std::string fingerprint(const Definition &d)
 	add(d.expects);
 	add(d.where_absent.value_or(""));
 	add(d.search_path);
+	add(d.time_zone);
 	for (const std::string &column : d.key)
 		add(column);
 	add("compare");

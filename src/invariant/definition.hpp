@@ -10,6 +10,7 @@
 #pragma once
 
 #include "pg/boundary.hpp"
+#include "pg/identity.hpp"
 
 #include <optional>
 #include <string>
@@ -31,12 +32,26 @@ struct Definition {
 	std::optional<std::string> description;
 	Oid owner = InvalidOid;
 	std::string search_path;
+	std::string time_zone;
 
 	/* A fill writes columns of rows that are there. */
 	bool is_fill() const { return kind == "fill"; }
 
 	/* A check has no target: its query yields the rows that must not exist. */
 	bool is_check() const { return kind == "check"; }
+};
+
+/* AsDeclared evaluates a definition: as its owner, where names and times mean
+ * what they meant when it was declared. */
+class AsDeclared {
+public:
+	explicit AsDeclared(const Definition &definition)
+		: owner_(definition.owner, definition.search_path, definition.time_zone.c_str())
+	{
+	}
+
+private:
+	pg::AsOwner owner_;
 };
 
 /* definition_named returns one definition; a wrong name is an error that

@@ -76,7 +76,7 @@ struct Reading {
 
 Reading reading_of(const Definition &definition)
 {
-	pg::AsOwner owner(definition.owner, definition.search_path);
+	AsDeclared const declared(definition);
 	ExpectedRows const expected(definition.expects);
 	Reading reading;
 	for (const Watched &watched : watched_tables(definition, expected).read)
@@ -118,7 +118,7 @@ std::vector<Problem> catalog_problems(const Definition &definition, const Readin
 void check_planned(const Definition &definition, const Reading &reading, Oid writer)
 {
 	pg::ActingAs caller(writer);
-	pg::AsOwner owner(definition.owner, definition.search_path);
+	AsDeclared const declared(definition);
 	for (Oid table : reading.tables)
 		GuardWork(definition, {Scope::new_rows, table}).check();
 }

@@ -238,7 +238,7 @@ std::vector<MadeTrigger> install(const Definition &definition, const Guard &guar
 				 "Leave out the argument on_delete.");
 	WatchedTables tables;
 	{
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		tables = watched_tables(definition, ExpectedRows(definition.expects));
 	}
 	check_works(definition);

@@ -60,7 +60,7 @@ void enqueue_refused(const Definition &definition, const Scope &scope, const Row
 	Constraints const constraints(definition.target);
 	constraints.check_at_once();
 	{
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		auto const statements = statements_of(definition);
 		confine(*statements, scope);
 		auto list = std::make_unique<pg::WorkList>(statements->work_list_row_type());
@@ -94,7 +94,7 @@ void enqueue_expected(const Definition &definition, const Scope &scope, const Ro
 {
 	pg::WorkList waiting(waiting_row_type());
 	{
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		pg::ReadOnly read_only;
 		pg::PortableText portable;
 		pg::Spi spi;

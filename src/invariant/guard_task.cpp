@@ -81,7 +81,7 @@ WatchedTables define(Task &task)
 		pg::fail(ERRCODE_UNDEFINED_OBJECT,
 				 "the owner of invariant \"" + task.guard.invariant + "\" does not exist any more");
 	task.tables.push_back(task.definition.target);
-	pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+	AsDeclared const declared(task.definition);
 	auto tables = watched_tables(task.definition, ExpectedRows(task.definition.expects));
 	for (const Watched &watched : tables.read)
 		task.tables.push_back(watched.table);
@@ -149,7 +149,7 @@ void make_statements(Task &task)
 	task.queue_only = is_foreign(task.definition.target);
 	if (!task.queue_only) {
 		task.constraints.emplace(task.definition.target);
-		pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+		AsDeclared const declared(task.definition);
 		for (Part &part : task.parts)
 			part.work = std::make_unique<GuardWork>(task.definition, part.scope);
 	}

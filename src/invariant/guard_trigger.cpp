@@ -93,7 +93,7 @@ void write(Task &task, Part &part, const Rows &rows)
 	if (check_now)
 		task.constraints->check_at_once();
 	{
-		pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+		AsDeclared const declared(task.definition);
 		part.work->write(rows);
 	}
 	if (check_now)
@@ -105,7 +105,7 @@ void postpone(Task &task, Part &part, const Rows &rows)
 {
 	std::optional<Datum> keys;
 	{
-		pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+		AsDeclared const declared(task.definition);
 		keys = part.work->pending(rows);
 	}
 	if (!keys)

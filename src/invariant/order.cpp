@@ -54,7 +54,7 @@ Reading reading_of(const Definition &definition)
 	if (!pg::role_exists(definition.owner))
 		return reading;
 	pg::attempt([&] {
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		pg::ReadOnly read_only; /* constants are evaluated when a query is parsed */
 		ExpectedRows const query(definition.expects);
 		reading.query = query;

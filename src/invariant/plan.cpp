@@ -136,7 +136,7 @@ MadePlan make_plan(const Definition &definition)
 	pg::WorkList rows(json_row_type());
 	std::string structure;
 	{
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		auto const statements = statements_of(definition);
 		structure = statements->structure();
 		auto list = due_rows(definition, *statements);

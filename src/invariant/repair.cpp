@@ -80,7 +80,7 @@ std::unique_ptr<pg::WorkList> rows_to_write(const Definition &definition, const 
 
 RunRecord dry_run(const Definition &definition, const Options &options, PlannedRows &planned)
 {
-	pg::AsOwner owner(definition.owner, definition.search_path);
+	AsDeclared const declared(definition);
 	pg::ReadOnly read_only;
 	auto const statements = statements_of(definition);
 	RunRecord run;
@@ -115,7 +115,7 @@ RunRecord live_run(const std::string &invariant, const Options &options)
 	pg::WorkList refused(refusal_row_type());
 	std::unique_ptr<pg::WorkList> written;
 	{
-		pg::AsOwner owner(definition.owner, definition.search_path);
+		AsDeclared const declared(definition);
 		auto const statements = statements_of(definition);
 		choose_record(*statements, options.record, run);
 		auto list = rows_to_write(definition, options, *statements);

@@ -65,7 +65,7 @@ RECONCILE_FUNCTION(reconcile_pack_report)
 	require_role(definition);
 
 	pg::ResultSet result(fcinfo);
-	pg::AsOwner owner(definition.owner, definition.search_path);
+	AsDeclared const declared(definition);
 	pg::ReadOnly read_only;
 	pg::Spi spi;
 	spi.collect(query, SPI_OK_SELECT, result.store(), result.context(), runs);

@@ -57,8 +57,9 @@ Settings::Settings(Values values) : level_(0)
 	call([&] {
 		level_ = NewGUCNestLevel();
 		for (const auto &[name, value] : values)
-			set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-							  false);
+			if (value != nullptr)
+				set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								  false);
 	});
 }
 
@@ -87,8 +88,9 @@ AsExtensionOwner::AsExtensionOwner(Purpose purpose)
 {
 }
 
-AsOwner::AsOwner(Oid owner, const std::string &search_path)
+AsOwner::AsOwner(Oid owner, const std::string &search_path, const char *time_zone)
 	: settings_({{"search_path", search_path.c_str()},
+				 {"TimeZone", time_zone},
 				 {"row_security", "off"},
 				 {"DateStyle", "ISO, MDY"},
 				 {"IntervalStyle", "postgres"}}),

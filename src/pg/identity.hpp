@@ -23,8 +23,8 @@
 
 namespace reconcile::pg {
 
-/* Settings holds settings of the session for a scope.  After an error the end
- * of the (sub)transaction restores them. */
+/* Settings holds settings of the session for a scope; nullptr leaves one as it
+ * is.  After an error the end of the (sub)transaction restores them. */
 class Settings {
 public:
 	using Values = std::initializer_list<std::pair<const char *, const char *>>;
@@ -98,13 +98,13 @@ private:
 	ActingAs owner_;
 };
 
-/* AsOwner runs what a role declared: as that role, with its search_path, with
- * row-level security an error instead of a silent filter, with dates that read
- * the same in every session, and restricted unless the role could become the
- * caller anyway. */
+/* AsOwner runs what a role declared: as that role, with its search_path and
+ * its time zone, if one is given, with row-level security an error instead of a
+ * silent filter, with dates that read the same in every session, and restricted
+ * unless the role could become the caller anyway. */
 class AsOwner {
 public:
-	AsOwner(Oid owner, const std::string &search_path);
+	AsOwner(Oid owner, const std::string &search_path, const char *time_zone = nullptr);
 
 private:
 	Settings settings_;

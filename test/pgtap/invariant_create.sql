@@ -322,5 +322,33 @@ RESET IntervalStyle;
 SELECT is((SELECT (state, missing) FROM reconcile.audit('dated')), ('drift'::text, 0::bigint), 'nothing is missing for others');
 SELECT reconcile.drop_invariant('dated') \g /dev/null
 
+-- A moment is the same day and hour for everybody: those of the time zone in which the invariant was created.
+CREATE TABLE visits (at timestamptz PRIMARY KEY);
+CREATE TABLE days (day date PRIMARY KEY, since timestamptz UNIQUE CHECK (since > '2026-01-01'));
+SET TimeZone = 'America/New_York';
+SELECT reconcile.create_invariant('days', 'days', '{day}', 'SELECT DISTINCT at::date AS day FROM visits') \g /dev/null
+SELECT reconcile.create_invariant('since', 'days', '{since}', $$SELECT '2027-01-01 00:00'::timestamptz AS since, DATE '2000-01-01' AS day UNION ALL SELECT '2000-01-01', DATE '2000-01-02'$$) \g /dev/null
+SELECT count(*) FROM reconcile.guard('days') \g /dev/null
+SET TimeZone = 'Pacific/Kiritimati';
+INSERT INTO visits VALUES ('2026-03-01 23:00 America/New_York');
+SELECT results_eq('SELECT day FROM days', $$VALUES (DATE '2026-03-01')$$, 'the guard of a writer elsewhere');
+SELECT is(counts('days', false), '(0,0,0,0)', 'a repair elsewhere finds nothing to do');
+SELECT is((SELECT state FROM reconcile.audit('days')), 'clean', 'nor does an audit');
+SELECT is(counts('since', false), '(2,1,0,1)', 'a constant in the query');
+SELECT is((SELECT since FROM days WHERE since IS NOT NULL), '2027-01-01 00:00 America/New_York', 'is that of the creator');
+SELECT is((SELECT key FROM reconcile.failures), '{"since": "2000-01-01T00:00:00-05:00"}', 'so are keys of failures');
+SET TimeZone = 'UTC';
+SELECT is(counts('since', false), '(1,0,0,1)', 'a third session');
+SELECT is((SELECT (count(*), sum(attempts)) FROM reconcile.failures), (1::bigint, 2::numeric), 'knows the failure again');
+SELECT is(current_setting('TimeZone'), 'UTC', 'the session''s own time zone stays');
+SELECT is((SELECT time_zone FROM reconcile.invariants WHERE name = 'days'), 'America/New_York', 'and the invariant''s');
+SELECT reconcile.alter_invariant('days', severity => 'warning') \g /dev/null
+SELECT is((SELECT time_zone FROM reconcile.invariants WHERE name = 'days'), 'America/New_York', 'which another severity leaves');
+SELECT reconcile.unguard('days'), reconcile.alter_invariant('days', expects => 'SELECT DISTINCT at::date AS day FROM visits') \g /dev/null
+SELECT is((SELECT time_zone FROM reconcile.invariants WHERE name = 'days'), 'UTC', 'and a new query replaces');
+SELECT is(counts('days', true), '(1,1,0,0)', 'the day may be another one then');
+RESET TimeZone;
+SELECT reconcile.drop_invariant(name) FROM unnest('{days,since}'::text[]) AS name \g /dev/null
+
 SELECT * FROM finish();
 ROLLBACK;
