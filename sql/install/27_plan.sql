@@ -20,7 +20,7 @@ COMMENT ON COLUMN reconcile.saved_plan.invariant IS 'the invariant whose repair 
 COMMENT ON COLUMN reconcile.saved_plan.planned IS 'how many rows it would write';
 COMMENT ON COLUMN reconcile.saved_plan.definition IS 'md5 of the definition it was made from';
 COMMENT ON COLUMN reconcile.saved_plan.structure IS 'md5 of the target''s columns and unique index at that time';
-COMMENT ON COLUMN reconcile.saved_plan.fingerprint IS 'md5 of definition, structure and the keys of all its rows';
+COMMENT ON COLUMN reconcile.saved_plan.fingerprint IS 'md5 of definition, structure and all its rows';
 COMMENT ON COLUMN reconcile.saved_plan.created_by IS 'the role that made it';
 COMMENT ON COLUMN reconcile.saved_plan.created_at IS 'when it was made';
 COMMENT ON COLUMN reconcile.saved_plan.expires_at IS 'until when it can be applied';
@@ -56,7 +56,7 @@ COMMENT ON COLUMN reconcile.plans.plan_id IS 'number of the plan, as plan() retu
 COMMENT ON COLUMN reconcile.plans.invariant IS 'the invariant whose repair it plans';
 COMMENT ON COLUMN reconcile.plans.state IS 'open, applied or expired';
 COMMENT ON COLUMN reconcile.plans.planned IS 'how many rows it would write';
-COMMENT ON COLUMN reconcile.plans.fingerprint IS 'the same for two plans of the same definition, target and keys';
+COMMENT ON COLUMN reconcile.plans.fingerprint IS 'the same for two plans that would write the same rows by the same definition';
 COMMENT ON COLUMN reconcile.plans.created_by IS 'the role that made it';
 COMMENT ON COLUMN reconcile.plans.created_at IS 'when it was made';
 COMMENT ON COLUMN reconcile.plans.expires_at IS 'until when it can be applied: seven days';

@@ -43,7 +43,8 @@ int64 save(const Definition &definition, const std::string &structure, pg::WorkL
 	spi.run("INSERT INTO reconcile.saved_plan (invariant, planned, definition, structure,"
 			" fingerprint, created_by)"
 			" SELECT $1, count(*), md5($2), md5($3),"
-			"  md5($2 || $3 || coalesce(sum(hashtextextended(key::text, 0)), 0)), $4 FROM " +
+			"  md5($2 || $3 || coalesce(sum(jsonb_hash_extended(row,"
+			"   coalesce(jsonb_hash_extended(was, 0), 0))), 0)), $4 FROM " +
 				pg::quoted(kWorkList) + " RETURNING plan_id",
 			SPI_OK_INSERT_RETURNING,
 			pg::Args().add(definition.name).add(fingerprint(definition)).add(structure).add(by));
@@ -53,6 +54,25 @@ int64 save(const Definition &definition, const std::string &structure, pg::WorkL
 				pg::quoted(kWorkList),
 			SPI_OK_INSERT, pg::Args().add(plan_id));
 	return plan_id;
+}
+
+/* check_still_expected refuses a plan of which the query would not yield the rows
+ * that are readable under kWorkList. */
+void check_still_expected(pg::Spi &spi, const SavedPlan &plan, const Statements &statements)
+{
+	auto const refuse = [&](const std::string &sql, const char *one, const char *many) {
+		spi.run(sql, SPI_OK_SELECT);
+		if (auto const rows = static_cast<uint64>(spi.number(0, 1)); rows > 0)
+			stale(plan, pg::plural(rows, one, many) + "; one has the key " +
+							spi.required_text(0, 2) + ".");
+	};
+	spi.run(statements.outdated(), SPI_OK_SELECT);
+	if (spi.number(0, 1) == 0)
+		return;
+	refuse(statements.unexpected(), "planned row is not expected any more",
+		   "planned rows are not expected any more");
+	refuse(statements.outdated(), "planned row is expected with other values now",
+		   "planned rows are expected with other values now");
 }
 
 } // namespace
@@ -115,11 +135,7 @@ void check_applicable(const SavedPlan &plan, const Definition &definition,
 	if (spi.required_text(0, 2) != plan.structure)
 		stale(plan, "The structure of " + statements.target().name() + " changed.");
 	spi.expose(kWorkList, rows);
-	spi.run(statements.unexpected(), SPI_OK_SELECT);
-	if (int64 const unexpected = spi.number(0, 1); unexpected > 0)
-		stale(plan,
-			  pg::plural(static_cast<uint64>(unexpected), "planned row is", "planned rows are") +
-				  " not expected any more; one has the key " + spi.required_text(0, 2) + ".");
+	check_still_expected(spi, plan, statements);
 }
 
 void mark_applied(int64 plan_id, int64 run_id)

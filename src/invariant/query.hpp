@@ -57,6 +57,10 @@ public:
 	 * as far as its own expression shows it: random(), now() and their like. */
 	bool is_new_each_time(const std::string &column) const;
 
+	/* is_of_the_moment tells that a column may be another value at the next
+	 * evaluation although no row changed: when in doubt, it may. */
+	bool is_of_the_moment(const std::string &column) const;
+
 	/* read_from makes the query read a WITH query of that name in place of a
 	 * table; whoever uses text() must put the WITH query before it. */
 	void read_from(Oid table, const std::string &with_query);

@@ -302,12 +302,29 @@ Write Statements::write_returning() const
 			plain.done == SPI_OK_INSERT ? SPI_OK_INSERT_RETURNING : SPI_OK_UPDATE_RETURNING};
 }
 
-std::string Statements::unexpected() const
+/* not_yielded counts the rows e of the work list for which the query yields no
+ * row x that is the same, and shows the key of one. */
+std::string Statements::not_yielded(const std::string &same) const
 {
 	return "SELECT pg_catalog.count(*), pg_catalog.min(" + key_json("e") +
 		   "::pg_catalog.text) FROM " + pg::quoted(kWorkList) +
-		   " AS e WHERE NOT EXISTS (SELECT FROM (" + expected_.text() + ") AS x WHERE " +
-		   same_expected_key("x") + ")";
+		   " AS e WHERE NOT EXISTS (SELECT FROM (" + expected_.text() + ") AS x WHERE " + same +
+		   ")";
+}
+
+std::string Statements::unexpected() const
+{
+	return not_yielded(same_expected_key("x"));
+}
+
+std::string Statements::outdated() const
+{
+	std::string same = same_expected_key("x");
+	for (const Output &output : expected_.outputs())
+		if (!expected_.is_of_the_moment(output.name))
+			same += " AND " + sameness(column(output.name).type, expected_value(output.name, "x"),
+									   expected_value(output.name));
+	return not_yielded(same);
 }
 
 std::vector<JsonColumn> Statements::json_columns() const

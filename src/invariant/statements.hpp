@@ -158,8 +158,10 @@ public:
 	std::string due_among(const std::string &rows, Rows number = Rows::many) const;
 
 	/* unexpected counts the rows of the work list whose key the query does not
-	 * yield any more, and shows one. */
+	 * yield any more, and shows one; outdated also counts those for which it
+	 * yields other values, but for values of the moment. */
 	std::string unexpected() const;
+	std::string outdated() const;
 
 	/* structure is a text that changes when the target's columns or the
 	 * unique index do. */
@@ -194,6 +196,7 @@ protected:
 	std::string key_in(const std::string &rows) const;
 	std::string key_equality(const std::string &row = "x") const;
 	std::string same_expected_key(const std::string &other) const;
+	std::string not_yielded(const std::string &same) const;
 	std::string is_absent() const;
 	std::string is_repeated() const;
 	std::string differs_in(const std::string &name) const;

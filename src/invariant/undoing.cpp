@@ -114,19 +114,11 @@ std::string Undoing::same_row() const
 	return pg::joined(parts, " AND ");
 }
 
-/* same_value is the condition on t and p to be equal in a recorded column; a
- * type without equality is compared as it prints. */
-std::string Undoing::same_value(const std::string &column) const
+/* same_value is the condition on t and p to be equal in a recorded column. */
+std::string Undoing::same_value(const std::string &name) const
 {
-	std::string const name = pg::quoted(column), t = "t." + name,
-					  p = as_kept(*target_.column(column), "p." + name);
-	Oid const equal = equality_operator(target_.column(column)->type);
-	return "(" +
-		   (OidIsValid(equal) ? t + " " + pg::operator_name(equal) + " " + p
-							  : "pg_catalog.format('%s', " + t +
-									") OPERATOR(pg_catalog.=) pg_catalog.format('%s', " + p + ")") +
-		   " AND pg_catalog.num_nulls(" + t + ", " + p + ") OPERATOR(pg_catalog.=) 0" +
-		   " OR pg_catalog.num_nulls(" + t + ", " + p + ") OPERATOR(pg_catalog.=) 2)";
+	const Column &column = *target_.column(name);
+	return sameness(column.type, "t." + pg::quoted(name), as_kept(column, "p." + pg::quoted(name)));
 }
 
 /* gone counts the recorded rows of which nothing is left. */

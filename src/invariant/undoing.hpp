@@ -63,7 +63,7 @@ protected:
 
 	std::string recorded() const;
 	std::string same_row() const;
-	std::string same_value(const std::string &column) const;
+	std::string same_value(const std::string &name) const;
 	int64 gone(pg::Spi &spi) const;
 	void lock(pg::Spi &spi, const std::string &which, pg::Args args = {}) const;
 

@@ -129,6 +129,18 @@ std::string distinctness(const Column &column, const std::string &value, const s
 		   nullness(column.base, given) + "))";
 }
 
+std::string sameness(Oid type, const std::string &value, const std::string &other)
+{
+	Oid const equal = equality_operator(type);
+	std::string const nulls = "pg_catalog.num_nulls(" + value + ", " + other + ")";
+	return "(" +
+		   (OidIsValid(equal)
+				? value + " " + pg::operator_name(equal) + " " + other
+				: "pg_catalog.format('%s', " + value +
+					  ") OPERATOR(pg_catalog.=) pg_catalog.format('%s', " + other + ")") +
+		   " AND " + nulls + " OPERATOR(pg_catalog.=) 0 OR " + nulls + " OPERATOR(pg_catalog.=) 2)";
+}
+
 std::string as_kept(const Column &column, const std::string &value)
 {
 	return column.milliseconds ? "pg_catalog.date_trunc('milliseconds', " + value + ")" : value;

@@ -25,6 +25,10 @@ std::string equality(const Column &column, const std::string &value, const std::
 std::string distinctness(const Column &column, const std::string &value, const std::string &other,
 						 const std::string &given);
 
+/* sameness tells that two values of a type are equal, NULL equal to NULL; those of
+ * a type without equality are compared as they print. */
+std::string sameness(Oid type, const std::string &value, const std::string &other);
+
 /* nullness tells that a value of a type is NULL; a composite of NULLs is not. */
 std::string nullness(Oid type, const std::string &value);
 

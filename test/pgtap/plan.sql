@@ -129,10 +129,13 @@ SELECT stale(what, ddl, why) FROM (VALUES
 	('a renamed target', 'ALTER TABLE t RENAME TO t3', 'The structure of app.t3 changed.'),
 	('a row that is not expected any more', 'DELETE FROM source WHERE id = 7', '1 planned row is not expected any more; one has the key {"id": 7}.'),
 	('rows that are not expected any more', 'DELETE FROM source WHERE id IN (1, 7)', '2 planned rows are not expected any more; one has the key {"id": 1}.'),
-	('another value for the same key', 'INSERT INTO source VALUES (1, ''v1'') ON CONFLICT DO NOTHING; UPDATE source SET v = ''later'' WHERE id = 1', NULL),
-	('a new row', 'INSERT INTO source VALUES (8, ''v8'')', NULL)
+	('another value for a planned key', 'UPDATE source SET v = ''later'' WHERE id = 2', '1 planned row is expected with other values now; one has the key {"id": 2}.'),
+	('no value for planned keys', 'UPDATE source SET v = NULL WHERE id IN (2, 3)', '2 planned rows are expected with other values now; one has the key {"id": 2}.'),
+	('rows that are gone and others that changed', 'DELETE FROM source WHERE id = 7; UPDATE source SET v = ''later'' WHERE id = 3', '1 planned row is not expected any more; one has the key {"id": 7}.'),
+	('the same value written again', 'UPDATE source SET v = v', NULL),
+	('new rows', 'INSERT INTO source VALUES (1, ''v1''), (8, ''v8'')', NULL)
 ) AS c(what, ddl, why);
-SELECT is((SELECT v FROM t WHERE id = 1), 'later', 'a later plan plans the later value');
+SELECT is((SELECT v FROM t WHERE id = 3), 'later', 'a later plan plans the later value');
 
 -- A target that is gone, or an invariant.
 SELECT reconcile.create_invariant('s', 't', '{id}', 'SELECT id + 100 AS id, v FROM source') \g /dev/null
@@ -255,9 +258,47 @@ SELECT lives_ok(format('SELECT applied(%s)', :plan), 'a plan with values of the 
 SELECT results_eq('SELECT id, at, r, u FROM timed ORDER BY id', format('SELECT (row ->> ''id'')::integer, (row ->> ''at'')::timestamptz, (row ->> ''r'')::float8,
 	(row ->> ''u'')::uuid FROM reconcile.plan_rows(%s) ORDER BY 1', :plan), 'is applied with the planned values');
 
+-- That is also so however deep in the query the moment is asked; the other columns are compared all the same.
+CREATE VIEW momentary AS SELECT id, left(random()::text, 9) AS v FROM source;
+CREATE FUNCTION moody() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN left(random()::text, 9); END';  -- volatile, as nobody said otherwise
+CREATE FUNCTION of_the_moment(what text, query text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	plan bigint;
+BEGIN
+	DROP TABLE IF EXISTS t CASCADE;
+	CREATE TABLE t (id integer PRIMARY KEY, v text, w text);
+	PERFORM reconcile.create_invariant('t', 't', '{id}', format('SELECT q.*, s.v AS w FROM (%s) AS q JOIN source s USING (id)', query));
+	plan := reconcile.plan('t');
+	RETURN NEXT is(applied(plan, true), (SELECT ROW(count(*), count(*), 0, 0)::counts FROM source), what || ' of the moment does not make a plan stale');
+	PERFORM reconcile.alter_invariant('t', expects => query);
+	plan := reconcile.plan('t');
+	RETURN NEXT is(applied(plan), (SELECT ROW(count(*), count(*), 0, 0)::counts FROM source), what || ' of the moment is applied');
+	PERFORM reconcile.drop_invariant('t');
+END $$;
+SELECT of_the_moment(what, query) FROM (VALUES
+	('a value', 'SELECT id, left(clock_timestamp()::text, 30) AS v FROM source'),
+	('a column of a subquery', 'SELECT id, r AS v FROM (SELECT id, left(random()::text, 9) AS r FROM source) AS s'),
+	('DISTINCT ON', 'SELECT DISTINCT ON (id) * FROM (SELECT id, left(random()::text, 9) AS v FROM source) AS s ORDER BY id'),
+	('a WITH query', 'WITH s AS (SELECT id, left(random()::text, 9) AS v FROM source) SELECT * FROM s'),
+	('a part of a UNION', 'SELECT id, v FROM source WHERE id < 3 UNION ALL SELECT id, left(random()::text, 9) FROM source WHERE id >= 3'),
+	('a function in FROM', 'SELECT id, left(r::text, 9) AS v FROM source, random() AS r'),
+	('a column of a view', 'SELECT id, v FROM momentary'),
+	('a scalar subquery', 'SELECT id, (SELECT left((random() + s.id)::text, 9)) AS v FROM source s'),
+	('a function of a user', 'SELECT id, moody() AS v FROM source'),
+	('a grouped value', 'SELECT id, left(random()::text, 9) AS v FROM source GROUP BY 1, 2'),
+	('a merged column of a join', 'SELECT id, v FROM source FULL JOIN (SELECT id, left(random()::text, 9) AS v FROM source) AS s USING (id, v) WHERE length(v) = 9')
+) AS t(what, query);
+CREATE TABLE mixed (id integer PRIMARY KEY, v text, at timestamptz);
+SELECT reconcile.create_invariant('mixed', 'mixed', '{id}', 'SELECT id, v, clock_timestamp() AS at FROM source') \g /dev/null
+SELECT reconcile.plan('mixed') AS plan \gset
+UPDATE source SET v = 'later still' WHERE id = 3;
+SELECT raised('a plan with a value of the moment and one that changed', format('SELECT applied(%s)', :plan), 'RC002', format('plan %s is stale', :plan),
+	detail => '1 planned row is expected with other values now; one has the key {"id": 3}.');
+
 -- ---------------------------------------------------------------- comparing plans
 
 CREATE TABLE compared (id integer PRIMARY KEY, v text);
+UPDATE source SET v = 'v' || id;
 SELECT reconcile.create_invariant('compared', 'compared', '{id}', 'SELECT id, v FROM source') \g /dev/null
 SELECT reconcile.plan('compared') AS a \gset
 SELECT reconcile.plan('compared') AS b \gset
@@ -271,6 +312,9 @@ SELECT results_eq(format('SELECT key, change, a_row ->> ''v'', b_row ->> ''v'' F
 	$$VALUES ('{"id": 1}'::jsonb, 'only in a', (SELECT row ->> 'v' FROM reconcile.plan_rows($$ || :a || $$) WHERE key = '{"id": 1}'), NULL),
 	         ('{"id": 2}', 'differs', 'v2', 'changed'), ('{"id": 99}', 'only in b', NULL, 'new')$$, 'what differs between two plans');
 SELECT is((SELECT count(DISTINCT fingerprint) FROM reconcile.plans WHERE plan_id IN (:a, :b)), 2::bigint, 'they have two fingerprints');
+UPDATE source SET v = 'changed again' WHERE id = 2;
+SELECT reconcile.plan('compared') AS c \gset
+SELECT isnt((SELECT fingerprint FROM reconcile.plans WHERE plan_id = :b), (SELECT fingerprint FROM reconcile.plans WHERE plan_id = :c), 'the values are part of it');
 ALTER TABLE compared ADD w text;
 SELECT reconcile.plan('compared') AS c \gset
 SELECT isnt((SELECT fingerprint FROM reconcile.plans WHERE plan_id = :b), (SELECT fingerprint FROM reconcile.plans WHERE plan_id = :c), 'the structure is part of it');
