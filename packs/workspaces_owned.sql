@@ -171,7 +171,8 @@ CREATE FUNCTION reconcile.workspaces_owned_rules(options jsonb)
 				CROSS JOIN LATERAL reconcile.workspaces_references(j.target) AS f JOIN parent c ON c.target = f.to_table
 				CROSS JOIN LATERAL reconcile.workspaces_references(j.target) AS g JOIN parent p ON p.target = g.to_table
 				WHERE f.column_name < g.column_name) AS pair)
-		SELECT f.name, 'fill', f.target, f.key, f.expects, 'error', 'What users own belongs to a workspace.' FROM filled f
+		(SELECT f.name, 'fill', f.target, f.key, f.expects, 'error', 'What users own belongs to a workspace.' FROM filled f
+		 ORDER BY f.name)
 		UNION ALL
 		SELECT 'workspaces_unassigned', 'check', NULL, '{table_name,row_id}', u.expects, 'error',
 		       'a row belongs to no workspace, and nothing says to which it should' FROM unassigned u WHERE u.expects IS NOT NULL

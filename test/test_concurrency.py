@@ -260,6 +260,47 @@ def test_repairs_beside_writers(session):
     assert repairer.execute(REPAIR, ["strict"]).fetchone()[3] == 0
 
 
+def advisory_locks():
+    with connect(autocommit=True) as observer:
+        return observer.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+                                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").fetchone()[0]
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback", "error", "killed"])
+def test_no_lock_outlives_its_transaction(session, end):
+    """Behind a connection pool the session goes on to serve others: it must hold nothing."""
+    one = session()
+    one.execute(REPAIR, ["strict"])
+    assert advisory_locks() == 1
+    if end == "error":
+        with pytest.raises(psycopg.Error):
+            one.execute("SELECT 1 / 0")
+        one.rollback()
+    elif end == "killed":
+        with connect(autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 30000)", [one.info.backend_pid])
+    else:
+        getattr(one, end)()
+    assert advisory_locks() == 0
+    assert session().execute(REPAIR, ["strict"]).fetchone()[1] == (0 if end == "commit" else ROWS)
+
+
+@pytest.mark.parametrize("dropped, ends, wanted", [
+    ("strict_target", "commit", ("not checked", 'the target of invariant "strict" does not exist (SQLSTATE 42P01)')),
+    ("source", "commit", ("not checked", 'relation "source" does not exist (SQLSTATE 42P01)')),
+    ("strict_target", "rollback", ("drift", "SELECT * FROM reconcile.findings('strict');")),
+    ("source", "rollback", ("drift", "SELECT * FROM reconcile.findings('strict');")),
+])
+def test_an_audit_while_a_table_is_dropped(session, dropped, ends, wanted):
+    """It waits, and then says what it found, or that there is nothing to look at."""
+    other, auditor = session(), session()
+    other.execute(f"DROP TABLE {dropped}")
+    call = Call(auditor, "SELECT state, message FROM reconcile.audit('strict')")
+    assert call.waits()
+    getattr(other, ends)()
+    assert call.result() == wanted
+
+
 def test_fills_beside_writers_and_each_other(session, tmp_path):
     """pgbench inserts users and counts their files while they are repaired: no error, nothing missing, nothing doubled,
     and what the writers wrote is not overwritten."""

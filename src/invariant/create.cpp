@@ -105,14 +105,16 @@ void check_outputs(const Definition &definition, const std::vector<Output> &outp
 	for (const Output &output : outputs) {
 		if (contains(seen, output.name))
 			pg::fail(ERRCODE_DUPLICATE_COLUMN,
-					 "the query yields column \"" + output.name + "\" more than once");
+					 "the query yields column \"" + output.name + "\" more than once", {},
+					 "Leave one of them out, or name it after another column.");
 		seen.push_back(output.name);
 		if (!definition.is_fill() || !contains(definition.key, output.name))
 			check_writable(output, target);
 		check_type(output, target);
 	}
 	if (outputs.empty())
-		pg::fail(ERRCODE_SYNTAX_ERROR, "the query of an invariant yields no column");
+		pg::fail(ERRCODE_SYNTAX_ERROR, "the query of an invariant yields no column", {},
+				 "Let it yield columns of " + target.name() + ", those of the key among them.");
 }
 
 /* check_columns checks key or compare: columns that the query yields and whose
@@ -132,11 +134,13 @@ void check_columns(const char *argument, const std::vector<std::string> &columns
 					: pg::did_you_mean(name, yielded));
 		if (contains(seen, name))
 			pg::fail(ERRCODE_DUPLICATE_COLUMN,
-					 std::string(argument) + " column \"" + name + "\" is given more than once");
+					 std::string(argument) + " column \"" + name + "\" is given more than once", {},
+					 "Name each column once.");
 		if (!OidIsValid(equality_operator(target.column(name)->type)))
 			pg::fail(ERRCODE_UNDEFINED_FUNCTION,
 					 std::string(argument) + " column \"" + name + "\" is of type " +
-						 pg::type_label(target.column(name)->type) + ", which has no equality");
+						 pg::type_label(target.column(name)->type) + ", which has no equality",
+					 {}, "Leave it out: values of this type cannot be compared.");
 		seen.push_back(name);
 	}
 }
@@ -159,12 +163,14 @@ void check_filled(const Definition &definition, const Statements &statements)
 	std::vector<std::string> const filled = statements.filled_columns();
 	if (filled.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the query yields no column to fill",
-				 "All of its columns belong to the key, by which a row is found.");
+				 "All of its columns belong to the key, by which a row is found.",
+				 "Let it also yield the columns that must have a value.");
 	for (const std::string &name : definition.compare)
 		if (contains(definition.key, name))
 			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
 					 "key column \"" + name + "\" cannot be in compare",
-					 "A fill finds rows by their key and does not change it.");
+					 "A fill finds rows by their key and does not change it.",
+					 "Leave it out of compare.");
 	for (const std::string &name : filled)
 		if (target.column(name)->refuses_null && !contains(definition.compare, name))
 			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
@@ -207,6 +213,33 @@ std::string duplicates_of(const Definition &definition, const Statements &statem
 	return keys.empty() ? "" : " Rows that share a key: " + pg::joined(keys, ", ") + ".";
 }
 
+/* Unique indexes that look as if they were on the key, and what keeps them from
+ * being inferred by ON CONFLICT. */
+constexpr const char *kUnusable =
+	"SELECT format('Index %s is %s.', i.indexrelid::regclass, CASE WHEN i.indexprs IS NOT NULL"
+	"  THEN 'on an expression'"
+	"  WHEN NOT i.indimmediate THEN 'deferrable' ELSE 'not valid: REINDEX INDEX CONCURRENTLY' END)"
+	" FROM pg_index i WHERE i.indrelid = $1 AND i.indisunique AND i.indnkeyatts = cardinality($2)"
+	" AND (i.indexprs IS NOT NULL OR NOT i.indimmediate OR NOT i.indisvalid)"
+	" AND NOT EXISTS (SELECT FROM generate_series(0, i.indnkeyatts - 1) AS position"
+	"  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[position]"
+	"  WHERE a.attname <> ALL ($2))"
+	" ORDER BY 1";
+
+/* unusable_indexes says why indexes that are there do not do. */
+std::string unusable_indexes(const Definition &definition)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	uint64 const rows =
+		spi.run(kUnusable, SPI_OK_SELECT,
+				pg::Args().add(OIDOID, ObjectIdGetDatum(definition.target)).add(definition.key));
+	std::string reasons;
+	for (uint64 row = 0; row < rows; row++)
+		reasons += " " + spi.required_text(row, 1);
+	return reasons;
+}
+
 void check_arbiter(const Definition &definition, const Statements &statements)
 {
 	const Target &target = statements.target();
@@ -216,7 +249,7 @@ void check_arbiter(const Definition &definition, const Statements &statements)
 	pg::fail(kNoUsableIndex, "there is no usable unique index on (" + key + ") of " + target.name(),
 			 "Without one, two writers could insert the same row. A usable index is unique, valid, "
 			 "not deferrable, and on exactly these columns." +
-				 duplicates_of(definition, statements),
+				 unusable_indexes(definition) + duplicates_of(definition, statements),
 			 std::string("CREATE UNIQUE INDEX ") + (target.partitioned() ? "" : "CONCURRENTLY ") +
 				 "ON " + target.name() + " (" + key + ");");
 }
@@ -229,7 +262,8 @@ void check_reads(const ExpectedRows &expected)
 			pg::fail(ERRCODE_WRONG_OBJECT_TYPE,
 					 "the query of an invariant must not read a temporary table",
 					 "The invariant stays when " + pg::qualified_name(table) +
-						 " is gone with the session.");
+						 " is gone with the session.",
+					 "Read a table that stays.");
 }
 
 /* check_executable lets PostgreSQL plan the statements of the invariant: it
@@ -269,7 +303,7 @@ void check(const Definition &definition)
 		check_violations(definition);
 		return;
 	}
-	Target(definition.target).check_kind();
+	Target(target_of(definition)).check_kind();
 	auto const statements = statements_of(definition);
 	const std::vector<Output> &outputs = statements->expected().outputs();
 	const Target &target = statements->target();
@@ -324,7 +358,8 @@ void check_as_owner(Definition &d)
 	if (d.name.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the name of an invariant must not be empty");
 	if (d.key.empty())
-		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column");
+		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column",
+				 {}, "Name the columns by which an expected row is found in the target.");
 	pg::InContext const context("definition of invariant \"" + d.name + "\"");
 	AsDeclared const declared(d);
 	check(d);

@@ -38,6 +38,16 @@ std::string counted(const std::string &condition)
 
 } // namespace
 
+Oid target_of(const Definition &definition)
+{
+	if (!OidIsValid(locked(definition.target)))
+		pg::fail(ERRCODE_UNDEFINED_TABLE,
+				 "the target of invariant \"" + definition.name + "\" does not exist", {},
+				 "Drop the invariant with reconcile.drop_invariant(), or give it another target"
+				 " with reconcile.alter_invariant().");
+	return definition.target;
+}
+
 std::string key_json(const std::vector<std::string> &key, const std::string &alias)
 {
 	std::vector<std::string> parts;
@@ -54,7 +64,7 @@ std::unique_ptr<Statements> statements_of(const Definition &definition)
 }
 
 Statements::Statements(const Definition &definition)
-	: definition_(definition), target_(definition.target), expected_(definition.expects),
+	: definition_(definition), target_(target_of(definition)), expected_(definition.expects),
 	  source_(target_.name()), arbiter_(target_.arbiter(definition.key))
 {
 	if (definition.where_absent)

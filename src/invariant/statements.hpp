@@ -38,6 +38,10 @@ inline constexpr const char *kWritten = "pg_reconcile written rows";
 /* The name under which a statement of a guard reads new rows. */
 inline constexpr const char *kNewRows = "pg_reconcile new rows";
 
+/* target_of is the target of a definition, as locked() leaves it.  One that is
+ * gone has no name any more: the error names the invariant. */
+Oid target_of(const Definition &definition);
+
 /* key_json makes a jsonb object of the key columns of an alias. */
 std::string key_json(const std::vector<std::string> &key, const std::string &alias);
 

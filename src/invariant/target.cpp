@@ -106,12 +106,12 @@ constexpr const char *kArbiter =
 
 } // namespace
 
-/* locked keeps a table's name and columns as they are until the transaction
- * ends: statements know it by name. */
-static Oid locked(Oid table)
+Oid locked(Oid table)
 {
-	pg::call([&] { LockRelationOid(table, AccessShareLock); });
-	return table;
+	return pg::call([&] {
+		LockRelationOid(table, AccessShareLock);
+		return get_rel_name(table) != nullptr ? table : InvalidOid;
+	});
 }
 
 Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table))
@@ -209,7 +209,8 @@ void Target::check_kind() const
 				 "The target of an invariant must outlive the session.");
 	if (kind_ != 'r' && kind_ != 'p' && kind_ != RELKIND_FOREIGN)
 		pg::fail(ERRCODE_WRONG_OBJECT_TYPE,
-				 name_ + " is not a table, a partitioned table or a foreign table");
+				 name_ + " is not a table, a partitioned table or a foreign table", {},
+				 "Name the table that holds the rows.");
 }
 
 bool is_foreign(Oid table)

@@ -121,6 +121,11 @@ private:
 	std::vector<Column> columns_;
 };
 
+/* locked keeps a table's name and columns as they are until the transaction
+ * ends: statements know it by name.  It returns the table, or InvalidOid when there
+ * is none any more. */
+Oid locked(Oid table);
+
 /* is_foreign tells whether a table is a foreign one. */
 bool is_foreign(Oid table);
 

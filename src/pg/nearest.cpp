@@ -21,6 +21,7 @@ namespace reconcile::pg {
 namespace {
 
 constexpr size_t kShown = 5;
+constexpr int kMostEdits = 3;		 /* as in PostgreSQL's own hints about columns */
 constexpr size_t kLongestName = 255; /* what PostgreSQL's levenshtein accepts */
 
 /* distance counts the edits between two names, with the costs that
@@ -48,14 +49,15 @@ std::string did_you_mean(const std::string &wrong, const std::vector<std::string
 		ranked.emplace_back(distance(wrong, name), name);
 	std::sort(ranked.begin(), ranked.end());
 
-	int const close = static_cast<int>(wrong.size() / 2 + 1);
-	bool const similar = ranked.front().first <= close;
+	int const close = std::min(kMostEdits, static_cast<int>(wrong.size() / 2));
+	int const nearest = ranked.front().first;
+	bool const similar = nearest <= close;
 	if (!similar) /* the order of nearness would look like none */
 		std::sort(ranked.begin(), ranked.end(),
 				  [](const auto &a, const auto &b) { return a.second < b.second; });
 	std::vector<std::string> shown;
 	for (const auto &[edits, name] : ranked) {
-		if (shown.size() == kShown || (similar && edits > close))
+		if (shown.size() == kShown || (similar && edits > nearest))
 			break;
 		shown.push_back("\"" + name + "\"");
 	}

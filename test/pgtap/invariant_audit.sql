@@ -135,13 +135,14 @@ SELECT after('required column added', 'ALTER TABLE derived ADD x integer NOT NUL
 -- A target that is gone has no name any more, only its number.
 CREATE TABLE gone (id integer PRIMARY KEY);
 SELECT reconcile.create_invariant('gone', 'gone', '{id}', 'SELECT 1 AS id') \g /dev/null
-SELECT 'gone'::regclass::oid AS gone \gset
 DROP TABLE gone;
 CREATE TABLE gone (id integer PRIMARY KEY);
 SELECT is((SELECT state || ': ' || message FROM reconcile.audit('gone')),
-	format('not checked: relation with OID %s does not exist (SQLSTATE 42P01)', :'gone'), 'target dropped, and another made: audit');
-SELECT throws_ok('SELECT reconcile.repair(''gone'', dry_run => false)', '42P01', format('relation with OID %s does not exist', :'gone'),
-	'target dropped, and another made: repair');
+	'not checked: the target of invariant "gone" does not exist (SQLSTATE 42P01)', 'target dropped, and another made: audit');
+SELECT raised('target dropped, and another made: ' || call, format('SELECT reconcile.%s', call), '42P01', 'the target of invariant "gone" does not exist',
+	'Drop the invariant with reconcile.drop_invariant(), or give it another target with reconcile.alter_invariant().')
+FROM unnest(ARRAY['findings(''gone'')', 'repair(''gone'')', 'repair(''gone'', dry_run => false)', 'plan(''gone'')', 'begin_batches(''gone'')',
+	'alter_invariant(''gone'', severity => ''notice'')']) AS call;
 SELECT is_empty('TABLE gone', 'the other one is left alone');
 SELECT is((SELECT count(*) FROM reconcile.audit()), 2::bigint, 'an audit of all goes on');
 SELECT lives_ok('SELECT reconcile.drop_invariant(''gone'')', 'and it can be dropped');

@@ -42,16 +42,17 @@ FROM (VALUES
 	('FOR UPDATE in a WITH', 'WITH w AS (SELECT id FROM users FOR UPDATE) SELECT id AS user_id, 1 AS customer_id FROM w', '0A000',
 	 'the query of an invariant must not have a locking clause', NULL),
 	('a parameter', 'SELECT $1 AS user_id, 1 AS customer_id', '42P02', 'there is no parameter $1', NULL),
-	('no column', 'SELECT FROM users', '42601', 'the query of an invariant yields no column', NULL),
+	('no column', 'SELECT FROM users', '42601', 'the query of an invariant yields no column',
+	 'Let it yield columns of app.preferences, those of the key among them.'),
 	('an unknown table', 'SELECT 1 AS user_id, 1 AS customer_id FROM nowhere', '42P01', 'relation "nowhere" does not exist', NULL),
 	('an unknown column', 'SELECT u.idd AS user_id FROM users u', '42703', 'column u.idd does not exist',
 	 'Perhaps you meant to reference the column "u.id".'),
 	('a column that the target lacks', 'SELECT 1 AS user_id, 2 AS custom_id', '42703',
-	 'column "custom_id" of the query is not a column of app.preferences', 'Did you mean "customer_id", "user_id"?'),
+	 'column "custom_id" of the query is not a column of app.preferences', 'Did you mean "customer_id"?'),
 	('a column without a name', 'SELECT 1 AS user_id, 2', '42703',
 	 'column "?column?" of the query is not a column of app.preferences', NULL),
 	('a column twice', 'SELECT 1 AS user_id, 2 AS customer_id, 3 AS user_id', '42701',
-	 'the query yields column "user_id" more than once', NULL),
+	 'the query yields column "user_id" more than once', 'Leave one of them out, or name it after another column.'),
 	('a generated column', 'SELECT 1 AS user_id, 2 AS customer_id, 3 AS twice', '428C9',
 	 'column "twice" of app.preferences is a generated column', 'Leave it out of the query: the table computes it.'),
 	('an identity column', 'SELECT 1 AS user_id, 2 AS customer_id, 3 AS made', '428C9',
@@ -77,9 +78,11 @@ FROM (SELECT 'SELECT id AS user_id, 1 AS customer_id, ''{}''::json AS doc FROM u
 	 'Let the query yield it: app.preferences has a column of that name.', '{theme}', ''),
 	('a key column that nobody has', '42703', 'key column "nowhere" is not a column of the query',
 	 'Valid names are "customer_id", "doc", "user_id".', '{nowhere}', ''),
-	('a key column twice', '42701', 'key column "user_id" is given more than once', NULL, '{user_id,user_id}', ''),
-	('a key of type json', '42883', 'key column "doc" is of type json, which has no equality', NULL, '{doc}', ''),
-	('an empty key', '22023', 'argument "key" must name at least one column', NULL, '{}', ''),
+	('a key column twice', '42701', 'key column "user_id" is given more than once', 'Name each column once.', '{user_id,user_id}', ''),
+	('a key of type json', '42883', 'key column "doc" is of type json, which has no equality',
+	 'Leave it out: values of this type cannot be compared.', '{doc}', ''),
+	('an empty key', '22023', 'argument "key" must name at least one column',
+	 'Name the columns by which an expected row is found in the target.', '{}', ''),
 	('a NULL in the key', '22023', 'argument "key" must be a one-dimensional array without nulls', NULL, '{user_id,NULL}', ''),
 	('a key of two dimensions', '22023', 'argument "key" must be a one-dimensional array without nulls', NULL,
 	 '{{user_id,customer_id},{a,b}}', ''),
@@ -135,7 +138,7 @@ FROM (VALUES
 	('an empty name', 'SELECT reconcile.create_invariant('''', ''preferences'', ''{user_id}'', ''SELECT 1'')', '22023',
 	 'the name of an invariant must not be empty', NULL),
 	('a target that does not exist', 'SELECT reconcile.create_invariant(''i'', 4294967290::oid::regclass, ''{a}'', ''SELECT 1'')',
-	 '42P01', 'relation with OID 4294967290 does not exist', NULL),
+	 '42P01', 'the target of invariant "i" does not exist', NULL),
 	('drop of an unknown invariant', 'SELECT reconcile.drop_invariant(''nothing'')', '42704',
 	 'invariant "nothing" does not exist', 'There are no invariants yet; reconcile.create_invariant() makes one.'),
 	('audit of an unknown invariant', 'SELECT reconcile.audit(''nothing'')', '42704', 'invariant "nothing" does not exist', NULL),
@@ -201,6 +204,25 @@ SELECT raised('no index, with duplicates', $$SELECT reconcile.create_invariant('
 	'RC007', 'there is no usable unique index on (k) of app.doubled', NULL,
 	'Without one, two writers could insert the same row. A usable index is unique, valid, not deferrable, and on exactly '
 	'these columns. Rows that share a key: {"k": 1}.');
+
+-- An index that looks usable is named, with what keeps it from being used.
+CREATE FUNCTION unusable(what text, ddl text, key text, why text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	DROP TABLE IF EXISTS t;
+	EXECUTE ddl;
+	RETURN raised(what, format('SELECT reconcile.create_invariant(''i'', ''t'', %L, ''SELECT 1 AS k, 2 AS l'')', key), 'RC007',
+		format('there is no usable unique index on (%s) of app.t', array_to_string(key::text[], ', ')), NULL,
+		'Without one, two writers could insert the same row. A usable index is unique, valid, not deferrable, and on exactly these columns. ' || why);
+END $$;
+SELECT unusable('a deferrable constraint', 'CREATE TABLE t (k integer, l integer, CONSTRAINT "K once" UNIQUE (k) DEFERRABLE)', '{k}', 'Index app."K once" is deferrable.');
+SELECT unusable('an expression', 'CREATE TABLE t (k integer, l integer); CREATE UNIQUE INDEX t_abs ON t (l, abs(k))', '{k,l}',
+	'Index app.t_abs is on an expression.');
+SELECT unusable('an invalid index', 'CREATE TABLE t (k integer, l integer); CREATE UNIQUE INDEX t_k ON t (k);
+	UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''t_k''::regclass', '{k}', 'Index app.t_k is not valid: REINDEX INDEX CONCURRENTLY.');
+CREATE TABLE folded (email text NOT NULL, key text GENERATED ALWAYS AS (lower(email)) STORED UNIQUE, note text);
+SELECT lives_ok($$SELECT reconcile.create_invariant('folded', 'folded', '{key}', 'SELECT lower(email) AS key, ''n'' AS note FROM (VALUES (''A@b'')) AS v(email)', kind => 'fill')$$,
+	'a generated column with a unique index can be the key of a fill');
+SELECT reconcile.drop_invariant('folded') \g /dev/null
 
 -- ---------------------------------------------------------------- kinds of target
 

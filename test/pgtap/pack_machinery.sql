@@ -226,7 +226,7 @@ SELECT raised(options, format('SELECT * FROM reconcile.install_pack(''probe'', %
 FROM (VALUES
 	('{"tables": {"kind": "k"}}', '22023', 'option "tables" of pack "probe" has no name "kind"', 'Did you mean "kinds"?'),
 	('{"columns": {"kind": {}}}', '22023', 'option "columns" of pack "probe" has no name "kind"', NULL),
-	('{"columns": {"kinds": {"labl": "x"}}}', '22023', 'option "columns" of pack "probe" has no name "labl"', 'Did you mean "label", "rank"?'),
+	('{"columns": {"kinds": {"labl": "x"}}}', '22023', 'option "columns" of pack "probe" has no name "labl"', 'Did you mean "label"?'),
 	('{"guards": "later"}', '22023', 'option "guards" of pack "probe" must not be "later"', 'Valid values: block, queue, none.'),
 	('{"rows": {"kind": []}}', '22023', 'option "rows" of pack "probe" has no name "kind"', 'Did you mean "kinds"?'),
 	('{"rows": {"kinds": {}}}', '22023', '"kinds" in option "rows" of pack "probe" must be of JSON type array, not object', NULL)

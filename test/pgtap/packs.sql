@@ -82,7 +82,7 @@ FROM (VALUES
 	 'Use "guards": "none" and repair on a schedule, or name the table of teams in the option "tables".'),
 	('{"server": "app_mongo", "tables": "t"}', '22023', 'option "tables" of pack "team_roles" must be of JSON type object, not string', NULL),
 	('{"server": "app_mongo", "tables": {"postgres_user_role": "t"}}', '22023',
-	 'option "tables" of pack "team_roles" has no name "postgres_user_role"', 'Did you mean "postgres_user_roles", "mongo_user_roles", "postgres_teams"?'),
+	 'option "tables" of pack "team_roles" has no name "postgres_user_role"', 'Did you mean "postgres_user_roles"?'),
 	('{"server": "app_mongo", "tables": {"mongo_teams": 7}}', '22023',
 	 '"mongo_teams" in option "tables" of pack "team_roles" must be of JSON type string, not number', NULL),
 	('{"server": "app_mongo", "tables": {"mongo_teams": ""}}', '22023',
