@@ -34,11 +34,11 @@ BEGIN ATOMIC
 	UNION ALL
 	SELECT format('SELECT count(*), min(k) FROM (SELECT format(''(%%%%s)'', concat_ws('', '', %s)) AS k FROM %%1$s WHERE %s%s'
 	              ' GROUP BY %1$s HAVING count(*) > 1) d', replace(m[1], '%', '%%'),
-	              CASE WHEN m[2] IS NULL THEN format('num_nulls(%s) = 0', replace(m[1], '%', '%%')) ELSE 'true' END,
-	              coalesce(' AND ' || replace(m[3], '%', '%%'), '')),
+	              CASE WHEN m[3] IS NULL THEN format('num_nulls(%s) = 0', replace(m[1], '%', '%%')) ELSE 'true' END,
+	              coalesce(' AND (' || replace(m[4], '%', '%%') || ')', '')),
 	       format('keys (%s) that are there more than once', m[1])
 	FROM pattern, regexp_match(definition,
-		format('^CREATE UNIQUE INDEX .* USING btree \(%s\)(?: INCLUDE \(%1$s\))?( NULLS NOT DISTINCT)?(?: WITH \(.*\))?(?: WHERE (\(.*\)))?$', pattern.names)) AS m
+		format('^CREATE UNIQUE INDEX .* USING btree \(%s\)(?: INCLUDE \(%1$s\))?( NULLS NOT DISTINCT)?(?: WITH \(.*\))?(?: WHERE (.*))?$', pattern.names)) AS m
 	WHERE m IS NOT NULL
 	UNION ALL
 	SELECT format('SELECT count(*), NULL::text FROM %%1$s WHERE NOT (%s)', replace(m[1], '%', '%%')), 'rows that violate it'
@@ -265,7 +265,8 @@ BEGIN ATOMIC
 	            WHEN f.needs IS NULL AND f.kind = 'hint' AND 'hints' <> ALL (allow)
 	            THEN 'a hint, which is for you to judge: allow => ARRAY[''hints'']'
 	            WHEN f.category = 'column' AND f.attribute = 'type' AND f.kind = 'differs' THEN reconcile.conversion_problem(f.object, f.fix, allow)
-	            ELSE reconcile.data_problem(f.category, f.object, f.fix, f.expected_object ->> 'definition') END
+	            ELSE reconcile.data_problem(f.category, f.object, f.fix,
+	                     CASE WHEN f.expected_object -> 'unique' = 'true' THEN 'CREATE UNIQUE INDEX i ' ELSE '' END || (f.expected_object ->> 'definition')) END
 	FROM finding f JOIN place p ON p.n = f.n
 	ORDER BY 1;
 END;

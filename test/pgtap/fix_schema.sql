@@ -154,6 +154,26 @@ SELECT results_eq($$ SELECT object, state, hazard, message FROM fix_schema(false
 SELECT is((SELECT count(*) FROM fix_schema(false, allow => '{privileges}') WHERE state = 'done'), 2::bigint, 'but when allowed');
 ROLLBACK TO whole;
 
+-- ------------------------------------------------ duplicates are counted before a unique index is built
+
+CREATE TABLE app.keys (id integer PRIMARY KEY, a integer, b integer, c text, d boolean NOT NULL DEFAULT false);
+CREATE UNIQUE INDEX keys_plain ON app.keys (a);
+CREATE UNIQUE INDEX keys_covering ON app.keys (b) INCLUDE (c) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX keys_nulls ON app.keys (a, b) NULLS NOT DISTINCT;
+CREATE UNIQUE INDEX keys_part ON app.keys (c) WHERE a > 0 OR b > 0;
+CREATE UNIQUE INDEX keys_flag ON app.keys (c) WHERE d;
+SELECT reconcile.capture_baseline('keys', '{app}');
+DROP INDEX app.keys_plain, app.keys_covering, app.keys_nulls, app.keys_part, app.keys_flag;
+INSERT INTO app.keys VALUES (1, 1, 1, 'x'), (2, 1, NULL, 'x'), (3, NULL, 1, 'y'), (4, NULL, NULL, 'y'), (5, NULL, NULL, 'y');
+CREATE FUNCTION keys(dry_run boolean) RETURNS SETOF text LANGUAGE sql AS $$ SELECT concat_ws(' ', state, object, message) FROM fix_schema(dry_run, 'keys') ORDER BY object $$;
+SELECT results_eq(format('SELECT keys(%L)', dry), ARRAY['refused app.keys_covering keys (b) that are there more than once: 1, for example (1)',
+	CASE WHEN dry THEN 'planned' ELSE 'done' END || ' app.keys_flag', 'refused app.keys_nulls keys (a, b) that are there more than once: 1, for example ()',
+	'refused app.keys_part keys (c) that are there more than once: 1, for example (x)',
+	'refused app.keys_plain keys (a) that are there more than once: 1, for example (1)'], 'dry run ' || dry || ': of each index the rows that it is about')
+FROM unnest('{true,false}'::boolean[]) AS dry;
+DELETE FROM app.keys WHERE id IN (2, 3, 5);
+SELECT is((SELECT count(*) FROM keys(false) AS k WHERE k LIKE 'done %'), 4::bigint, 'without duplicates they are built');
+
 SELECT ok(NOT has_function_privilege('mutation_reader', 'fix_schema(boolean, text, text[])', 'EXECUTE'), 'it is for whom it is granted to');
 GRANT EXECUTE ON FUNCTION fix_schema(boolean, text, text[]) TO mutation_reader;
 GRANT EXECUTE ON FUNCTION summary(boolean, text[]) TO mutation_reader;
