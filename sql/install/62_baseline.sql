@@ -6,6 +6,7 @@ CREATE TABLE reconcile.baseline (
 	format      integer NOT NULL,
 	server      integer NOT NULL,
 	schemas     text[],
+	mode        text NOT NULL DEFAULT 'exactly' CHECK (mode IN ('at least', 'exactly')),
 	captured_at timestamptz NOT NULL DEFAULT now(),
 	captured_by text NOT NULL
 );
@@ -14,6 +15,7 @@ COMMENT ON COLUMN reconcile.baseline.name IS 'the name that audit_schema() takes
 COMMENT ON COLUMN reconcile.baseline.format IS 'version of the document format it has, or came in';
 COMMENT ON COLUMN reconcile.baseline.server IS 'version number of the PostgreSQL it was captured from';
 COMMENT ON COLUMN reconcile.baseline.schemas IS 'the schemas it is about, NULL for all';
+COMMENT ON COLUMN reconcile.baseline.mode IS 'at least: what else there is is nobody''s business; exactly: it is said to be extra';
 COMMENT ON COLUMN reconcile.baseline.captured_at IS 'when it was captured or imported here';
 COMMENT ON COLUMN reconcile.baseline.captured_by IS 'the role that captured or imported it here';
 
@@ -69,12 +71,13 @@ SELECT pg_catalog.pg_extension_config_dump('reconcile.baseline_seed_table', '');
 SELECT pg_catalog.pg_extension_config_dump('reconcile.baseline_seed_row', '');
 
 CREATE VIEW reconcile.baselines AS
-	SELECT b.name, b.format, b.server, b.schemas, b.captured_at, b.captured_by FROM reconcile.baseline b;
+	SELECT b.name, b.format, b.server, b.schemas, b.mode, b.captured_at, b.captured_by FROM reconcile.baseline b;
 COMMENT ON VIEW reconcile.baselines IS 'all recorded schemas';
 COMMENT ON COLUMN reconcile.baselines.name IS 'the name that audit_schema() takes';
 COMMENT ON COLUMN reconcile.baselines.format IS 'version of the document format it has, or came in';
 COMMENT ON COLUMN reconcile.baselines.server IS 'version number of the PostgreSQL it was captured from';
 COMMENT ON COLUMN reconcile.baselines.schemas IS 'the schemas it is about, NULL for all';
+COMMENT ON COLUMN reconcile.baselines.mode IS 'at least: what else there is is nobody''s business; exactly: it is said to be extra';
 COMMENT ON COLUMN reconcile.baselines.captured_at IS 'when it was captured or imported here';
 COMMENT ON COLUMN reconcile.baselines.captured_by IS 'the role that captured or imported it here';
 

@@ -88,6 +88,7 @@ BEGIN
 	PERFORM reconcile.require_baseline(name), reconcile.require_readable_seeds(name);
 	RETURN jsonb_build_object(
 		'baseline', (SELECT jsonb_build_object('format', b.format, 'server', b.server, 'schemas', b.schemas)
+		                    || CASE b.mode WHEN 'exactly' THEN '{}' ELSE jsonb_build_object('mode', b.mode) END
 		             FROM reconcile.baselines b WHERE b.name = export_baseline.name),
 		'objects', (SELECT coalesce(jsonb_object_agg(c.category, c.objects), '{}')
 		            FROM (SELECT o.category, jsonb_object_agg(o.object, o.attributes
@@ -111,8 +112,9 @@ BEGIN
 	PERFORM reconcile.require_baseline(name), reconcile.require_readable_seeds(name);
 	RETURN (
 		SELECT string_agg(line.text, E'\n' ORDER BY line.part, line.sort COLLATE "C", line.text COLLATE "C") || E'\n'
-		FROM (SELECT 1, '', format('baseline format %s, PostgreSQL %s, %s', b.format, b.server,
-		                           coalesce('schemas ' || array_to_string(b.schemas, ', '), 'all schemas'))
+		FROM (SELECT 1, '', format('baseline format %s, PostgreSQL %s, %s%s', b.format, b.server,
+		                           coalesce('schemas ' || array_to_string(b.schemas, ', '), 'all schemas'),
+		                           CASE b.mode WHEN 'exactly' THEN '' ELSE ', ' || b.mode END)
 		      FROM reconcile.baselines b WHERE b.name = baseline_text.name
 		      UNION ALL
 		      SELECT 2, CASE WHEN o.category = 'privilege' THEN o.parent ELSE concat(coalesce(o.parent, o.object), ' ') END,
@@ -172,17 +174,20 @@ CREATE FUNCTION reconcile.baseline_problems(document jsonb) RETURNS TABLE (path 
 		SELECT '$.' || to_jsonb(k.key)::text, 'unknown key' FROM jsonb_each(CASE WHEN jsonb_typeof(document) = 'object' THEN document ELSE '{}' END) AS k
 		WHERE k.key NOT IN ('baseline', 'objects', 'seeds')
 		UNION ALL
-		SELECT '$.baseline.' || to_jsonb(k.key)::text, 'unknown key' FROM part, jsonb_each(part.head) AS k WHERE k.key NOT IN ('format', 'server', 'schemas')
+		SELECT '$.baseline.' || to_jsonb(k.key)::text, 'unknown key' FROM part, jsonb_each(part.head) AS k WHERE k.key NOT IN ('format', 'server', 'schemas', 'mode')
 		UNION ALL
 		SELECT '$.baseline.format', 'unknown format version ' || coalesce(part.head ->> 'format', 'null') || ', known is 1'
 		FROM part WHERE part.head -> 'format' IS DISTINCT FROM '1'
 		UNION ALL
 		SELECT '$.baseline.server', 'it is not the number of a major version of PostgreSQL'
-		FROM part WHERE coalesce(part.head ->> 'server', '') !~ '^[1-9][0-9]$' OR jsonb_typeof(part.head -> 'server') <> 'number'
+		FROM part WHERE jsonb_typeof(part.head -> 'server') IS DISTINCT FROM 'number' OR part.head ->> 'server' !~ '^[1-9][0-9](\.0+)?$'
 		UNION ALL
-		SELECT '$.baseline.schemas', 'it is neither null nor an array of names' FROM part
+		SELECT '$.baseline.mode', 'it must be one of at least, exactly' FROM part
+		WHERE part.head ? 'mode' AND part.head -> 'mode' NOT IN ('"at least"', '"exactly"')
+		UNION ALL
+		SELECT '$.baseline.schemas', 'it is neither null nor an array of at least one name' FROM part
 		WHERE jsonb_typeof(part.head -> 'schemas') IS DISTINCT FROM 'null'
-		  AND (jsonb_typeof(part.head -> 'schemas') IS DISTINCT FROM 'array' OR EXISTS (
+		  AND (jsonb_typeof(part.head -> 'schemas') IS DISTINCT FROM 'array' OR part.head -> 'schemas' = '[]' OR EXISTS (
 		         SELECT FROM jsonb_path_query(part.head -> 'schemas', 'lax $[*]') AS s WHERE jsonb_typeof(s) <> 'string'))
 		UNION ALL
 		SELECT c.path, 'unknown category' FROM category c WHERE c.category NOT IN (SELECT category FROM known)

@@ -255,7 +255,8 @@ AS $$
 BEGIN
 	PERFORM reconcile.require_baseline(a), reconcile.require_baseline(b);
 	RETURN QUERY SELECT d.severity, d.category, d.kind, d.object, d.expected, d.actual, d.reason, d.hazard, d.fix
-	             FROM reconcile.schema_differences(a, b) d WHERE d.part_of IS NULL
+	             FROM reconcile.schema_differences(a, b) d JOIN reconcile.baselines r ON r.name = a
+	             WHERE d.part_of IS NULL AND (r.mode = 'exactly' OR d.kind <> 'extra')
 	             ORDER BY d.category, d.object, d.attribute;
 END $$;
 COMMENT ON FUNCTION reconcile.compare_baselines(text, text) IS
@@ -402,7 +403,9 @@ BEGIN
 		BEGIN
 			-- The functions are read to their ends before the first row is taken over.
 			IF chosen IS NOT NULL THEN
-				RETURN QUERY SELECT * FROM reconcile.schema_differences(chosen, NULL, within);
+				RETURN QUERY SELECT d.* FROM reconcile.schema_differences(chosen, NULL, within) d
+					JOIN reconcile.baselines b ON b.name = chosen
+					WHERE b.mode = 'exactly' OR (d.kind <> 'extra' AND d.attribute IS DISTINCT FROM 'column order');
 			END IF;
 			EXIT;
 		EXCEPTION WHEN internal_error OR undefined_table OR undefined_object OR undefined_function OR undefined_column OR invalid_schema_name THEN
@@ -417,9 +420,10 @@ BEGIN
 	END IF;
 	-- What a baseline has is as it is meant to be: beside it, only what is broken counts.
 	RETURN QUERY SELECT c.* FROM reconcile.schema_checks(within) c
-		WHERE chosen IS NULL OR c.actual = 'not checked' OR c.kind = 'invalid'
-		   OR (c.kind = 'disabled' AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
-		         WHERE o.baseline = chosen AND o.object = c.object AND o.category = c.category AND c.category <> 'constraint'));
+		WHERE chosen IS NULL OR c.actual = 'not checked'
+		   OR (c.kind IN ('invalid', 'disabled') AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
+		         WHERE o.baseline = chosen AND o.object = c.object AND o.category = c.category
+		           AND CASE c.kind WHEN 'invalid' THEN c.category = 'constraint' AND o.attributes -> 'valid' = 'false' ELSE c.category <> 'constraint' END));
 	RETURN QUERY SELECT * FROM reconcile.migration_findings(chosen, within);
 END $$;
 COMMENT ON FUNCTION reconcile.schema_findings(text, text[]) IS
@@ -438,7 +442,7 @@ BEGIN
 			                    CASE WHEN x.kind IN ('invalid', 'disabled') THEN '' ELSE x.reason END) x.*
 			FROM reconcile.schema_findings(baseline, schemas) x
 			ORDER BY coalesce(x.part_of, ''), x.category, x.object, coalesce(x.attribute, CASE x.kind WHEN 'invalid' THEN 'valid' WHEN 'disabled' THEN 'enabled' END),
-			         CASE WHEN x.kind IN ('invalid', 'disabled') THEN '' ELSE x.reason END, x.expected_object IS NULL),
+			         CASE WHEN x.kind IN ('invalid', 'disabled') THEN '' ELSE x.reason END, x.expected_object IS NULL, x.attribute IS NULL),
 		part AS (SELECT p.part_of, string_agg(p.fix, E'\n' ORDER BY array_position(reconcile.schema_order(), p.category), p.object) AS fix
 		         FROM finding p WHERE p.part_of IS NOT NULL GROUP BY p.part_of)
 		SELECT f.severity, f.category, f.kind, f.object, f.expected, f.actual, f.reason, f.hazard, concat_ws(E'\n', f.fix, p.fix)

@@ -101,10 +101,10 @@ void lock_baseline(const std::string &name, const std::string &caller)
 void begin_baseline(pg::Spi &spi, const std::string &name, const char *values, pg::Args args)
 {
 	if (spi.run(std::string("INSERT INTO reconcile.baseline AS b"
-							" (name, captured_by, format, server, schemas) SELECT $1, $2, ") +
+							" (name, captured_by, format, server, schemas, mode) SELECT $1, $2, ") +
 					values +
 					" ON CONFLICT (name) DO UPDATE SET format = EXCLUDED.format,"
-					" server = EXCLUDED.server, schemas = EXCLUDED.schemas,"
+					" server = EXCLUDED.server, schemas = EXCLUDED.schemas, mode = EXCLUDED.mode,"
 					" captured_by = EXCLUDED.captured_by, captured_at = now()"
 					" WHERE reconcile.may_change_baseline($2, b.captured_by)",
 				SPI_OK_INSERT, std::move(args)) == 0)
@@ -278,7 +278,8 @@ RECONCILE_FUNCTION(reconcile_capture_baseline)
 		pg::Spi spi;
 		pg::Args args = pg::Args().add(name).add(caller);
 		add_schemas(args, schemas);
-		begin_baseline(spi, name, "1, current_setting('server_version_num')::integer / 10000, $3",
+		begin_baseline(spi, name,
+					   "1, current_setting('server_version_num')::integer / 10000, $3, 'exactly'",
 					   args);
 		pg::Args which = pg::Args().add(name);
 		add_schemas(which, schemas);
@@ -323,9 +324,10 @@ RECONCILE_FUNCTION(reconcile_import_baseline)
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	begin_baseline(spi, name,
-				   "(d.b ->> 'format')::integer, (d.b ->> 'server')::integer,"
+				   "(d.b -> 'format')::integer, (d.b -> 'server')::integer,"
 				   " CASE WHEN jsonb_typeof(d.b -> 'schemas') = 'array'"
-				   " THEN ARRAY(SELECT jsonb_array_elements_text(d.b -> 'schemas')) END"
+				   " THEN ARRAY(SELECT jsonb_array_elements_text(d.b -> 'schemas')) END,"
+				   " coalesce(d.b ->> 'mode', 'exactly')"
 				   " FROM (SELECT $3 -> 'baseline') AS d(b)",
 				   pg::Args().add(name).add(caller).add(JSONBOID, document));
 	pg::Args const both = pg::Args().add(name).add(JSONBOID, document);
