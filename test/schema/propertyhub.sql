@@ -47,3 +47,6 @@ INSERT INTO hub.team_roles (id, name, is_system_role, can_approve_invoices, appr
 	('role-project-manager', 'Project Manager', true, false, 1000000, true, true),
 	('role-accountant', 'Accountant', true, false, NULL, false, false),
 	('role-viewer', 'Viewer', true, false, NULL, false, false);
+INSERT INTO hub.notification_templates (name, type, subject)
+	SELECT n, 'email', initcap(replace(n, '_', ' '))
+	FROM unnest('{invoice_approved,invoice_rejected,invoice_pending_approval,team_invitation,payment_received}'::text[]) AS n;
