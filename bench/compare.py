@@ -1,4 +1,4 @@
-"""Runs the comparisons, prints their tables, and writes each to a file of its own in bench/results/."""
+"""Runs the comparisons, prints their tables, and writes each to a file of its own in bench/results/, line by line."""
 import os
 import sys
 from pathlib import Path
@@ -23,23 +23,30 @@ def machine():
     return f"{os.cpu_count()} cores, PostgreSQL {version.split()[0]}, MongoDB server: {os.environ['BENCH_MONGO']}"
 
 
-def report(name, lines):
+def report(name, lines, missing=""):
     return f"""\
 # Benchmark: {name.replace("_", " ")}
 
-Both sides of a line ran in turn in one run; times are medians, a ratio is that of the medians, followed by the lowest and
-the highest of one turn. Absolute times say little about another machine. `bench/run {name}` writes this file.
+Both sides of a line ran in turn in one run; times are medians, a ratio is the median of those of the turns, followed by the
+lowest and the highest. Absolute times say little about another machine. `bench/run {name}` writes this file.
 
 {machine()}.
-
+{missing}
 {table(lines)}
 """
 
 
-def write(name, lines):
-    results = Path(__file__).with_name("results")
-    results.mkdir(exist_ok=True)
-    results.joinpath(f"postgresql-{os.environ['PG']}-{name}.md").write_text(report(name, lines))
+def measure(name, scale):
+    """measure runs one suite. The file has what was measured so far, whatever ends the run."""
+    path = Path(__file__).with_name("results") / f"postgresql-{os.environ['PG']}-{name}.md"
+    lines = []
+    for line in SUITES[name].run(scale):
+        lines.append(line)
+        if scale == 1:
+            path.write_text(report(name, lines, "\nThe run ended before its last line.\n"))
+    print(f"\n{machine()}\n\n{table(lines)}", flush=True)
+    if scale == 1:
+        path.write_text(report(name, lines))
 
 
 def main(names):
@@ -50,10 +57,7 @@ def main(names):
     try:
         for name in names or SUITES:
             print(f"{name}:", flush=True)
-            lines = list(SUITES[name].run(scale))
-            print(f"\n{machine()}\n\n{table(lines)}", flush=True)
-            if scale == 1:
-                write(name, lines)
+            measure(name, scale)
     finally:
         databases.drop_all()
         mongo.drop()

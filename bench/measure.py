@@ -1,7 +1,7 @@
 """Measuring two ways to do one thing, and the table of the results.
 
 A machine's speed changes while a benchmark runs. So the two sides of a comparison run in turn, the other one first every
-second time, and what counts is the ratio of their medians; the lowest and highest ratio of one turn show how sure it is.
+second time, and what counts is the median of the turns' ratios; the lowest and the highest show how sure it is.
 """
 import statistics
 import threading
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Comparison:
-    """A line of the table. `wanted` is the highest ratio ours/other, or with `faster` the lowest other/ours."""
+    """A line of the table. `wanted` is the highest ratio ours/other, or with `faster` the lowest other/ours; 0: none is."""
 
     work: str
     other: str
@@ -26,12 +26,15 @@ class Comparison:
             sides = [(ours, self.ours_seconds), (other, self.other_seconds)]
             for side, seconds in sides if turn % 2 == 0 else reversed(sides):
                 seconds.append(side())
+        return self.shown()
+
+    def shown(self):
         print(f"  {self.work}: {self.ratio()} against {self.other}", flush=True)
         return self
 
     def ratio(self):
         turns = [self._divide(*pair) for pair in zip(self.ours_seconds, self.other_seconds)]
-        median = self._divide(statistics.median(self.ours_seconds), statistics.median(self.other_seconds))
+        median = statistics.median(turns)
         if self.faster:
             return f"{median:.1f} times faster ({min(turns):.1f} to {max(turns):.1f})"
         return f"{median:.2f} ({min(turns):.2f} to {max(turns):.2f})"
@@ -43,6 +46,7 @@ class Comparison:
         ours, other = (
             f"{statistics.median(s):.3g} s" for s in (self.ours_seconds, self.other_seconds))
         wanted = f"at least {self.wanted:g} times faster" if self.faster else f"at most {self.wanted:g}"
+        wanted = wanted if self.wanted else ""
         return [self.work, ours, f"{self.other}: {other}", self.ratio(), wanted]
 
 

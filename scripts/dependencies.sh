@@ -5,6 +5,7 @@
 #   dependencies.sh           what make demo and make test need
 #   dependencies.sh --bench   what make bench needs: that, and an ORM to compare with
 #   dependencies.sh --lint    what make lint needs besides
+#   dependencies.sh --fuzz    what test/fuzz/run needs besides
 #
 # Debian's postgresql-15 makes and starts a cluster when it is installed. That is not wanted from a build, so it is told
 # not to, by a file of /etc/postgresql-common/createcluster.d that is there only during the installation.
@@ -19,6 +20,7 @@ packages=(
 )
 [ "${1:-}" != --bench ] || packages+=(python3-sqlalchemy python3-psycopg2)
 [ "${1:-}" != --lint ] || packages=(clang-format clang-tidy shellcheck)
+[ "${1:-}" != --fuzz ] || packages=(clang libclang-rt-14-dev)
 
 installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "${packages[@]}" 2>/dev/null | sed -n 's/ installed$//p') || true
 missing=()

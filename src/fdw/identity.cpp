@@ -27,8 +27,13 @@ namespace reconcile::fdw {
 namespace {
 
 /* A field that is larger than this is not compared, nor is a document or an
- * array: what is sent for each row must stay small. */
+ * array, unless it is set from itself: what is sent for each row is to stay
+ * small. */
 constexpr uint32_t kLargestCompared = 1024;
+
+/* Nor is anything that leaves no room for what is written: both are in one
+ * document of at most 16 MB. */
+constexpr uint32_t kLargestCertain = 4 * 1024 * 1024;
 
 bool is_identity(const Var *var)
 {
@@ -95,27 +100,41 @@ Found found_at(const bson_t *document, const std::vector<std::string> &parts)
 	return found;
 }
 
-/* is_small tells whether a value is compared that belongs to no key. */
-bool is_small(const bson_iter_t &value)
+/* length_of returns how many bytes a value has that may have many. */
+uint32_t length_of(const bson_iter_t &value)
 {
 	uint32_t length = 0;
+	const uint8_t *data;
+	switch (bson_iter_type(&value)) {
+	case BSON_TYPE_UTF8:
+		bson_iter_utf8(&value, &length);
+		break;
+	case BSON_TYPE_BINARY:
+		bson_iter_binary(&value, nullptr, &length, &data);
+		break;
+	case BSON_TYPE_DOCUMENT:
+		bson_iter_document(&value, &length, &data);
+		break;
+	case BSON_TYPE_ARRAY:
+		bson_iter_array(&value, &length, &data);
+		break;
+	default:
+		break;
+	}
+	return length;
+}
+
+/* is_small tells whether a value is compared that is only looked at. */
+bool is_small(const bson_iter_t &value)
+{
 	switch (bson_iter_type(&value)) {
 	case BSON_TYPE_DOCUMENT:
 	case BSON_TYPE_ARRAY:
 	case BSON_TYPE_CODEWSCOPE:
 		return false;
-	case BSON_TYPE_UTF8:
-		bson_iter_utf8(&value, &length);
-		break;
-	case BSON_TYPE_BINARY: {
-		const uint8_t *data;
-		bson_iter_binary(&value, nullptr, &length, &data);
-		break;
-	}
 	default:
-		break;
+		return length_of(value) <= kLargestCompared;
 	}
-	return length <= kLargestCompared;
 }
 
 /* append_equality asks that a field is still what was found.  Of the type
@@ -130,6 +149,17 @@ void append_equality(mongo::Document &selector, const Column &column, const Foun
 	else
 		equality.null("$eq");
 	selector.document(column.path, equality.get());
+}
+
+/* append_whole_equality asks that a document is still what was read, all of it
+ * and in this order: the fields that it has got since count, too. */
+void append_whole_equality(mongo::Document &selector, const bson_t *document)
+{
+	mongo::Document literal, sides, equality;
+	literal.document("$literal", document);
+	sides.string("0", "$$ROOT").document("1", literal.get());
+	equality.array("$eq", sides.get());
+	selector.document("$expr", equality.get());
 }
 
 } // namespace
@@ -203,7 +233,9 @@ List *identity_scan_type(const Table &table, RelOptInfo *rel, List *clauses)
 	return targets;
 }
 
-ScanExtras::ScanExtras(const Table &table, ForeignScan *plan) : table_(table)
+ScanExtras::ScanExtras(const Table &table, ForeignScan *plan,
+					   const std::vector<AttrNumber> &written)
+	: table_(table)
 {
 	if (plan->scan.scanrelid == 0)
 		return;
@@ -221,8 +253,12 @@ ScanExtras::ScanExtras(const Table &table, ForeignScan *plan) : table_(table)
 				return bms_is_member(entry->resno - FirstLowInvalidHeapAttributeNumber, used);
 			});
 			const Column *column = table.column(entry->resno);
-			if (compared && column != nullptr && !column->whole_document())
-				compared_.push_back(column);
+			bool const set =
+				std::find(written.begin(), written.end(), entry->resno) != written.end();
+			if (compared && column != nullptr && column->whole_document())
+				whole_ = whole_ || set;
+			else if (compared && column != nullptr)
+				(set ? certain_ : compared_).push_back(column);
 			continue;
 		}
 		auto *var = reinterpret_cast<Var *>(entry->expr);
@@ -230,7 +266,7 @@ ScanExtras::ScanExtras(const Table &table, ForeignScan *plan) : table_(table)
 		columns_.push_back(var->varattno);
 	}
 	for (const std::string &name : table.options.key)
-		key_.push_back(table.column(name));
+		certain_.push_back(table.column(name));
 }
 
 mongo::Document ScanExtras::selector(const bson_t *document) const
@@ -245,18 +281,21 @@ mongo::Document ScanExtras::selector(const bson_t *document) const
 				 "One of them has no _id.");
 	selector.copy("_id", id.value);
 
-	auto const add = [&](const Column &column, bool key) {
+	auto const add = [&](const Column &column, bool certain) {
 		if (std::find(paths.begin(), paths.end(), column.path) != paths.end())
 			return;
 		paths.push_back(column.path);
 		Found const found = found_at(document, column.parts);
-		if (key || !found.there || is_small(found.value))
+		if (!found.there ||
+			(certain ? length_of(found.value) <= kLargestCertain : is_small(found.value)))
 			append_equality(selector, column, found);
 	};
-	for (const Column *column : key_)
+	for (const Column *column : certain_)
 		add(*column, true);
 	for (const Column *column : compared_)
 		add(*column, false);
+	if (whole_ && document->len <= kLargestCertain)
+		append_whole_equality(selector, document);
 	return selector;
 }
 

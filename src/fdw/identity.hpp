@@ -5,9 +5,10 @@
  *
  * Terms.  The "identity" of a row is the selector that finds its document
  * again, as BSON in a column of type bytea that only the plan knows: the _id,
- * the key's fields, and the small fields that the statement looked at, each as
- * it was read.  So a document that another client changed in these in the
- * meantime is not found any more, and an update is not lost.
+ * the key's fields, the fields that the statement both looks at and sets, and
+ * those small ones that it looks at, each as it was read.  So a document that
+ * another client changed in these in the meantime is not found any more, and
+ * an update is not lost.
  *
  * A scan that yields identities has a row type of its own: the table's
  * columns, and after them what the plan asks for besides.
@@ -40,7 +41,7 @@ List *identity_scan_type(const Table &table, RelOptInfo *rel, List *clauses);
 /* ScanExtras fills the columns of a scan that come after the table's. */
 class ScanExtras {
 public:
-	ScanExtras(const Table &table, ForeignScan *plan);
+	ScanExtras(const Table &table, ForeignScan *plan, const std::vector<AttrNumber> &written);
 
 	/* fill is called when the table's columns are filled. */
 	void fill(const bson_t *document, Relation relation, TupleTableSlot *slot) const;
@@ -51,8 +52,10 @@ private:
 	mongo::Document selector(const bson_t *document) const;
 
 	const Table &table_;
-	std::vector<AttrNumber> columns_; /* system column, or 0 for the row, by place */
-	std::vector<const Column *> compared_, key_;
+	std::vector<AttrNumber> columns_;	   /* system column, or 0 for the row, by place */
+	std::vector<const Column *> compared_; /* where they are small */
+	std::vector<const Column *> certain_;  /* always: the key, and what is set from itself */
+	bool whole_ = false;				   /* so is the document */
 	bool identity_ = false;
 };
 

@@ -37,6 +37,7 @@ namespace {
 
 constexpr size_t kMostColumns = 1500; /* PostgreSQL allows 1600 */
 constexpr uint64_t kDocumentsBetweenLooks = 256;
+constexpr uint64_t kDocumentsBetweenNotices = 1000000;
 
 struct ImportOptions {
 	int64_t sample_size = 0; /* documents to look at; 0: all */
@@ -93,7 +94,7 @@ Chosen type_of(const Field &field)
 		return {"timestamptz", ""};
 	if (field.only({BSON_TYPE_BINARY}))
 		return {field.other_binary ? "bytea" : "uuid", ""};
-	if (field.only({BSON_TYPE_ARRAY}) && field.elements != nullptr) {
+	if (field.only({BSON_TYPE_ARRAY}) && !field.ragged && field.elements != nullptr) {
 		Chosen const element = type_of(*field.elements);
 		if (element.type != "jsonb")
 			return {element.type + "[]", element.bson_type};
@@ -225,6 +226,7 @@ private:
 	bool wanted(const std::string &table) const;
 	void require_listed(const std::vector<mongo::CollectionInfo> &found) const;
 	Survey survey_of(const mongo::CollectionInfo &collection) const;
+	void tell_progress(const mongo::CollectionInfo &collection, uint64_t documents) const;
 	void create(const mongo::CollectionInfo &collection, const std::string &table,
 				const Survey &survey) const;
 
@@ -286,8 +288,20 @@ Survey Import::survey_of(const mongo::CollectionInfo &collection) const
 		survey.add(document);
 		if (survey.documents() % kDocumentsBetweenLooks == 0)
 			pg::call([] { CHECK_FOR_INTERRUPTS(); });
+		if (survey.documents() % kDocumentsBetweenNotices == 0)
+			tell_progress(collection, survey.documents());
 	}
 	return survey;
+}
+
+/* tell_progress is for those who wait: a large collection takes minutes. */
+void Import::tell_progress(const mongo::CollectionInfo &collection, uint64_t documents) const
+{
+	pg::call([&] {
+		ereport(NOTICE, (errmsg("looked at %llu documents of collection \"%s.%s\"",
+								static_cast<unsigned long long>(documents), database_.c_str(),
+								collection.name.c_str())));
+	});
 }
 
 /* create makes one table with its comments. */

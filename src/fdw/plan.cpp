@@ -16,6 +16,7 @@
 extern "C" {
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
+#include "optimizer/inherit.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
@@ -65,6 +66,22 @@ void add_key(std::vector<AttrNumber> &columns, const Table &table)
 		if (std::find(columns.begin(), columns.end(), number) == columns.end())
 			columns.push_back(number);
 	}
+}
+
+/* written_columns are those that the UPDATE of a table sets. */
+List *written_columns(PlannerInfo *root, RelOptInfo *rel, const Table &table)
+{
+	return pg::call([&]() -> List * {
+		if (root->parse->commandType != CMD_UPDATE ||
+			!bms_is_member(static_cast<int>(rel->relid), root->all_result_relids))
+			return NIL;
+		Bitmapset *set = get_rel_all_updated_cols(root, rel);
+		List *columns = NIL;
+		for (int number = 1; number <= table.width; number++)
+			if (bms_is_member(number - FirstLowInvalidHeapAttributeNumber, set))
+				columns = lappend_int(columns, number);
+		return columns;
+	});
 }
 
 /* is_constant tells whether a LIMIT or OFFSET will be what the planner took it
@@ -217,6 +234,7 @@ ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignP
 	std::vector<AttrNumber> columns = columns_of(table, rel, checked);
 	if (row_type != NIL)
 		add_key(columns, table);
+	List *written = row_type != NIL ? written_columns(root, rel, table) : NIL;
 	List *sort = path->fdw_private;
 	bool const limited = shows_all(table, planner) && (root->sort_pathkeys == NIL || sort != NIL);
 	int64_t const limit = limited ? limit_of(root, rel) : 0;
@@ -226,7 +244,7 @@ ForeignScan *get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignP
 		List *numbers = NIL;
 		for (AttrNumber column : columns)
 			numbers = lappend_int(numbers, column);
-		List *scan = list_make4(run, numbers, sort, makeInteger(static_cast<int>(limit)));
+		List *scan = list_make5(run, numbers, sort, makeInteger(static_cast<int>(limit)), written);
 		return make_foreignscan(target_list, checked, rel->relid, planner.values(), scan, row_type,
 								NIL, outer_plan);
 	});
@@ -259,6 +277,8 @@ PlannedScan planned_scan(ForeignScan *plan)
 	foreach (cell, static_cast<List *>(lthird(plan->fdw_private)))
 		scan.sort.push_back(lfirst_int(cell));
 	scan.limit = intVal(lfourth(plan->fdw_private));
+	foreach (cell, static_cast<List *>(list_nth(plan->fdw_private, 4)))
+		scan.written.push_back(static_cast<AttrNumber>(lfirst_int(cell)));
 	return scan;
 }
 

@@ -29,6 +29,7 @@ struct PlannedScan {
 	std::vector<AttrNumber> columns; /* that are read */
 	std::vector<int> sort;			 /* columns, negative to descend */
 	int64_t limit;					 /* documents that are enough, or 0 */
+	std::vector<AttrNumber> written; /* by the UPDATE that this scan is for */
 };
 
 /* planned_run and planned_scan read what get_plan() wrote into a plan,

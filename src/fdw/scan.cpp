@@ -76,7 +76,7 @@ Scan::Scan(ForeignScanState *node)
 		  planned_run(plan_of(node))),
 	  scan_(planned_scan(plan_of(node))), projection_(projection_of(table_, scan_.columns)),
 	  sort_(sort_of(table_, scan_.sort)), decoder_(table_, scan_.columns),
-	  extras_(table_, plan_of(node))
+	  extras_(table_, plan_of(node), scan_.written)
 {
 }
 

@@ -40,6 +40,25 @@ bool is_uuid(const bson_iter_t *value)
 
 } // namespace
 
+void Rectangle::add_single(int dimension)
+{
+	ragged_ = ragged_ || (last_ >= 0 && last_ != dimension) || deepest_ > dimension;
+	last_ = dimension;
+}
+
+/* add_array refuses an empty array within another: it has no place. */
+void Rectangle::add_array(int dimension, int length)
+{
+	deepest_ = std::max(deepest_, dimension);
+	if (dimension >= kMostDimensions || (last_ >= 0 && last_ < dimension) ||
+		(dimension > 0 && length == 0) ||
+		(lengths_[dimension] >= 0 && lengths_[dimension] != length)) {
+		ragged_ = true;
+		return;
+	}
+	lengths_[dimension] = length;
+}
+
 bool Field::only(std::initializer_list<bson_type_t> allowed) const
 {
 	for (size_t type = 0; type < types.size(); type++)
@@ -97,6 +116,31 @@ void Survey::add_fields(Field &parent, bson_iter_t *fields, int depth)
 	}
 }
 
+/* add_elements looks at the elements of an array, of which those that are
+ * arrays are further dimensions, as far as there can be. */
+void Survey::add_elements(Field &elements, const bson_iter_t *array, Rectangle &shape,
+						  int dimension)
+{
+	bson_iter_t element;
+	int length = 0;
+	if (dimension == Rectangle::kMostDimensions || !bson_iter_recurse(array, &element)) {
+		shape.add_array(Rectangle::kMostDimensions, 0);
+		return;
+	}
+	for (; bson_iter_next(&element); length++) {
+		if (BSON_ITER_HOLDS_ARRAY(&element)) {
+			add_elements(elements, &element, shape, dimension + 1);
+			continue;
+		}
+		shape.add_single(dimension);
+		if (BSON_ITER_HOLDS_DOCUMENT(&element))
+			elements.types[BSON_TYPE_DOCUMENT]++;
+		else
+			add_value(elements, &element, 0);
+	}
+	shape.add_array(dimension, length);
+}
+
 void Survey::add_value(Field &field, const bson_iter_t *value, int depth)
 {
 	bson_type_t const type = bson_iter_type(value);
@@ -117,17 +161,14 @@ void Survey::add_value(Field &field, const bson_iter_t *value, int depth)
 	case BSON_TYPE_BINARY:
 		field.other_binary = field.other_binary || !is_uuid(value);
 		break;
-	case BSON_TYPE_ARRAY:
+	case BSON_TYPE_ARRAY: {
+		Rectangle shape;
 		if (field.elements == nullptr)
 			field.elements = std::make_unique<Field>();
-		if (depth < kDeepest && bson_iter_recurse(value, &inner))
-			while (bson_iter_next(&inner)) {
-				if (BSON_ITER_HOLDS_ARRAY(&inner) || BSON_ITER_HOLDS_DOCUMENT(&inner))
-					field.elements->types[static_cast<uint8_t>(bson_iter_type(&inner))]++;
-				else
-					add_value(*field.elements, &inner, depth);
-			}
+		add_elements(*field.elements, value, shape, 0);
+		field.ragged = field.ragged || shape.ragged();
 		break;
+	}
 	case BSON_TYPE_DOCUMENT:
 		if (nested_ && depth < kDeepest && bson_iter_recurse(value, &inner))
 			add_fields(field, &inner, depth + 1);

@@ -15,8 +15,23 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace reconcile::mongo {
+
+/* Checked is freed by the driver, which knows it by its first member. */
+struct Checked {
+	mongoc_stream_t base;
+	mongoc_stream_t *below;
+	Connection *connection;
+	uint64_t number;
+	Checked *next;	 /* of the connection's streams */
+	int32_t asked;	 /* the kind of the last request */
+	size_t to_send;	 /* bytes of it that are still to come */
+	uint8_t *buffer; /* answers: [given, passed) may be given, [passed, filled) not yet */
+	size_t room, given, passed, filled;
+	size_t start; /* of the answer that is being received; its length may be given before */
+};
 
 namespace {
 
@@ -27,35 +42,32 @@ constexpr int kCheckedType = 1001;
 /* An answer that is longer is given back when it has been read. */
 constexpr size_t kKeptBytes = 1024 * 1024;
 
-/* Checked is freed by the driver, which knows it by its first member. */
-struct Checked {
-	mongoc_stream_t base;
-	mongoc_stream_t *below;
-	Connection *connection;
-	int32_t asked;	 /* the kind of the last request */
-	size_t to_send;	 /* bytes of it that are still to come */
-	uint8_t *buffer; /* answers: [given, passed) may be given, [passed, filled) not yet */
-	size_t room, given, passed, filled;
-	size_t start; /* of the answer that is being received; its length may be given before */
-};
-
 Checked *self(mongoc_stream_t *stream)
 {
 	return reinterpret_cast<Checked *>(stream);
 }
 
+/* release takes a stream out of the connection's list. */
+void release(Checked *s)
+{
+	Checked **at = &s->connection->streams;
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	bson_free(s->buffer);
+	bson_free(s);
+}
+
 void BSON_CALL checked_destroy(mongoc_stream_t *stream) noexcept
 {
 	mongoc_stream_destroy(self(stream)->below);
-	bson_free(self(stream)->buffer);
-	bson_free(stream);
+	release(self(stream));
 }
 
 void BSON_CALL checked_failed(mongoc_stream_t *stream) noexcept
 {
 	mongoc_stream_failed(self(stream)->below);
-	bson_free(self(stream)->buffer);
-	bson_free(stream);
+	release(self(stream));
 }
 
 int BSON_CALL checked_close(mongoc_stream_t *stream) noexcept
@@ -115,6 +127,7 @@ ssize_t refuse(Checked *s)
  * body is anywhere, may pass. */
 bool approved(const Checked *s, const uint8_t *body)
 {
+	s->connection->answered = s->number;
 	return is_sound(s->buffer + s->start, body, static_cast<size_t>(announced(s)) - kHeaderBytes,
 					s->asked == kLegacyQuery ? kLegacyReply : kMessage);
 }
@@ -298,7 +311,17 @@ mongoc_stream_t *checked(Connection *connection, mongoc_stream_t *below)
 	s->base.should_retry = checked_should_retry;
 	s->connection = connection;
 	s->below = below;
+	s->number = ++connection->streams_opened;
+	s->next = std::exchange(connection->streams, s);
 	return &s->base;
+}
+
+mongoc_stream_t *stream_of(const Connection *connection, uint64_t number)
+{
+	for (Checked *s = connection->streams; s != nullptr; s = s->next)
+		if (s->number == number)
+			return &s->base;
+	return nullptr;
 }
 
 } // namespace reconcile::mongo

@@ -7,6 +7,7 @@
  */
 #include "mongo/connection.hpp"
 
+#include "mongo/batches.hpp"
 #include "mongo/stream.hpp"
 
 #include <new>
@@ -60,7 +61,7 @@ Connection::Connection(const Settings &settings_, Port &port_) : settings(settin
 Connection::~Connection()
 {
 	abandon();
-	end_left();
+	left_.clear();
 	mongoc_client_destroy(client);
 }
 
@@ -80,22 +81,26 @@ void Connection::abandon() noexcept
 		mongoc_client_reset(client);
 }
 
-void Connection::leave(mongoc_cursor_t *cursor) noexcept
+void Connection::leave(std::unique_ptr<Batches> result) noexcept
 {
 	try {
-		left_.push_back(cursor);
+		left_.push_back(std::move(result));
 	} catch (const std::bad_alloc &) {
 		abandon();
-		mongoc_cursor_destroy(cursor);
 	}
 }
 
-/* end_left destroys the cursors that were left; while the network may be
- * touched, the driver tells the server. */
+void Connection::settle() noexcept
+{
+	if (under_way != nullptr)
+		under_way->collect();
+}
+
+/* end_left tells the server about the results that were left. */
 void Connection::end_left() noexcept
 {
-	for (mongoc_cursor_t *cursor : left_)
-		mongoc_cursor_destroy(cursor);
+	for (const auto &result : left_)
+		result->end();
 	left_.clear();
 }
 
@@ -109,11 +114,12 @@ bool Connection::allowed(const mongoc_host_list_t *host) const noexcept
 
 void Connection::require_usable(const std::string &action)
 {
+	settle();
+	end_left();
 	if (interrupted())
 		throw Interrupted();
 	if (silent)
 		throw Error(kConnectionLost, action, "The connection to MongoDB was given up before.");
-	end_left();
 	failures[0] = '\0';
 	broken = false;
 }

@@ -14,10 +14,14 @@
 #include "mongo/settings.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace reconcile::mongo {
+
+class Batches;
+struct Checked;
 
 struct Connection {
 	Connection(const Settings &settings, Port &port);
@@ -32,9 +36,13 @@ struct Connection {
 	 * callers outside of the driver; the streams only set silent. */
 	void abandon() noexcept;
 
-	/* leave takes a cursor that the server does not know to be over, at a
+	/* leave takes a result that the server does not know to be over, at a
 	 * moment when it cannot be told: the next operation does so. */
-	void leave(mongoc_cursor_t *cursor) noexcept;
+	void leave(std::unique_ptr<Batches> result) noexcept;
+
+	/* settle lets in the answer that is under way, before something else is
+	 * sent. */
+	void settle() noexcept;
 
 	/* allowed tells whether the settings name a host. */
 	bool allowed(const mongoc_host_list_t *host) const noexcept;
@@ -57,10 +65,16 @@ struct Connection {
 	bool stopped_by_port = false; /* an interrupt was seen */
 	bool silent = false;		  /* the network is not to be touched any more */
 
+	Batches *under_way = nullptr; /* whose next batch has been asked for */
+	int32_t requests = 0;		  /* that were sent past the driver */
+
 	/* Answers that do not say how many documents they are about; a write's does. */
 	uint64_t answers_without_count = 0;
 
 	/* Noted by the streams. */
+	Checked *streams = nullptr;	  /* those that the driver has */
+	uint64_t streams_opened = 0;  /* each has the number it was opened as */
+	uint64_t answered = 0;		  /* the stream that gave the last answer */
 	uint64_t operations_sent = 0; /* writes other than those of greeting a server */
 	bool answer_timed_out = false;
 	bool broken = false;		   /* a connection that had been greeted ended, in this operation */
@@ -72,7 +86,7 @@ private:
 	void end_left() noexcept;
 	std::string no_answer() const;
 
-	std::vector<mongoc_cursor_t *> left_;
+	std::vector<std::unique_ptr<Batches>> left_;
 	bool forgotten_ = false; /* the driver has no sessions and cursors to end */
 };
 

@@ -3,16 +3,18 @@
  * cursor.hpp
  *	  Reading documents of one collection, batch by batch.
  *
- * Depends on: client.hpp, error.hpp.  Used by: src/fdw.
+ * Depends on: client.hpp, batches.hpp.  Used by: src/fdw.
  *
  *-------------------------------------------------------------------------
  */
 #pragma once
 
+#include "mongo/batches.hpp"
 #include "mongo/client.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace reconcile::mongo {
@@ -28,7 +30,7 @@ struct Query {
 	bool simple_collation = false; /* text by its bytes, whatever the collection says */
 	int64_t limit = 0;
 	int64_t sample = 0;		   /* that many documents at random, and nothing else of this */
-	int32_t batch_size = 1000; /* documents per answer of the server */
+	int32_t batch_size = 1000; /* documents per answer of the server; at least 1 */
 	int64_t max_time_ms = 0;   /* after which the server gives up itself */
 };
 
@@ -59,8 +61,8 @@ public:
 
 private:
 	std::shared_ptr<Connection> connection_;
-	mongoc_cursor_t *cursor_ = nullptr;
-	std::string name_; /* of the collection, for messages */
+	std::optional<Begin> begin_; /* until the query is sent */
+	std::unique_ptr<Batches> batches_;
 	uint64_t documents_ = 0, bytes_ = 0;
 };
 

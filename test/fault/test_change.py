@@ -97,6 +97,41 @@ def test_what_no_row_of_is_left_is_not_counted(pg, collection, people):
         assert documents(collection)["c"]["more"] == "of no concern"
 
 
+def test_what_is_set_from_itself_is_not_lost(pg, collection, people):
+    """Documents, arrays and long texts, too: what another client wrote in the meantime stays."""
+    collection.update_many({}, {"$set": {"list": [1, 2], "long": "x" * 5000, "more": {"a": 1, "b": [{}]}}})
+    name = table(pg, server(pg, HOSTS), collection, key="k",
+                 columns="k text, list int[], long text, more jsonb, doc jsonb OPTIONS (path ''), n int")
+    pg.execute(f"CREATE FUNCTION f_{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock(4711); RETURN NEW; END $$")
+    pg.execute(f"CREATE TRIGGER t BEFORE UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION f_{name}()")
+    theirs = {"list": [1, 2, 3], "long": "x" * 5000 + "!", "more": {"a": 1, "b": [{}], "c": 1}}
+    cases = {"list = list || 9": "list", "long = long || '?'": "long", "more = more || '{\"z\": 1}'": "more",
+             "doc = doc || '{\"z\": 1}'": "n", "doc = doc - 'list'": "more"}
+    for assignment, field in cases.items():
+        before = collection.find_one({"_id": "a"})
+        with psycopg.connect(dbname=pg.info.dbname, autocommit=True) as other:
+            other.execute("SELECT pg_advisory_lock(4711)")
+            counted = []
+            thread = threading.Thread(target=lambda: counted.append(pg.execute(f"UPDATE {name} SET {assignment} WHERE k < 'c'").rowcount))
+            thread.start()
+            while thread.is_alive() and not other.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchall():
+                pass
+            collection.update_one({"_id": "a"}, {"$set": {field: theirs.get(field, 99)}})
+            other.execute("SELECT pg_advisory_unlock_all()")
+            thread.join()
+            pg.execute("SELECT pg_advisory_unlock_all()")
+        assert counted == [1], assignment  # "b" alone
+        assert collection.find_one({"_id": "a"}) == {**before, field: theirs.get(field, 99)}, assignment
+        collection.update_one({"_id": "a"}, {"$set": {field: before[field]}})
+
+
+def test_what_is_set_without_looking_is_written(pg, collection, people):
+    """Whoever sets a document regardless of what it was asks for no comparison, and nothing large is sent for it."""
+    name = table(pg, server(pg, HOSTS), collection, columns="k text, doc jsonb OPTIONS (path '')", key="k")
+    assert pg.execute(f"""UPDATE {name} SET doc = '{{"k": "a", "new": true}}' WHERE k = 'a'""").rowcount == 1
+    assert collection.find_one({"_id": "a"}) == {"_id": "a", "k": "a", "new": True}
+
+
 def test_documents_with_the_same_key_are_told_apart(pg, collection, people):
     collection.insert_many([{"_id": i, "k": "same", "n": i} for i in range(5)])
     name = table(pg, server(pg, HOSTS), collection, columns="k text, n int", key="k")

@@ -64,6 +64,52 @@ def test_what_is_no_answer_is_an_error(pg, hostile, answer):
     assert pg.execute("SELECT pg_backend_pid()").fetchone() == (pid,)
 
 
+def more(next, id=0):
+    """A first batch of one document, of which the server has more, and what it answers to the request for that."""
+    first = {"cursor": {"firstBatch": [{"k": "x"}], "id": bson.Int64(7), "ns": "d.c"}, "ok": 1.0}
+    if isinstance(next, list):
+        next = {"cursor": {"nextBatch": next, "id": bson.Int64(id), "ns": "d.c"}, "ok": 1.0}
+    return {"find": first, "getMore": next}
+
+
+def other_number(answer):
+    """The answer to a request that was not made."""
+    sound = message(OP_MSG, bytes(5) + bson.encode(answer))
+    return lambda request: sound(request + 1)
+
+
+@pytest.mark.parametrize("answer", {
+    "document of four bytes": [{"k": "y"}, 5], "no cursor": {"ok": 1.0}, "nothing": {}, "first batch again": more([])["find"],
+    "no number of a cursor": {"cursor": {"nextBatch": [], "ns": "d.c"}, "ok": 1.0},
+    "number of another request": other_number({"cursor": {"nextBatch": [], "id": bson.Int64(0), "ns": "d.c"}, "ok": 1.0}),
+    "negative length": message(OP_MSG, bytes(10), -5), "unknown kind": message(77, bytes(5) + document(b"")),
+}.items(), ids=lambda case: case[0])
+def test_what_is_no_further_batch_is_an_error(pg, hostile, answer):
+    name = reader(pg, hostile(more(answer[1])))
+    pid = pg.info.backend_pid
+    fails(pg, f"SELECT * FROM {name}", DAMAGED)
+    assert pg.execute("SELECT pg_backend_pid()").fetchone() == (pid,)
+
+
+def test_a_refused_batch_is_an_error(pg, hostile):
+    name = reader(pg, hostile(more({"ok": 0.0, "code": 43, "errmsg": "cursor id 7 not found"})))
+    fails(pg, f"SELECT * FROM {name}", "24000", "MongoDB reports: cursor id 7 not found.")
+
+
+@pytest.mark.parametrize("sessions", [True, False])
+def test_a_result_is_read_to_its_end_in_one_session(pg, sessions):
+    one = HostileServer(more([{"k": "y"}]), {"logicalSessionTimeoutMinutes": 30} if sessions else None)
+    try:
+        name = table(pg, server(pg, one.host, read_concern="majority"), "c", columns="k text", key="k", batch_size="17")
+        assert pg.execute(f"SELECT k FROM {name}").fetchall() == [("x",), ("y",)]
+        find, next = (bson.decode(parts[0]) for parts in one.received)
+        assert find["find"] == "c" and find["batchSize"] == 17 and find["readConcern"] == {"level": "majority"}
+        assert (next["getMore"], next["collection"], next["batchSize"], next["$db"]) == (7, "c", 17, find["$db"])
+        assert ("lsid" in find) == sessions and find.get("lsid") == next.get("lsid")
+    finally:
+        one.close()
+
+
 @pytest.mark.parametrize("case", {
     "string of negative length": (b"\x02k\0" + struct.pack("<i", -1) + b"x\0", "22P03"),
     "string without end": (b"\x02k\0" + struct.pack("<i", 2) + b"xy", "22P03"),

@@ -5,6 +5,7 @@
 #   PG=15|16|17|18 postgres.sh start     makes the cluster (or finds it running) and prints what env prints
 #                  postgres.sh install   builds this checkout for that version and installs it, and the libraries of the suites,
 #                                        into the copy
+#               PG=18 postgres.sh peer   adds Debian's mongo_fdw, which bench/run compares with, to the copy
 #                  postgres.sh env       prints export lines: PG PGHOST PGPORT PGUSER PGDATABASE PG_CONFIG
 #                  postgres.sh restart   ends it as a crash would, and starts it again on the same data and port
 #                  postgres.sh run CMD   runs a command where that version lives, in a copy of this environment
@@ -164,6 +165,25 @@ install() {
 	run make -s "-j${JOBS:-2}" PG_CONFIG="$bin/pg_config" install install-test
 }
 
+# peer installs mongo_fdw into the chroot, once, and from there into the copy.
+peer() {
+	local package=postgresql-18-mongo-fdw
+	[ "$PG" = 18 ] || die "mongo_fdw is packaged for PostgreSQL 18, not for $PG"
+	programs
+	exec 9>"$cache/pg18.lock"
+	flock 9
+	if ! run dpkg-query -W $package >/dev/null 2>&1; then
+		say "installing $package into $chroot, once"
+		{ run apt-get -q -o Acquire::Check-Valid-Until=false update &&
+			DEBIAN_FRONTEND=noninteractive run apt-get install -y -q --no-install-recommends $package &&
+			run apt-get clean; } >"$cache/mongo_fdw.log" 2>&1 </dev/null ||
+			{ tail -n 20 "$cache/mongo_fdw.log" >&2; die "could not install $package"; }
+	fi
+	exec 9>&-
+	run sh -c "cp /usr/lib/postgresql/18/lib/mongo_fdw* $home/lib/postgresql/18/lib/ &&
+		cp /usr/share/postgresql/18/extension/mongo_fdw* $home/share/postgresql/18/extension/"
+}
+
 print_env() {
 	running || die "PostgreSQL $PG is not running"
 	echo "export PG=$PG"
@@ -197,6 +217,6 @@ stop() {
 
 case ${1:-} in
 	env) print_env ;;
-	start | stop | install | restart | status | run) "$@" ;;
+	start | stop | install | peer | restart | status | run) "$@" ;;
 	*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0"; exit 2 ;;
 esac
