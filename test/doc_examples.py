@@ -300,7 +300,9 @@ def suites_of(pack):
     """suites_of is the text of the tests that prove what a pack promises."""
     files = [f"test/pgtap/pack_{pack}.sql", "test/test_packs_concurrency.py"]
     if pack == "team_roles":
-        files = [f"test/pgtap/pack_{pack}.sql", *(f"test/fault/{n}.py" for n in ("test_team_roles", "test_team_roles_install"))]
+        files = [files[0], "test/fault/test_team_roles.py", "test/fault/test_team_roles_install.py"]
+    elif pack == "team_management":
+        files.append("test/pgtap/pack_baseline.sql")
     return "\n".join((TOP / file).read_text() for file in files)
 
 
