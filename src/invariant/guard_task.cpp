@@ -131,7 +131,7 @@ void find_stored(Task &task, const WatchedTables &tables)
 		task.parts.clear();
 		return;
 	}
-	pg::AsOwner owner(task.definition.owner, task.definition.search_path);
+	AsDeclared const declared(task.definition);
 	if (!is_found_again(*watched))
 		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				 "rows of " + pg::qualified_name(scope.watched) +
