@@ -19,6 +19,13 @@ namespace reconcile::invariant {
 
 namespace {
 
+pg::Constant deferrable_of(
+	"SELECT format('%I.%I', n.nspname, c.conname),"
+	" NOT EXISTS (SELECT FROM pg_constraint o WHERE o.connamespace = c.connamespace"
+	"  AND o.conname = c.conname AND NOT o.condeferred) FROM pg_constraint c"
+	" JOIN pg_namespace n ON n.oid = c.connamespace"
+	" WHERE (c.conrelid = $1 OR $2 AND c.confrelid = $1) AND c.condeferrable ORDER BY 1");
+
 void set_constraints(const std::vector<std::string> &names, const std::string &mode)
 {
 	if (names.empty())
@@ -33,17 +40,10 @@ Constraints::Constraints(Oid table, Which which)
 {
 	pg::PinnedPath path;
 	pg::Spi spi;
-	uint64 const rows =
-		spi.run("SELECT format('%I.%I', n.nspname, c.conname),"
-				" NOT EXISTS (SELECT FROM pg_constraint o WHERE o.connamespace = c.connamespace"
-				"  AND o.conname = c.conname AND NOT o.condeferred) FROM pg_constraint c"
-				" JOIN pg_namespace n ON n.oid = c.connamespace"
-				" WHERE (c.conrelid = $1 OR $2 AND c.confrelid = $1)"
-				" AND c.condeferrable ORDER BY 1",
-				SPI_OK_SELECT,
-				pg::Args()
-					.add(OIDOID, ObjectIdGetDatum(table))
-					.add(BOOLOID, BoolGetDatum(which == pointing_at)));
+	uint64 const rows = spi.run(deferrable_of, SPI_OK_SELECT,
+								pg::Args()
+									.add(OIDOID, ObjectIdGetDatum(table))
+									.add(BOOLOID, BoolGetDatum(which == pointing_at)));
 	for (uint64 row = 0; row < rows; row++) {
 		deferrable_.push_back(spi.required_text(row, 1));
 		if (spi.truth(row, 2))

@@ -22,9 +22,10 @@ namespace reconcile::invariant {
 
 namespace {
 
-constexpr const char *kSelect =
+pg::Constant definitions(
 	"SELECT name, pack, kind, target::oid, key, expects, compare, where_absent, severity,"
-	" description, owner::oid, search_path, time_zone FROM reconcile.invariant";
+	" description, owner::oid, search_path, time_zone FROM reconcile.invariant"
+	" WHERE ($1 IS NULL OR name = $1) AND ($2 IS NULL OR pack = $2) ORDER BY name");
 
 Definition read_row(const pg::Spi &spi, uint64 row)
 {
@@ -103,10 +104,7 @@ std::vector<Definition> chosen_definitions(const std::optional<std::string> &nam
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		uint64 rows = spi.run(std::string(kSelect) + " WHERE ($1 IS NULL OR name = $1)"
-													 " AND ($2 IS NULL OR pack = $2)"
-													 " ORDER BY name",
-							  SPI_OK_SELECT, pg::Args().add(name).add(pack));
+		uint64 rows = spi.run(definitions, SPI_OK_SELECT, pg::Args().add(name).add(pack));
 		for (uint64 row = 0; row < rows; row++)
 			chosen.push_back(read_row(spi, row));
 	}

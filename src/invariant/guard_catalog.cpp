@@ -45,8 +45,8 @@ std::optional<Guard> guard_of(const std::string &invariant)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	if (spi.run(std::string(kSelect) + " WHERE g.invariant = $1", SPI_OK_SELECT,
-				pg::Args().add(invariant)) == 0)
+	static pg::Constant guard(std::string(kSelect) + " WHERE g.invariant = $1");
+	if (spi.run(guard, SPI_OK_SELECT, pg::Args().add(invariant)) == 0)
 		return std::nullopt;
 	return read_row(spi);
 }

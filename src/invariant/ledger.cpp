@@ -251,11 +251,11 @@ BatchedRun batched_run(int64 run_id)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	uint64 const found = spi.run("SELECT invariant, definition, plan, planned,"
-								 " changed + already_present + failed, record = 'rows',"
-								 " finished_at IS NULL FROM reconcile.run WHERE run_id = $1"
-								 " FOR UPDATE",
-								 SPI_OK_SELECT, pg::Args().add(run_id));
+	static pg::Constant in_batches("SELECT invariant, definition, plan, planned,"
+								   " changed + already_present + failed, record = 'rows',"
+								   " finished_at IS NULL FROM reconcile.run WHERE run_id = $1"
+								   " FOR UPDATE");
+	uint64 const found = spi.run(in_batches, SPI_OK_SELECT, pg::Args().add(run_id));
 	if (found == 0)
 		no_such_run(run_id);
 	if (!spi.truth(0, 7))
@@ -279,16 +279,16 @@ void enter_batch(const Definition &definition, const RunRecord &batch, pg::WorkL
 	std::string const run_by = pg::role_name(GetUserId());
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.run(
+	static pg::Constant add_batch(
 		"UPDATE reconcile.run SET changed = changed + $2, already_present = already_present + $3,"
-		" failed = failed + $4, xids = xids || $5, state = 'running' WHERE run_id = $1",
-		SPI_OK_UPDATE,
-		pg::Args()
-			.add(batch.run_id)
-			.add(batch.changed)
-			.add(batch.already_present())
-			.add(batch.failed)
-			.add(XID8ARRAYOID, xid8_array(batch.xids)));
+		" failed = failed + $4, xids = xids || $5, state = 'running' WHERE run_id = $1");
+	spi.run(add_batch, SPI_OK_UPDATE,
+			pg::Args()
+				.add(batch.run_id)
+				.add(batch.changed)
+				.add(batch.already_present())
+				.add(batch.failed)
+				.add(XID8ARRAYOID, xid8_array(batch.xids)));
 	if (written != nullptr)
 		enter_rows(spi, batch.run_id, *written);
 	enter_failures(spi, definition, batch.run_id, run_by, refused);

@@ -24,7 +24,7 @@ namespace reconcile::invariant {
 
 namespace {
 
-constexpr const char *kRelation =
+pg::Constant relation_facts(
 	"SELECT c.relkind::text,"
 	" c.relpersistence = 't',"
 	" EXISTS (SELECT FROM pg_namespace n"
@@ -41,9 +41,9 @@ constexpr const char *kRelation =
 	"   AND w.fdwname = 'reconcile_mongo'),"
 	" c.relkind = 'r' AND c.relhassubclass,"
 	" pg_relation_is_updatable(c.oid, false)::int8"
-	" FROM pg_class c WHERE c.oid = $1";
+	" FROM pg_class c WHERE c.oid = $1");
 
-constexpr const char *kColumns =
+pg::Constant column_facts(
 	"SELECT a.attnum::int8, a.attname::text, a.attisdropped, a.atttypid,"
 	" a.atttypmod::int8, a.attnotnull, a.attgenerated::text,"
 	" a.attidentity::text,"
@@ -64,9 +64,9 @@ constexpr const char *kColumns =
 	"  ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
 	" LEFT JOIN pg_type t ON t.oid = a.atttypid"
 	" WHERE a.attrelid = $1 AND a.attnum > 0"
-	" ORDER BY a.attnum";
+	" ORDER BY a.attnum");
 
-/* column_of reads one row of kColumns. */
+/* column_of reads one row of column_facts. */
 Column column_of(const pg::Spi &spi, uint64 row)
 {
 	Column column;
@@ -92,7 +92,7 @@ Column column_of(const pg::Spi &spi, uint64 row)
 }
 
 /* Usable for ON CONFLICT: unique, valid, checked at once, plain columns. */
-constexpr const char *kArbiter =
+pg::Constant arbiter_of(
 	"SELECT i.indexrelid::regclass::text,"
 	" pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct"
 	" FROM pg_index i WHERE i.indrelid = $1"
@@ -102,7 +102,7 @@ constexpr const char *kArbiter =
 	"  JOIN pg_attribute a ON a.attrelid = i.indrelid"
 	"   AND a.attnum = i.indkey[position]) ="
 	" (SELECT array_agg(k ORDER BY k) FROM unnest($2) AS k)"
-	" ORDER BY i.indpred IS NOT NULL, i.indexrelid LIMIT 1";
+	" ORDER BY i.indpred IS NOT NULL, i.indexrelid LIMIT 1");
 
 } // namespace
 
@@ -118,7 +118,7 @@ Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table)
 {
 	pg::PinnedPath path;
 	pg::Spi spi;
-	spi.run(kRelation, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
+	spi.run(relation_facts, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
 	kind_ = spi.required_text(0, 1)[0];
 	temporary_ = spi.truth(0, 2);
 	system_ = spi.truth(0, 3);
@@ -128,7 +128,8 @@ Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table)
 	has_children_ = spi.truth(0, 7);
 	commands_ = spi.number(0, 8);
 
-	uint64 rows = spi.run(kColumns, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
+	uint64 rows =
+		spi.run(column_facts, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
 	for (uint64 row = 0; row < rows; row++) {
 		columns_.push_back(column_of(spi, row));
 		Oid const base = columns_.back().base;
@@ -168,7 +169,7 @@ std::optional<Arbiter> Target::arbiter(const std::vector<std::string> &key) cons
 	pg::PinnedPath path;
 	pg::Spi spi;
 	uint64 rows =
-		spi.run(kArbiter, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)).add(key));
+		spi.run(arbiter_of, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)).add(key));
 	if (rows == 0)
 		return std::nullopt;
 	return Arbiter{spi.required_text(0, 1), spi.text(0, 2), spi.truth(0, 3)};

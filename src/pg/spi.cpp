@@ -160,6 +160,29 @@ uint64 Spi::run(const std::string &sql, int expect, Args args)
 	});
 }
 
+SPIPlanPtr Constant::plan(int count, Oid *types)
+{
+	if (plan_ == nullptr) {
+		SPIPlanPtr plan = SPI_prepare(sql_.c_str(), count, types);
+		if (plan == nullptr)
+			elog(ERROR, "SPI_prepare returned %s", SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		plan_ = plan;
+	}
+	return plan_;
+}
+
+uint64 Spi::run(Constant &statement, int expect, Args args)
+{
+	return call([&]() -> uint64 {
+		SPIPlanPtr const plan = statement.plan(args.count(), args.types());
+		int code = SPI_execute_plan(plan, args.values(), args.nulls(), of_now_, 0);
+		if (code != expect)
+			elog(ERROR, "SPI_execute_plan returned %s", SPI_result_code_string(code));
+		return SPI_processed;
+	});
+}
+
 std::unique_ptr<Plan> Spi::prepare(const std::string &sql, std::vector<Oid> types, Planned planned)
 {
 	return std::make_unique<Plan>(call([&] {

@@ -92,6 +92,23 @@ private:
 	SPIPlanPtr plan_;
 };
 
+/* Constant is a statement whose text is always the same.  PostgreSQL prepares it
+ * once in a session, and plans it anew when what it reads changes.  The types of
+ * its parameters are those of the first time. */
+class Constant {
+public:
+	explicit Constant(std::string sql) : sql_(std::move(sql)) {}
+	Constant(const Constant &) = delete;
+	Constant &operator=(const Constant &) = delete;
+
+	/* plan returns the prepared statement; C in the sense of boundary.hpp. */
+	SPIPlanPtr plan(int count, Oid *types);
+
+private:
+	std::string const sql_;
+	SPIPlanPtr plan_ = nullptr;
+};
+
 /* AsOfNow makes connections of its scope read what is committed now, also where
  * the transaction has an older snapshot.  They can only read. */
 class AsOfNow {
@@ -119,6 +136,8 @@ public:
 	/* run executes one statement that must end with the given SPI_OK code, and
 	 * returns the number of rows it read or wrote. */
 	uint64 run(const std::string &sql, int expect, Args args = {});
+
+	uint64 run(Constant &statement, int expect, Args args = {});
 
 	/* prepare keeps a statement, which may read what is exposed here; run executes
 	 * it in any connection that exposes the same.  It is planned once and for all
