@@ -15,6 +15,8 @@ TABLES = """
     CREATE TABLE teams (id integer PRIMARY KEY, created_by integer NOT NULL);
     CREATE TABLE user_roles (user_id integer NOT NULL, team_id integer NOT NULL REFERENCES teams, role_name text NOT NULL,
         PRIMARY KEY (user_id, team_id, role_name));
+    INSERT INTO teams SELECT -n, 1 FROM generate_series(1, 10000) AS n;
+    ANALYZE teams; -- while it is empty, checks of the foreign key are planned to read it whole
 """
 GUARD = TABLES + f"""
     SELECT reconcile.create_invariant('roles', 'user_roles', '{{user_id,team_id,role_name}}',

@@ -80,7 +80,8 @@ private:
 PendingStatement enter_pending(
 	"INSERT INTO reconcile.guard_pending (invariant, keys, watched) VALUES ($1, $2, $3)",
 	SPI_OK_INSERT);
-PendingStatement take_pending("DELETE FROM reconcile.guard_pending WHERE pending_id = $1"
+/* The index would list every row that was taken, until the next vacuum. */
+PendingStatement take_pending("DELETE FROM reconcile.guard_pending WHERE ctid = $1"
 							  " RETURNING invariant, keys, coalesce(watched, 0)",
 							  SPI_OK_DELETE_RETURNING);
 
@@ -220,7 +221,7 @@ RECONCILE_FUNCTION(reconcile_settle_guard)
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		if (take_pending.run(spi, pg::Args().add(INT8OID, firing.column(1))) == 0)
+		if (take_pending.run(spi, pg::Args().add(TIDOID, firing.place())) == 0)
 			return Datum(0);
 		invariant = spi.required_text(0, 1);
 		rows.keys = *spi.kept(0, 2);

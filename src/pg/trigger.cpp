@@ -120,16 +120,4 @@ RowFiring::RowFiring(FunctionCallInfo fcinfo)
 		called_wrongly();
 }
 
-Datum RowFiring::column(AttrNumber number) const
-{
-	return call([&] {
-		bool null = false;
-		Datum const value =
-			heap_getattr(data_->tg_trigtuple, number, RelationGetDescr(data_->tg_relation), &null);
-		if (null)
-			elog(ERROR, "column %d is null", number);
-		return value;
-	});
-}
-
 } // namespace reconcile::pg

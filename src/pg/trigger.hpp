@@ -61,8 +61,8 @@ public:
 
 	Oid trigger() const { return data_->tg_trigger->tgoid; }
 
-	/* column is a value of the row, which must not be NULL. */
-	Datum column(AttrNumber number) const;
+	/* place is where the row is in its table, a tid. */
+	Datum place() const { return PointerGetDatum(&data_->tg_trigtuple->t_self); }
 
 private:
 	TriggerData *data_;
