@@ -15,7 +15,7 @@ packages=(
 	postgresql-15 postgresql-server-dev-15 postgresql-15-pgtap postgresql-15-plpgsql-check postgresql-15-cron
 	libmongoc-dev pkg-config g++ make cmake libgtest-dev git ca-certificates
 	libtap-parser-sourcehandler-pgtap-perl
-	python3-pytest python3-psycopg python3-pymongo python3-mockupdb python3-pip
+	python3-pytest python3-psycopg python3-pymongo python3-mockupdb python3-jsonschema python3-pip
 	debootstrap util-linux
 )
 [ "${1:-}" != --bench ] || packages+=(python3-sqlalchemy python3-psycopg2)

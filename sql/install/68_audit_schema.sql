@@ -380,19 +380,30 @@ END $$;
 COMMENT ON FUNCTION reconcile.require_schemas(text[], text) IS
 	'used by audit_schema() and suggest_invariants(): fails, with the nearest names, for a schema that neither this database nor the baseline has';
 
+CREATE FUNCTION reconcile.catalog_changes() RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_catalog_changes';
+COMMENT ON FUNCTION reconcile.catalog_changes() IS
+	'used by schema_findings(): how often this session has heard that others changed a catalog';
+
 -- Every source of findings, for audit_schema() and fix_schema().  The catalog is
 -- read by the snapshot of one statement and by functions of the server that see
 -- later changes: when an object goes in between, the statement fails or finds
--- nothing to print, and is run again.
+-- nothing to print, and when it is renamed its parts say two names.  So what was
+-- read while catalogs changed is read again, until two times say the same.
 CREATE FUNCTION reconcile.schema_findings(baseline text, schemas text[])
 	RETURNS SETOF reconcile.schema_finding
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	most_attempts CONSTANT integer := 5;
-	chosen text := coalesce(baseline, (SELECT b.name FROM reconcile.baselines b WHERE b.name = 'default'));
-	within text[] := schemas;
+	most_attempts CONSTANT integer := 10;
+	chosen   text := coalesce(baseline, (SELECT b.name FROM reconcile.baselines b WHERE b.name = 'default'));
+	within   text[] := schemas;
+	changes  bigint;
+	findings reconcile.schema_finding[];
+	before   reconcile.schema_finding[];
+	reason   text;
 BEGIN
 	IF chosen IS NOT NULL THEN
 		PERFORM reconcile.require_baseline(chosen);
@@ -400,30 +411,36 @@ BEGIN
 	END IF;
 	PERFORM reconcile.require_schemas(schemas, chosen);
 	FOR attempt IN 1 .. most_attempts LOOP
+		changes := reconcile.catalog_changes();
 		BEGIN
-			-- The functions are read to their ends before the first row is taken over.
-			IF chosen IS NOT NULL THEN
-				RETURN QUERY SELECT d.* FROM reconcile.schema_differences(chosen, NULL, within) d
-					JOIN reconcile.baselines b ON b.name = chosen
-					WHERE b.mode = 'exactly' OR (d.kind <> 'extra' AND d.attribute IS DISTINCT FROM 'column order');
-			END IF;
-			EXIT;
+			findings := ARRAY(
+				SELECT ROW(f.*)::reconcile.schema_finding FROM (
+					SELECT d.* FROM reconcile.schema_differences(chosen, NULL, within) d JOIN reconcile.baselines b ON b.name = chosen
+					WHERE chosen IS NOT NULL AND (b.mode = 'exactly' OR (d.kind <> 'extra' AND d.attribute IS DISTINCT FROM 'column order'))
+					UNION ALL
+					-- What a baseline has is as it is meant to be: beside it, only what is broken counts.
+					SELECT c.* FROM reconcile.schema_checks(within) c
+					WHERE chosen IS NULL OR c.actual = 'not checked'
+					   OR (c.kind IN ('invalid', 'disabled') AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
+					         WHERE o.baseline = chosen AND o.object = c.object AND o.category = c.category
+					           AND CASE c.kind WHEN 'invalid' THEN c.category = 'constraint' AND o.attributes -> 'valid' = 'false'
+					                    ELSE c.category <> 'constraint' END))) AS f
+				ORDER BY f.category, f.object, f.part_of, f.kind, f.attribute, f.reason);
+			EXIT WHEN findings = '{}' OR findings = before OR reconcile.catalog_changes() = changes;
+			before := findings;
+			reason := 'Others change catalogs all the time';
 		EXCEPTION WHEN internal_error OR undefined_table OR undefined_object OR undefined_function OR undefined_column OR invalid_schema_name THEN
-			IF attempt = most_attempts THEN
-				RAISE object_in_use USING MESSAGE = 'the schema was changed while it was read', DETAIL = SQLERRM || '.',
-					HINT = 'Run the audit again when no objects are being dropped.';
-			END IF;
+			reason := SQLERRM;
 		END;
+		IF attempt = most_attempts THEN
+			RAISE object_in_use USING MESSAGE = 'the schema was changed while it was read', DETAIL = reason || '.',
+				HINT = 'Run the audit again when fewer objects are being changed.';
+		END IF;
 	END LOOP;
+	RETURN QUERY SELECT * FROM unnest(findings);
 	IF chosen IS NOT NULL THEN
 		RETURN QUERY SELECT * FROM reconcile.seed_differences(chosen, within);
 	END IF;
-	-- What a baseline has is as it is meant to be: beside it, only what is broken counts.
-	RETURN QUERY SELECT c.* FROM reconcile.schema_checks(within) c
-		WHERE chosen IS NULL OR c.actual = 'not checked'
-		   OR (c.kind IN ('invalid', 'disabled') AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
-		         WHERE o.baseline = chosen AND o.object = c.object AND o.category = c.category
-		           AND CASE c.kind WHEN 'invalid' THEN c.category = 'constraint' AND o.attributes -> 'valid' = 'false' ELSE c.category <> 'constraint' END));
 	RETURN QUERY SELECT * FROM reconcile.migration_findings(chosen, within);
 END $$;
 COMMENT ON FUNCTION reconcile.schema_findings(text, text[]) IS

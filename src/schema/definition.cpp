@@ -31,6 +31,7 @@ extern "C" {
 
 #include <cstring>
 #include <optional>
+#include <optional>
 
 namespace reconcile::schema {
 
@@ -185,6 +186,15 @@ char *default_text(text *tree, Oid relation, Oid type, int32 typmod)
 
 RECONCILE_FUNCTION(reconcile_schema_definition)
 {
+	/* A view is read back, and names looked up, also in schemas that the caller may not use:
+	 * what a view says anyone may read in the catalogs. */
+	bool const view = PG_GETARG_OID(0) == RelationRelationId && pg::call([&] {
+						  char kind = get_rel_relkind(PG_GETARG_OID(1));
+						  return kind == RELKIND_VIEW || kind == RELKIND_MATVIEW;
+					  });
+	std::optional<pg::AsExtensionOwner> owner;
+	if (view)
+		owner.emplace();
 	Pinned path;
 	return pg::call([&] {
 		return PointerGetDatum(cstring_to_text(definition(PG_GETARG_OID(0), PG_GETARG_OID(1))));
