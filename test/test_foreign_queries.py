@@ -150,6 +150,10 @@ class Query:
             keys = ", ".join(k + c.choice((" NULLS FIRST", " DESC NULLS LAST", " DESC", "")) for k in columns)
             more = c.choice((f"{columns[0]} IS NOT NULL AND ", "")) if columns else ""
             made = f"SELECT id FROM {{}} q WHERE {more}{where} ORDER BY {keys + ', ' if keys else ''}id LIMIT {c.choice((1, 3, 10))} OFFSET {c.choice((0, 0, 2))}"
+        elif shape < 0.55:
+            columns = c.sample(SORTABLE, c.choice((1, 1, 2)))
+            keys = ", ".join(k + c.choice((" NULLS FIRST", " DESC NULLS LAST", " DESC", "")) for k in columns)
+            made = f"SELECT id FROM {{}} q WHERE {c.choice((columns[0] + ' IS NOT NULL AND ', ''))}{where} ORDER BY {keys}, id"
         elif shape < 0.6:
             made = f"SELECT count(*) FROM (SELECT id FROM {{}} q WHERE {where} LIMIT {c.choice((1, 3, 10))}) l"
         elif shape < 0.65:

@@ -36,6 +36,7 @@ constexpr double kDefaultDocuments = 1000000;
 constexpr Selectivity kLeastGuess = 0.01;
 constexpr Cost kStartupCost = 25;	   /* a command, and its answer */
 constexpr Cost kCostOfDocument = 0.02; /* transfer and conversion */
+constexpr double kCostOfSorting = 1.2; /* by MongoDB, of what reading costs */
 
 /* columns_of collects the columns that a query needs. */
 std::vector<AttrNumber> columns_of(const Table &table, RelOptInfo *rel, List *clauses)
@@ -143,18 +144,19 @@ int sort_column(RelOptInfo *rel, const Planner &planner, PathKey *key)
 	return 0;
 }
 
-/* sort_of returns the columns by which MongoDB can sort a result of which only
- * the first rows are wanted, or NIL.  It does not sort all of a collection: that
- * it may refuse, for want of memory. */
-List *sort_of(PlannerInfo *root, RelOptInfo *rel, const Table &table)
+/* sort_of returns the columns by which MongoDB can sort a result as the keys
+ * say, or NIL.  Where only the first rows are wanted, each that MongoDB finds
+ * must be one. */
+List *sort_of(RelOptInfo *rel, const Table &table, List *keys, bool first_rows)
 {
 	Planner planner(table, rel);
 	planner.add_all();
-	if (table.options.on_mismatch != OnMismatch::kError || !shows_all(table, planner))
+	if (table.options.on_mismatch != OnMismatch::kError ||
+		(first_rows && !shows_all(table, planner)))
 		return NIL;
 	List *columns = NIL;
 	ListCell *cell;
-	foreach (cell, root->sort_pathkeys) {
+	foreach (cell, keys) {
 		int const column = sort_column(rel, planner, static_cast<PathKey *>(lfirst(cell)));
 		if (column == 0)
 			return NIL;
@@ -192,13 +194,15 @@ void get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid)
 	});
 }
 
-/* add_scan adds a path that yields so many rows. */
-static void add_scan(PlannerInfo *root, RelOptInfo *rel, double rows, List *order, List *sort)
+/* add_scan adds a path that yields so many rows; reading costs more by a
+ * factor than without an order. */
+static void add_scan(PlannerInfo *root, RelOptInfo *rel, double rows, List *order, List *sort,
+					 double factor = 1)
 {
 	pg::call([&] {
-		Cost const startup = kStartupCost + rel->baserestrictcost.startup;
+		Cost const startup = (kStartupCost + rel->baserestrictcost.startup) * factor;
 		Cost const run =
-			rows * (kCostOfDocument + cpu_tuple_cost + rel->baserestrictcost.per_tuple);
+			rows * (kCostOfDocument + cpu_tuple_cost + rel->baserestrictcost.per_tuple) * factor;
 		ForeignPath *path =
 			pg::foreign_scan_path(root, rel, rows, startup, startup + run, order, sort);
 		add_path(rel, reinterpret_cast<Path *>(path));
@@ -208,13 +212,18 @@ static void add_scan(PlannerInfo *root, RelOptInfo *rel, double rows, List *orde
 void get_paths(PlannerInfo *root, RelOptInfo *rel, Oid relation)
 {
 	add_scan(root, rel, rel->rows, NIL, NIL);
-	int64_t const limit = limit_of(root, rel);
-	if (limit == 0 || root->sort_pathkeys == NIL)
+	if (root->query_pathkeys == NIL)
 		return;
-	List *sort = sort_of(root, rel, opened_table_of(relation));
+	Table const table = opened_table_of(relation);
+	List *keys = root->sort_pathkeys;
+	int64_t const limit = limit_of(root, rel);
+	List *sort = limit > 0 ? sort_of(rel, table, keys, true) : NIL;
 	if (sort != NIL)
-		add_scan(root, rel, std::min(rel->rows, static_cast<double>(limit)), root->sort_pathkeys,
-				 sort);
+		add_scan(root, rel, std::min(rel->rows, static_cast<double>(limit)), keys, sort);
+	keys = root->query_pathkeys;
+	sort = sort == NIL ? sort_of(rel, table, keys, false) : NIL;
+	if (sort != NIL)
+		add_scan(root, rel, rel->rows, keys, sort, kCostOfSorting);
 }
 
 /* get_plan plans a scan of one table.  What counts is planned with its path. */

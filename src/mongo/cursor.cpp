@@ -34,8 +34,15 @@ static Document find_command(const Query &query)
 	return command;
 }
 
-/* sample_command asks for documents at random among those of the filter. */
-static Document sample_command(const Query &query)
+/* is_pipeline tells whether a find would not do: it knows no samples, and may
+ * refuse a sort of more than fits into MongoDB's memory. */
+static bool is_pipeline(const Query &query)
+{
+	return query.sample > 0 || (query.sort != nullptr && query.limit == 0);
+}
+
+/* pipeline_command asks for what a find would, by an aggregate. */
+static Document pipeline_command(const Query &query)
 {
 	Document size, stages, batch, command;
 	ArrayKeys keys;
@@ -47,13 +54,18 @@ static Document sample_command(const Query &query)
 	size.int64("size", query.sample);
 	if (query.filter != nullptr)
 		add("$match", query.filter);
-	add("$sample", size.get());
+	if (query.sample > 0)
+		add("$sample", size.get());
+	else
+		add("$sort", query.sort);
 	if (query.projection != nullptr)
 		add("$project", query.projection);
 	batch.int32("batchSize", query.batch_size);
 	command.string("aggregate", query.collection).array("pipeline", stages.get());
 	command.document("cursor", batch.get());
-	command.boolean("allowDiskUse", true); /* a large sample is sorted */
+	command.boolean("allowDiskUse", true); /* a large sample is sorted, too */
+	if (query.simple_collation)
+		command.document("collation", simple_collation().get());
 	if (query.max_time_ms > 0)
 		command.int64("maxTimeMS", query.max_time_ms);
 	return command;
@@ -66,7 +78,7 @@ Cursor::Cursor(Client &client, const Query &query) : connection_(client.connecti
 	begin_.emplace();
 	begin_->database = query.database;
 	begin_->collection = query.collection;
-	begin_->command = query.sample > 0 ? sample_command(query) : find_command(query);
+	begin_->command = is_pipeline(query) ? pipeline_command(query) : find_command(query);
 	begin_->batch_size = query.batch_size;
 	begin_->action =
 		"could not read collection \"" + query.database + "." + query.collection + "\"";

@@ -56,17 +56,23 @@ def accept(listener, context, server):
         threading.Thread(target=serve, args=(client, context, server), daemon=True).start()
 
 
-def main():
+def opened(directory):
+    """Opens the door, and returns its port and the file with its authority."""
     host, port = os.environ["MONGO_HOSTS"].rsplit(":", 1)
+    key, authority = certificate(directory)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority, key)
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=accept, args=(listener, context, (host, int(port))), daemon=True).start()
+    return listener.getsockname()[1], authority
+
+
+def main():
     with tempfile.TemporaryDirectory() as directory:
-        key, authority = certificate(directory)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(authority, key)
-        listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=accept, args=(listener, context, (host, int(port))), daemon=True).start()
-        environment = dict(os.environ, MONGO_TLS_HOSTS=f"localhost:{listener.getsockname()[1]}",
-                           MONGO_TLS_CA_FILE=authority)
+        port, authority = opened(directory)
+        environment = dict(os.environ, MONGO_TLS_HOSTS=f"localhost:{port}", MONGO_TLS_CA_FILE=authority)
         return subprocess.run(sys.argv[1:], env=environment).returncode
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

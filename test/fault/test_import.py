@@ -11,7 +11,7 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 from psycopg import sql
 
-from hostile_server import HostileServer, document, result
+from hostile_server import HostileServer, document, result, string
 from test_fdw import HOSTS, database, fails, pg, proxy, server  # noqa: F401 (fixtures)
 
 HEX = "0123456789abcdef01234567"
@@ -321,3 +321,23 @@ def test_memory_does_not_grow_with_the_documents(pg, mongo, schema):
     pg.execute(f"DROP FOREIGN TABLE {schema}.c")
     imported(pg, mongo, schema)
     assert peak() - before < 16 * 1024
+
+
+def test_a_large_import_tells_how_far_it_is(pg, schema):
+    many = b"".join(b"\x03%d\0" % n + document(b"\x10v\0" + struct.pack("<i", n)) for n in range(10000))
+    left = iter(range(100, -1, -1))
+
+    def batch(name, more):
+        cursor = b"\x04" + name + b"\0" + document(many) + b"\x12id\0" + struct.pack("<q", more) + b"\x02ns\0" + string(b"d.c")
+        return document(b"\x03cursor\0" + document(cursor) + b"\x01ok\0" + struct.pack("<d", 1))
+
+    names = {"cursor": {"id": bson.Int64(0), "ns": "d.$cmd.listCollections", "firstBatch": [{"name": "c", "type": "collection"}]}, "ok": 1.0}
+    one = HostileServer({"listCollections": names, "find": batch(b"firstBatch", 7), "getMore": lambda: batch(b"nextBatch", next(left))})
+    said = []
+    pg.add_notice_handler(lambda d: said.append((d.severity, d.message_primary)))
+    try:
+        pg.execute(f"IMPORT FOREIGN SCHEMA d FROM SERVER {server(pg, one.host)} INTO {schema}")
+    finally:
+        one.close()
+    assert said == [("NOTICE", 'looked at 1000000 documents of collection "d.c"')]
+    assert columns(pg, schema, "c") == [("v", "integer", None, "in 1020000 of 1020000 documents (100 %): int 1020000")]

@@ -131,13 +131,14 @@ FROM (VALUES
 	('id FROM exact LIMIT 2', 'limit'), ('id FROM exact WHERE i > 1 LIMIT 2', 'limit'), ('id FROM exact WHERE t LIKE ''a%'' LIMIT 2', ''),
 	('id FROM exact WHERE i IS NOT NULL LIMIT 2', 'limit'), ('id FROM exact WHERE n = 1 LIMIT 2', ''), ('id FROM exact WHERE s > ''a'' LIMIT 2', 'limit'),
 	('id FROM exact WHERE t > ''a'' COLLATE "C" LIMIT 2', ''), ('id FROM exact WHERE i <> 1 LIMIT 2', ''),
-	('id FROM exact ORDER BY id LIMIT 3', 'sort limit'), ('id FROM exact ORDER BY id DESC LIMIT 3 OFFSET 2', 'sort limit'), ('id FROM exact ORDER BY id', ''),
+	('id FROM exact ORDER BY id LIMIT 3', 'sort limit'), ('id FROM exact ORDER BY id DESC LIMIT 3 OFFSET 2', 'sort limit'), ('id FROM exact ORDER BY id', 'sort'),
+	('id FROM exact WHERE upper(t) = ''B'' ORDER BY id', 'sort'), ('id FROM exact ORDER BY i', ''), ('id FROM exact ORDER BY t', ''), ('id FROM exact ORDER BY id, random()', ''),
 	('id FROM exact ORDER BY i, id LIMIT 3', ''), ('id FROM exact ORDER BY i NULLS FIRST, id LIMIT 5', 'sort limit'), ('id FROM exact ORDER BY i DESC NULLS LAST, id LIMIT 5', 'sort limit'),
 	('id FROM exact WHERE i IS NOT NULL ORDER BY i LIMIT 3', 'sort limit'), ('id FROM exact WHERE i > 0 ORDER BY i DESC LIMIT 2', 'sort limit'),
 	('id FROM exact WHERE i = 7 ORDER BY i LIMIT 2', 'limit'), ('id FROM exact ORDER BY n NULLS FIRST LIMIT 2', ''), ('id FROM exact ORDER BY t COLLATE "C" NULLS FIRST LIMIT 2', ''),
 	('id FROM exact WHERE id IN (1, 6, 7) AND s IS NOT NULL ORDER BY s DESC LIMIT 2', 'sort limit'), ('id FROM exact ORDER BY at NULLS FIRST, id LIMIT 5', 'sort limit'),
-	('id FROM exact ORDER BY id FETCH FIRST 2 ROWS WITH TIES', ''), ('DISTINCT i FROM exact ORDER BY i NULLS FIRST LIMIT 2', ''), ('max(i) FROM exact', 'sort limit'), ('count(*) || ''x'', 1 FROM exact WHERE ok', 'aggregate'),
-	('id FROM exact JOIN (VALUES (1), (6)) v(id) USING (id) ORDER BY id LIMIT 2', '')
+	('id FROM exact ORDER BY id FETCH FIRST 2 ROWS WITH TIES', 'sort'), ('DISTINCT i FROM exact ORDER BY i NULLS FIRST LIMIT 2', 'sort'), ('max(i) FROM exact', 'sort limit'), ('count(*) || ''x'', 1 FROM exact WHERE ok', 'aggregate'),
+	('id FROM exact JOIN (VALUES (1), (6)) v(id) USING (id) ORDER BY id LIMIT 2', 'sort')
 ) AS q (query, words);
 SELECT is((SELECT count(*) FROM (SELECT id FROM exact WHERE i > 1 LIMIT 2) l), 2::bigint, 'LIMIT after a condition');
 PREPARE counted(integer) AS SELECT count(*) FROM exact WHERE i = $1;
