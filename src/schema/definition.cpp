@@ -2,8 +2,8 @@
  *
  * definition.cpp
  *	  Definitions of objects as text, the same whoever asks under whatever
- *	  search_path.  The views of 60_schema_model.sql call this per object, so
- *	  it does nothing twice.
+ *	  search_path.  The views of schema_model() call this per object, so it
+ *	  does nothing twice.
  *
  *-------------------------------------------------------------------------
  */

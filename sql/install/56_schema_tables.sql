@@ -1,0 +1,166 @@
+-- Tables and their columns.
+
+-- The relations that own columns, constraints and the like.
+CREATE VIEW reconcile.schema_relations AS
+	SELECT s.schema, c.relname::text COLLATE "C" AS name, c.relkind, c.relispartition, s.object || '.' || quote_ident(c.relname) AS object, c.oid
+	FROM pg_class c JOIN reconcile.schema_scope s ON s.oid = c.relnamespace
+	WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relpersistence <> 't'
+	  AND NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid);
+COMMENT ON VIEW reconcile.schema_relations IS 'used by audits: all tables, views and sequences that are audited';
+COMMENT ON COLUMN reconcile.schema_relations.schema IS 'its schema';
+COMMENT ON COLUMN reconcile.schema_relations.name IS 'its name';
+COMMENT ON COLUMN reconcile.schema_relations.relkind IS 'its kind, as pg_class has it';
+COMMENT ON COLUMN reconcile.schema_relations.relispartition IS 'whether it is a partition';
+COMMENT ON COLUMN reconcile.schema_relations.object IS 'its identity';
+COMMENT ON COLUMN reconcile.schema_relations.oid IS 'its oid in pg_class';
+GRANT SELECT ON reconcile.schema_relations TO PUBLIC;
+
+CREATE VIEW reconcile.schema_tables AS
+	SELECT r.schema, r.name,
+	       CASE r.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' ELSE 'foreign table' END AS kind,
+	       pg_get_userbyid(c.relowner)::text AS owner,
+	       c.relpersistence = 'u' AS unlogged,
+	       c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
+	       CASE WHEN r.relkind = 'p' THEN reconcile.schema_definition('pg_class'::regclass, c.oid) END AS partition_key,
+	       CASE WHEN c.relispartition THEN parents.list[1] END AS partition_of,
+	       CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS partition_bound,
+	       CASE WHEN NOT c.relispartition THEN parents.list END AS inherits,
+	       CASE WHEN c.reloftype <> 0 THEN reconcile.schema_type(c.reloftype, -1) END AS of_type,
+	       am.amname::text AS access_method, ts.spcname::text AS tablespace,
+	       CASE WHEN c.reloptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(c.reloptions) AS o ORDER BY o COLLATE "C") END AS options,
+	       CASE c.relreplident WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full'
+	            WHEN 'i' THEN (SELECT 'index ' || quote_ident(ic.relname) FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+	                           WHERE i.indrelid = c.oid AND i.indisreplident)
+	            ELSE 'default' END AS replica_identity,
+	       fs.srvname::text AS server,
+	       CASE WHEN f.ftoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(f.ftoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
+	       d.description AS comment, r.object, r.oid
+	FROM reconcile.schema_relations r
+	JOIN pg_class c ON c.oid = r.oid
+	LEFT JOIN pg_am am ON am.oid = c.relam
+	LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+	LEFT JOIN (SELECT i.inhrelid, array_agg(format('%I.%I', pn.nspname, p.relname) ORDER BY i.inhseqno) AS list
+	           FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
+	           WHERE p.relkind IN ('r', 'p', 'f') GROUP BY i.inhrelid) AS parents ON parents.inhrelid = c.oid
+	LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid
+	LEFT JOIN pg_foreign_server fs ON fs.oid = f.ftserver
+	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+	WHERE r.relkind IN ('r', 'p', 'f');
+COMMENT ON VIEW reconcile.schema_tables IS 'all tables, partitioned and foreign ones included';
+COMMENT ON COLUMN reconcile.schema_tables.schema IS 'its schema';
+COMMENT ON COLUMN reconcile.schema_tables.name IS 'its name';
+COMMENT ON COLUMN reconcile.schema_tables.kind IS 'table, partitioned table or foreign table';
+COMMENT ON COLUMN reconcile.schema_tables.owner IS 'its owner';
+COMMENT ON COLUMN reconcile.schema_tables.unlogged IS 'whether it is unlogged';
+COMMENT ON COLUMN reconcile.schema_tables.row_security IS 'whether row-level security is enabled';
+COMMENT ON COLUMN reconcile.schema_tables.force_row_security IS 'whether it is forced upon the owner';
+COMMENT ON COLUMN reconcile.schema_tables.partition_key IS 'the partitioning of a partitioned table';
+COMMENT ON COLUMN reconcile.schema_tables.partition_of IS 'identity of the table it is a partition of';
+COMMENT ON COLUMN reconcile.schema_tables.partition_bound IS 'the bound of a partition';
+COMMENT ON COLUMN reconcile.schema_tables.inherits IS 'identities of the tables it inherits from, in order';
+COMMENT ON COLUMN reconcile.schema_tables.of_type IS 'the composite type of a typed table';
+COMMENT ON COLUMN reconcile.schema_tables.access_method IS 'its table access method';
+COMMENT ON COLUMN reconcile.schema_tables.tablespace IS 'its tablespace, NULL for the default of the database';
+COMMENT ON COLUMN reconcile.schema_tables.options IS 'its storage parameters';
+COMMENT ON COLUMN reconcile.schema_tables.replica_identity IS 'default, nothing, full or the index';
+COMMENT ON COLUMN reconcile.schema_tables.server IS 'the server of a foreign table';
+COMMENT ON COLUMN reconcile.schema_tables.foreign_options IS 'the options of a foreign table';
+COMMENT ON COLUMN reconcile.schema_tables.comment IS 'its comment';
+COMMENT ON COLUMN reconcile.schema_tables.object IS 'its identity';
+COMMENT ON COLUMN reconcile.schema_tables.oid IS 'its oid in pg_class';
+GRANT SELECT ON reconcile.schema_tables TO PUBLIC;
+
+-- A sequence that a column brings with it: identity, or serial, which is a
+-- default of nextval() of a sequence that the column owns, however it was written.
+CREATE VIEW reconcile.schema_column_sequences AS
+	SELECT d.refobjid AS relation, d.refobjsubid AS attnum, d.objid AS sequence,
+	       CASE d.deptype WHEN 'i' THEN CASE a.attidentity WHEN 'a' THEN 'always' ELSE 'by default' END ELSE 'serial' END AS kind,
+	       concat_ws(' ',
+	           CASE WHEN s.seqstart <> CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END THEN 'start ' || s.seqstart END,
+	           CASE WHEN s.seqincrement <> 1 THEN 'increment ' || s.seqincrement END,
+	           CASE WHEN s.seqmin <> CASE WHEN s.seqincrement > 0 THEN 1 ELSE lowest END THEN 'minvalue ' || s.seqmin END,
+	           CASE WHEN s.seqmax <> CASE WHEN s.seqincrement > 0 THEN highest ELSE -1 END THEN 'maxvalue ' || s.seqmax END,
+	           CASE WHEN s.seqcache <> 1 THEN 'cache ' || s.seqcache END,
+	           CASE WHEN s.seqcycle THEN 'cycle' END) AS options
+	FROM pg_depend d
+	JOIN pg_sequence s ON s.seqrelid = d.objid
+	JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+	CROSS JOIN LATERAL (SELECT CASE s.seqtypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647
+	                                ELSE 9223372036854775807 END,
+	                           CASE s.seqtypid WHEN 'int2'::regtype THEN -32768 WHEN 'int4'::regtype THEN -2147483648
+	                                ELSE -9223372036854775808 END) AS limits(highest, lowest)
+	WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.objsubid = 0 AND d.refobjsubid > 0
+	  AND (d.deptype = 'i' OR d.deptype = 'a' AND a.atttypid = s.seqtypid AND EXISTS (
+	        SELECT FROM pg_attrdef def JOIN pg_class sc ON sc.oid = d.objid JOIN pg_namespace sn ON sn.oid = sc.relnamespace
+	        WHERE def.adrelid = d.refobjid AND def.adnum = d.refobjsubid
+	          AND reconcile.schema_default(def.adbin, def.adrelid, a.atttypid, a.atttypmod)
+	              = format('nextval(%L::regclass)', format('%I.%I', sn.nspname, sc.relname))));
+COMMENT ON VIEW reconcile.schema_column_sequences IS 'used by audits: the sequences that belong to a column and are audited as a part of it';
+COMMENT ON COLUMN reconcile.schema_column_sequences.relation IS 'the table';
+COMMENT ON COLUMN reconcile.schema_column_sequences.attnum IS 'number of the column';
+COMMENT ON COLUMN reconcile.schema_column_sequences.sequence IS 'oid of the sequence';
+COMMENT ON COLUMN reconcile.schema_column_sequences.kind IS 'always or by default for an identity column, serial for a default of nextval()';
+COMMENT ON COLUMN reconcile.schema_column_sequences.options IS 'what differs from the defaults of a sequence, as words';
+GRANT SELECT ON reconcile.schema_column_sequences TO PUBLIC;
+
+-- A partition has the columns of its parent, and is listed with those only that
+-- differ in what a partition may have of its own.
+CREATE VIEW reconcile.schema_columns AS
+	SELECT r.schema, r.name AS table_name, a.attname::text COLLATE "C" AS name, a.attnum AS position,
+	       reconcile.schema_type(a.atttypid, a.atttypmod) AS type,
+	       a.attnotnull AS not_null,
+	       CASE WHEN q.kind IS DISTINCT FROM 'serial' AND a.atthasdef AND a.attgenerated = ''
+	            THEN reconcile.schema_default(e.adbin, e.adrelid, a.atttypid, a.atttypmod) END AS default_value,
+	       CASE a.attgenerated WHEN '' THEN NULL
+	            ELSE reconcile.schema_expression(e.adbin, e.adrelid) || CASE a.attgenerated WHEN 's' THEN ' stored' ELSE ' virtual' END
+	       END AS generated,
+	       CASE WHEN q.options <> '' THEN q.kind || ' (' || q.options || ')' ELSE q.kind END AS identity,
+	       CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation
+	            THEN (SELECT format('%I.%I', cn.nspname, co.collname) FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
+	                  WHERE co.oid = a.attcollation) END AS collation,
+	       CASE WHEN a.attstorage <> t.typstorage
+	            THEN CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END AS storage,
+	       CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
+	       CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::integer END AS statistics,
+	       CASE WHEN a.attoptions IS NOT NULL   -- only what ALTER TABLE can set: some servers keep marks of their own here
+	            THEN nullif(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o LIKE 'n\_distinct%' ORDER BY o COLLATE "C"), '{}')
+	       END AS options,
+	       CASE WHEN a.attfdwoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(a.attfdwoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
+	       d.description AS comment, r.relispartition AS of_partition,
+	       r.object || '.' || quote_ident(a.attname) AS object, r.object AS parent, r.oid AS relation
+	FROM reconcile.schema_relations r
+	JOIN pg_attribute a ON a.attrelid = r.oid
+	JOIN pg_type t ON t.oid = a.atttypid
+	LEFT JOIN pg_attrdef e ON e.adrelid = r.oid AND e.adnum = a.attnum
+	LEFT JOIN reconcile.schema_column_sequences q ON q.relation = r.oid AND q.attnum = a.attnum
+	LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
+	WHERE r.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+	  AND (NOT r.relispartition OR a.attislocal OR d.description IS NOT NULL OR NOT EXISTS (
+	        SELECT FROM pg_inherits i
+	        JOIN pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attname = a.attname
+	        LEFT JOIN pg_attrdef pe ON pe.adrelid = pa.attrelid AND pe.adnum = pa.attnum
+	        WHERE i.inhrelid = r.oid AND (pa.attnotnull, pa.attstorage, pa.attcompression, pa.attstattarget)
+	              IS NOT DISTINCT FROM (a.attnotnull, a.attstorage, a.attcompression, a.attstattarget)
+	          AND reconcile.schema_expression(pe.adbin, pe.adrelid) IS NOT DISTINCT FROM reconcile.schema_expression(e.adbin, e.adrelid)));
+COMMENT ON VIEW reconcile.schema_columns IS 'all columns of tables; of a partition only those that differ from its parent''s';
+COMMENT ON COLUMN reconcile.schema_columns.schema IS 'schema of the table';
+COMMENT ON COLUMN reconcile.schema_columns.table_name IS 'name of the table';
+COMMENT ON COLUMN reconcile.schema_columns.name IS 'its name';
+COMMENT ON COLUMN reconcile.schema_columns.position IS 'its number in the table, which grows when columns are dropped';
+COMMENT ON COLUMN reconcile.schema_columns.type IS 'its type';
+COMMENT ON COLUMN reconcile.schema_columns.not_null IS 'whether it is NOT NULL';
+COMMENT ON COLUMN reconcile.schema_columns.default_value IS 'its default';
+COMMENT ON COLUMN reconcile.schema_columns.generated IS 'its generating expression, and stored or virtual';
+COMMENT ON COLUMN reconcile.schema_columns.identity IS 'always or by default for an identity column, serial for a default of nextval() of a sequence it owns';
+COMMENT ON COLUMN reconcile.schema_columns.collation IS 'its collation, if it is not the type''s';
+COMMENT ON COLUMN reconcile.schema_columns.storage IS 'its storage, if it is not the type''s';
+COMMENT ON COLUMN reconcile.schema_columns.compression IS 'its compression method, if one was chosen';
+COMMENT ON COLUMN reconcile.schema_columns.statistics IS 'its statistics target, if one was chosen';
+COMMENT ON COLUMN reconcile.schema_columns.options IS 'its options';
+COMMENT ON COLUMN reconcile.schema_columns.foreign_options IS 'its options for a foreign data wrapper';
+COMMENT ON COLUMN reconcile.schema_columns.comment IS 'its comment';
+COMMENT ON COLUMN reconcile.schema_columns.of_partition IS 'whether it is a partition''s, which has it otherwise than its parent';
+COMMENT ON COLUMN reconcile.schema_columns.object IS 'its identity';
+COMMENT ON COLUMN reconcile.schema_columns.parent IS 'identity of the table';
+COMMENT ON COLUMN reconcile.schema_columns.relation IS 'oid of the table in pg_class';
+GRANT SELECT ON reconcile.schema_columns TO PUBLIC;

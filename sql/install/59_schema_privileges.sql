@@ -1,0 +1,68 @@
+-- Who may do what.  No ACL means acldefault(); an owner who may do all that owners
+-- may is left out, and who granted a privilege does not matter.
+CREATE VIEW reconcile.schema_privileges AS
+	WITH acl AS (
+		SELECT r.schema, r.object, c.relowner AS owner, c.relacl AS acl,
+		       acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner) AS usual,
+		       'pg_class'::regclass::oid AS catalog, c.oid, 0 AS objsubid, CASE r.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word
+		FROM reconcile.schema_relations r JOIN pg_class c ON c.oid = r.oid WHERE c.relacl IS NOT NULL
+		UNION ALL
+		SELECT r.schema, r.object || '.' || quote_ident(a.attname), c.relowner, a.attacl, acldefault('c', c.relowner),
+		       'pg_class'::regclass, c.oid, a.attnum, 'COLUMN'
+		FROM reconcile.schema_relations r JOIN pg_class c ON c.oid = r.oid JOIN pg_attribute a ON a.attrelid = r.oid
+		WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+		UNION ALL
+		SELECT s.schema, s.object, n.nspowner, n.nspacl, acldefault('n', n.nspowner), 'pg_namespace'::regclass, n.oid, 0, 'SCHEMA'
+		FROM reconcile.schema_scope s JOIN pg_namespace n ON n.oid = s.oid
+		WHERE NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_namespace'::regclass AND m.objid = s.oid)
+		UNION ALL
+		SELECT f.schema, f.object, p.proowner, p.proacl, acldefault('f', p.proowner), 'pg_proc'::regclass, p.oid, 0,
+		       CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END
+		FROM pg_proc p
+		JOIN reconcile.schema_scope s ON s.oid = p.pronamespace
+		CROSS JOIN LATERAL (SELECT s.schema, i.identity FROM pg_identify_object('pg_proc'::regclass, p.oid, 0) AS i) AS f(schema, object)
+		WHERE NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+		UNION ALL
+		SELECT t.schema, t.object, y.typowner, y.typacl, acldefault('T', y.typowner), 'pg_type'::regclass, y.oid, 0, 'TYPE'
+		FROM reconcile.schema_types t JOIN pg_type y ON y.oid = t.oid
+		UNION ALL
+		SELECT n.nspname::text, i.identity, x.defaclrole, x.defaclacl, acldefault('c', x.defaclrole),
+		       'pg_default_acl'::regclass, x.oid, 0, 'DEFAULT'
+		FROM pg_default_acl x
+		LEFT JOIN pg_namespace n ON n.oid = x.defaclnamespace
+		CROSS JOIN LATERAL pg_identify_object('pg_default_acl'::regclass, x.oid, 0) AS i
+	)
+	SELECT a.schema, a.word AS kind, CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(e.grantee)) END AS grantee,
+	       e.privileges, e.maintain,
+	       CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(e.grantee)) END || ' on ' || a.object AS object,
+	       a.object AS parent, a.catalog, a.oid, a.objsubid
+	FROM acl a
+	CROSS JOIN LATERAL (
+		SELECT x.grantee,
+		       string_agg(x.privilege_type || CASE WHEN x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, ', '
+		                  ORDER BY x.privilege_type COLLATE "C") FILTER (WHERE x.privilege_type <> 'MAINTAIN') AS privileges,
+		       max(CASE WHEN x.is_grantable THEN 'MAINTAIN WITH GRANT OPTION' ELSE 'MAINTAIN' END)
+		           FILTER (WHERE x.privilege_type = 'MAINTAIN') AS maintain
+		FROM (SELECT g.grantee, g.privilege_type, bool_or(g.is_grantable) AS is_grantable
+		      FROM aclexplode(coalesce(a.acl, a.usual)) AS g GROUP BY g.grantee, g.privilege_type) AS x
+		GROUP BY x.grantee
+		HAVING x.grantee <> a.owner OR count(*) <> (SELECT count(*) FROM aclexplode(a.usual) AS u WHERE u.grantee = a.owner)
+	) AS e
+	UNION ALL   -- an owner who was left nothing
+	SELECT a.schema, a.word, quote_ident(pg_get_userbyid(a.owner)), NULL, NULL,
+	       quote_ident(pg_get_userbyid(a.owner)) || ' on ' || a.object, a.object, a.catalog, a.oid, a.objsubid
+	FROM acl a
+	WHERE EXISTS (SELECT FROM aclexplode(a.usual) AS u WHERE u.grantee = a.owner)
+	  AND NOT EXISTS (SELECT FROM aclexplode(coalesce(a.acl, a.usual)) AS g WHERE g.grantee = a.owner);
+COMMENT ON VIEW reconcile.schema_privileges IS 'all privileges, default privileges included, by object and role; a default or the usual rights of an owner are left out';
+COMMENT ON COLUMN reconcile.schema_privileges.schema IS 'schema of the object, NULL for default privileges in all schemas';
+COMMENT ON COLUMN reconcile.schema_privileges.kind IS 'TABLE, COLUMN, SEQUENCE, SCHEMA, FUNCTION, PROCEDURE, TYPE or DEFAULT';
+COMMENT ON COLUMN reconcile.schema_privileges.grantee IS 'the role, PUBLIC for all';
+COMMENT ON COLUMN reconcile.schema_privileges.privileges IS 'what it may do, NULL for nothing';
+COMMENT ON COLUMN reconcile.schema_privileges.maintain IS 'its privilege MAINTAIN, which PostgreSQL has from 17 on';
+COMMENT ON COLUMN reconcile.schema_privileges.object IS 'grantee and object';
+COMMENT ON COLUMN reconcile.schema_privileges.parent IS 'identity of the object';
+COMMENT ON COLUMN reconcile.schema_privileges.catalog IS 'catalog of the object, as an oid';
+COMMENT ON COLUMN reconcile.schema_privileges.oid IS 'its oid in that catalog';
+COMMENT ON COLUMN reconcile.schema_privileges.objsubid IS 'number of the column, else 0';
+GRANT SELECT ON reconcile.schema_privileges TO PUBLIC;

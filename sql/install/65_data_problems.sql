@@ -1,0 +1,162 @@
+-- Whether the rows of a table allow a fix: asked before it is tried.
+
+-- Identifiers as they stand in definitions, and lists of them.
+CREATE FUNCTION reconcile.identifier_pattern() RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT '(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'::text;
+	END;
+COMMENT ON FUNCTION reconcile.identifier_pattern() IS 'used by fix_schema(): a regular expression for an identifier in SQL';
+
+-- A definition says which rows would break it: as a query that counts them,
+-- with the table for %1$s.  Keys of expressions are left to the build itself.
+CREATE FUNCTION reconcile.breaking_rows(definition text)
+	RETURNS TABLE (query text, what text)
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH pattern AS (
+		SELECT reconcile.identifier_pattern() AS name,
+		       format('(%s(?:, %1$s)*)', reconcile.identifier_pattern()) AS names
+	)
+	SELECT format('SELECT count(*), min(k) FROM (SELECT format(''(%%%%s)'', concat_ws('', '', %s)) AS k FROM %%1$s WHERE %s%s'
+	              ' GROUP BY %1$s HAVING count(*) > 1) d', replace(m[2], '%', '%%'),
+	              CASE WHEN m[1] IS NULL THEN format('num_nulls(%s) = 0', replace(m[2], '%', '%%')) ELSE 'true' END,
+	              coalesce(replace(m[3], '%', '%%'), '')),
+	       format('keys (%s) that are there more than once', m[2])
+	FROM pattern, regexp_match(definition, format('^(?:UNIQUE|PRIMARY KEY)( NULLS NOT DISTINCT)? \(%s\)()', pattern.names)) AS m
+	WHERE m IS NOT NULL
+	UNION ALL
+	SELECT format('SELECT count(*), min(k) FROM (SELECT format(''(%%%%s)'', concat_ws('', '', %s)) AS k FROM %%1$s WHERE %s%s'
+	              ' GROUP BY %1$s HAVING count(*) > 1) d', replace(m[1], '%', '%%'),
+	              CASE WHEN m[3] IS NULL THEN format('num_nulls(%s) = 0', replace(m[1], '%', '%%')) ELSE 'true' END,
+	              coalesce(' AND (' || replace(m[4], '%', '%%') || ')', '')),
+	       format('keys (%s) that are there more than once', m[1])
+	FROM pattern, regexp_match(definition,
+		format('^CREATE UNIQUE INDEX .* USING btree \(%s\)(?: INCLUDE \(%1$s\))?( NULLS NOT DISTINCT)?(?: WITH \(.*\))?(?: WHERE (.*))?$', pattern.names)) AS m
+	WHERE m IS NOT NULL
+	UNION ALL
+	SELECT format('SELECT count(*), NULL::text FROM %%1$s WHERE NOT (%s)', replace(m[1], '%', '%%')), 'rows that violate it'
+	FROM regexp_match(definition, '^CHECK (\(.*\))(?: NO INHERIT)?(?: NOT VALID)?$') AS m
+	WHERE m IS NOT NULL
+	UNION ALL
+	SELECT format('SELECT count(*), min(format(''(%%%%s)'', concat_ws('', '', %s))) FROM %%1$s c WHERE num_nulls(%1$s) = 0'
+	              ' AND NOT EXISTS (SELECT FROM %s p WHERE (%s) = (%s))', replace(m[1], '%', '%%'), replace(m[2], '%', '%%'),
+	              (SELECT string_agg('p.' || p[1], ', ' ORDER BY n) FROM regexp_matches(replace(m[3], '%', '%%'), pattern.name, 'g') WITH ORDINALITY AS p(p, n)),
+	              (SELECT string_agg('c.' || c[1], ', ' ORDER BY n) FROM regexp_matches(replace(m[1], '%', '%%'), pattern.name, 'g') WITH ORDINALITY AS c(c, n))),
+	       'rows that refer to no row'
+	FROM pattern, regexp_match(definition,
+		format('^FOREIGN KEY \(%s\) REFERENCES (%s(?:\.%2$s)?)\(%1$s\)', pattern.names, pattern.name)) AS m
+	WHERE m IS NOT NULL;
+END;
+COMMENT ON FUNCTION reconcile.breaking_rows(text) IS
+	'used by fix_schema(): queries that count the rows that would break a constraint or index';
+
+-- to_regclass() fails where the caller may not use the schema.
+CREATE FUNCTION reconcile.relation_named(qualified text) RETURNS regclass
+	LANGUAGE sql STABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT c.oid::regclass FROM parse_ident(qualified) AS p(part)
+	JOIN pg_namespace n ON n.nspname = p.part[1]
+	JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.part[2];
+END;
+COMMENT ON FUNCTION reconcile.relation_named(text) IS 'used by fix_schema(): a relation by its qualified name, NULL when there is none';
+
+CREATE FUNCTION reconcile.data_problem(category text, object text, fix text, definition text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part    text[];
+	target  text;
+	id      text;
+	checked record;
+	found   bigint;
+	example text;
+BEGIN
+	IF fix !~ '(SET NOT NULL|VALIDATE CONSTRAINT|ADD CONSTRAINT|CREATE UNIQUE INDEX|REINDEX INDEX|PRIMARY KEY USING INDEX)' THEN
+		RETURN NULL;
+	END IF;
+	IF category = 'column' THEN
+		part := parse_ident(object);
+		target := format('%I.%I', part[1], part[2]);
+	ELSE
+		target := substring(fix FROM format('(?:ALTER TABLE (?:ONLY )?| ON (?:ONLY )?)(%s\.%1$s)', reconcile.identifier_pattern()));
+		IF target IS NULL THEN  -- an index by its name
+			SELECT r.sql INTO target FROM reconcile.checked_relation r JOIN pg_index i ON i.indrelid = r.oid
+			CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, i.indexrelid, 0) AS x WHERE x.identity = object AND r.schema = (parse_ident(object))[1];
+		END IF;
+	END IF;
+	IF NOT EXISTS (SELECT FROM reconcile.checked_relation r WHERE r.sql = target AND has_schema_privilege(r.schema, 'USAGE')
+	               AND has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid)) THEN
+		RETURN NULL;  -- without the table there are no rows; what cannot be read, the statement itself will tell
+	END IF;
+
+	FOR checked IN
+		SELECT format('SELECT count(*), NULL::text FROM %%1$s WHERE %s IS NULL', replace(quote_ident(part[3]), '%', '%%')) AS query,
+		       format('rows with NULL in %I', part[3]) AS what
+		WHERE category = 'column' AND fix LIKE '%SET NOT NULL%'
+		UNION ALL
+		SELECT r.query, r.what FROM reconcile.breaking_rows(definition) r WHERE category IN ('constraint', 'index')
+	LOOP
+		BEGIN
+			EXECUTE format(checked.query, target) INTO found, example;
+		EXCEPTION WHEN syntax_error_or_access_rule_violation OR undefined_column OR undefined_table OR undefined_function
+			OR undefined_object OR datatype_mismatch THEN
+			CONTINUE;  -- it names what the same plan makes
+		END;
+		IF found > 0 AND category = 'column' THEN
+			-- What mends the rows is an invariant of the user's, who knows the value.
+			SELECT string_agg(quote_ident(a.attname), ',' ORDER BY a.attnum) INTO id
+			FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::smallint[])
+			WHERE i.indrelid = reconcile.relation_named(target) AND i.indisprimary;
+			RETURN format('%2$s: %1$s; find them by SELECT reconcile.create_invariant(%3$L, NULL, %4$L, %5$L, kind => ''check'');', found, checked.what,
+				object || ' is not null', format('{%s}', coalesce(id, quote_ident(part[3]))),
+				format('SELECT %s FROM %s WHERE %I IS NULL', replace(coalesce(id, quote_ident(part[3])), ',', ', '), target, part[3]));
+		ELSIF found > 0 THEN
+			RETURN format('%s: %s%s', checked.what, found, ', for example ' || example);
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END $$;
+COMMENT ON FUNCTION reconcile.data_problem(text, text, text, text) IS
+	'used by fix_schema(): why the rows of a table do not allow a fix, NULL when they do';
+
+-- A cast to a smaller type cuts, rounds or forgets without an error.  What a
+-- value is afterwards is cast back, and compared as JSON, where 1.50 is 1.5.
+CREATE FUNCTION reconcile.conversion_problem(object text, fix text, allow text[]) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part    CONSTANT text[] := parse_ident(object);
+	target  CONSTANT text := format('%I.%I', part[1], part[2]);
+	allowed CONSTANT text := format('not done unless allowed: allow => ARRAY[%L]', 'rows:' || target);
+	wanted  CONSTANT text := rtrim(split_part(fix, format(' USING %I::', part[3]), 2), ';');
+	held    text;
+	found   bigint;
+	example text;
+BEGIN
+	SELECT format_type(a.atttypid, a.atttypmod) INTO held FROM pg_attribute a
+	WHERE a.attrelid = reconcile.relation_named(target) AND a.attname = part[3];
+	IF held IS NULL OR 'rows:' || target = ANY (allow) THEN
+		RETURN NULL;
+	END IF;
+	IF NOT EXISTS (SELECT FROM reconcile.checked_relation r WHERE r.sql = target AND has_schema_privilege(r.schema, 'USAGE')
+	               AND has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid)) THEN
+		RETURN format('whether values would change cannot be told: the current role cannot see all rows; %s', allowed);
+	END IF;
+	EXECUTE format('SELECT count(*), min(t.%1$I::text) FROM %2$s t WHERE to_jsonb((t.%1$I::%3$s)::%4$s) IS DISTINCT FROM to_jsonb(t.%1$I)',
+		part[3], target, wanted, held) INTO found, example;
+	RETURN CASE WHEN found > 0 THEN format('rows whose %I would change: %s, for example %s; %s', part[3], found, example, allowed) END;
+EXCEPTION
+	WHEN undefined_object THEN
+		RETURN NULL;  -- a type that the same plan makes
+	WHEN cannot_coerce THEN
+		RETURN format('whether values would change cannot be told: %s; %s', SQLERRM, allowed);
+	WHEN data_exception OR integrity_constraint_violation THEN
+		RETURN format('a value of %I cannot be converted: %s', part[3], SQLERRM);
+END $$;
+COMMENT ON FUNCTION reconcile.conversion_problem(text, text, text[]) IS
+	'used by fix_schema(): why the values of a column do not allow to change its type, NULL when they do';
