@@ -1,100 +1,27 @@
 /*-------------------------------------------------------------------------
  *
  * canonical.cpp
- *	  The one text of an expression or a query, however it was spelled.
+ *	  The one text of a query or a default, however it was spelled.
  *
  *-------------------------------------------------------------------------
  */
 #include "schema/canonical.hpp"
 
 extern "C" {
-#include "access/relation.h"
+#include "access/transam.h"
 #include "catalog/pg_type_d.h"
-#include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "nodes/primnodes.h"
 #include "parser/analyze.h"
-#include "parser/parse_collate.h"
-#include "parser/parse_expr.h"
-#include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
 #include "utils/numeric.h"
-#include "utils/rel.h"
 #include "utils/ruleutils.h"
 }
-
-#include <cstring>
 
 namespace reconcile::schema {
 
 namespace {
-
-/* Every round moves casts one level down; no text nests arrays so deeply. */
-constexpr int kMostRounds = 8;
-
-/* domain_value gives VALUE its meaning in the check of a domain. */
-Node *domain_value(ParseState *state, ColumnRef *column)
-{
-	if (list_length(column->fields) != 1 || !IsA(linitial(column->fields), String) ||
-		strcmp(strVal(linitial(column->fields)), "value") != 0)
-		return nullptr;
-	return static_cast<Node *>(copyObjectImpl(state->p_ref_hook_state));
-}
-
-CoerceToDomainValue *value_of(Oid domain)
-{
-	auto *value = makeNode(CoerceToDomainValue);
-	value->typeMod = -1;
-	value->typeId = getBaseTypeAndTypmod(domain, &value->typeMod);
-	value->collation = get_typcollation(domain);
-	value->location = -1;
-	return value;
-}
-
-/* reprinted parses an expression and prints it. */
-char *reprinted(const char *text, Oid relation, Oid domain)
-{
-	ParseState *state = make_parsestate(nullptr);
-	Relation opened = nullptr;
-	if (OidIsValid(relation)) {
-		opened = relation_open(relation, AccessShareLock);
-		addNSItemToQuery(
-			state,
-			addRangeTableEntryForRelation(state, opened, AccessShareLock, nullptr, false, true),
-			true, true, true);
-	} else if (OidIsValid(domain)) {
-		state->p_pre_columnref_hook = domain_value;
-		state->p_ref_hook_state = value_of(domain);
-	}
-	List *statements = raw_parser(text, RAW_PARSE_PLPGSQL_EXPR);
-	auto *select = reinterpret_cast<SelectStmt *>(linitial_node(RawStmt, statements)->stmt);
-	/* of all kinds of expressions the one that allows most */
-	Node *tree =
-		transformExpr(state, linitial_node(ResTarget, select->targetList)->val, EXPR_KIND_POLICY);
-	assign_expr_collations(state, tree);
-	char *printed = expression_text(tree, relation);
-	if (opened != nullptr)
-		relation_close(opened, AccessShareLock);
-	free_parsestate(state);
-	return printed;
-}
-
-char *reprinted_query(const char *text)
-{
-	List *statements = raw_parser(text, RAW_PARSE_DEFAULT);
-	Query *query =
-		parse_analyze_fixedparams(linitial_node(RawStmt, statements), text, nullptr, 0, nullptr);
-	return pstrdup(pg_get_querydef(query, false));
-}
-
-/* settled repeats a reprinting until it changes nothing. */
-template <class Reprint> char *settled(char *text, Reprint reprint)
-{
-	for (int round = 0; round < kMostRounds && may_change(text); round++)
-		text = reprint(text);
-	return text;
-}
 
 /* cast_constant finds the constant below implicit casts of PostgreSQL's own. */
 Const *cast_constant(Node *node)
@@ -131,6 +58,11 @@ bool number_of(const Const *constant, Datum *number)
 	}
 }
 
+bool is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
 /* scale_of returns the digits after the point that numeric(p, s) keeps. */
 int scale_of(int32 typmod)
 {
@@ -140,25 +72,17 @@ int scale_of(int32 typmod)
 
 } // namespace
 
-char *expression_text(Node *tree, Oid relation)
+char *canonical_query(const char *text)
 {
-	return text_to_cstring(DatumGetTextPP(DirectFunctionCall2(
-		pg_get_expr, CStringGetTextDatum(nodeToString(tree)), ObjectIdGetDatum(relation))));
+	List *statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	Query *query =
+		parse_analyze_fixedparams(linitial_node(RawStmt, statements), text, nullptr, 0, nullptr);
+	return pg_get_querydef(query, false);
 }
 
-bool may_change(const char *text)
+bool has_constant_default(Oid type)
 {
-	return strstr(text, "])::") != nullptr;
-}
-
-char *canonical_expression(char *text, Oid relation, Oid domain)
-{
-	return settled(text, [&](const char *now) { return reprinted(now, relation, domain); });
-}
-
-char *canonical_query(char *text)
-{
-	return settled(reprinted_query(text), [](const char *now) { return reprinted_query(now); });
+	return is_integer(type) || type == NUMERICOID || type == TIMESTAMPTZOID;
 }
 
 char *constant_default(Node *expression, Oid type, int32 typmod)
@@ -167,7 +91,7 @@ char *constant_default(Node *expression, Oid type, int32 typmod)
 		auto *current = reinterpret_cast<SQLValueFunction *>(expression);
 		return current->op == SVFOP_CURRENT_TIMESTAMP ? pstrdup("now()") : nullptr;
 	}
-	bool const integer = type == INT2OID || type == INT4OID || type == INT8OID;
+	bool const integer = is_integer(type);
 	Const *constant = cast_constant(expression);
 	Datum number;
 	if (constant == nullptr || constant->constisnull || (!integer && type != NUMERICOID) ||

@@ -10,14 +10,13 @@
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
 #include "pg/text.hpp"
+#include "schema/array_casts.hpp"
 #include "schema/canonical.hpp"
 
 extern "C" {
-#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
@@ -25,8 +24,6 @@ extern "C" {
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/ruleutils.h"
-#include "utils/syscache.h"
 }
 
 #include <cstring>
@@ -62,36 +59,6 @@ char *text_from(PGFunction function, Oid object)
 	return c_string(DirectFunctionCall1(function, ObjectIdGetDatum(object)));
 }
 
-/* replaced puts one text in the place of another, once. */
-char *replaced(char *text, const char *from, const char *to)
-{
-	const char *at = strstr(text, from);
-	if (at == nullptr)
-		return text;
-	return psprintf("%.*s%s%s", static_cast<int>(at - text), text, to, at + strlen(from));
-}
-
-/* settled_within settles an expression that is part of a longer text. */
-char *settled_within(char *text, Datum tree, Oid relation, Oid domain)
-{
-	char *printed = c_string(DirectFunctionCall2(pg_get_expr, tree, ObjectIdGetDatum(relation)));
-	return replaced(text, printed, canonical_expression(printed, relation, domain));
-}
-
-char *check_definition(char *text, Oid oid)
-{
-	HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(oid));
-	if (!HeapTupleIsValid(tuple))
-		return text;
-	auto *constraint = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
-	bool missing;
-	Datum tree = SysCacheGetAttr(CONSTROID, tuple, Anum_pg_constraint_conbin, &missing);
-	if (!missing)
-		text = settled_within(text, tree, constraint->conrelid, constraint->contypid);
-	ReleaseSysCache(tuple);
-	return text;
-}
-
 /* ended_before cuts a text off before its last words. */
 char *ended_before(char *text, const char *words)
 {
@@ -105,42 +72,20 @@ char *ended_before(char *text, const char *words)
  * its own. */
 char *constraint_definition(Oid oid)
 {
-	char *text = ended_before(text_from(pg_get_constraintdef, oid), " NOT VALID");
-	return may_change(text) ? check_definition(text, oid) : text;
-}
-
-/* index_definition settles expressions and predicate where they stand. */
-char *index_definition(Oid oid)
-{
-	char *text = text_from(pg_get_indexdef, oid);
-	if (!may_change(text))
-		return text;
-	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(oid));
-	if (!HeapTupleIsValid(tuple))
-		return text;
-	Oid const relation = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple))->indrelid;
-	bool missing;
-	Datum const trees = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indexprs, &missing);
-	ListCell *cell;
-	foreach (cell, missing ? NIL : static_cast<List *>(stringToNode(c_string(trees)))) {
-		char *printed = expression_text(static_cast<Node *>(lfirst(cell)), relation);
-		text = replaced(text, printed, canonical_expression(printed, relation, InvalidOid));
-	}
-	Datum const predicate = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indpred, &missing);
-	if (!missing)
-		text = settled_within(text, predicate, relation, InvalidOid);
-	ReleaseSysCache(tuple);
-	return text;
+	return ended_before(text_from(pg_get_constraintdef, oid), " NOT VALID");
 }
 
 char *relation_definition(Oid oid)
 {
-	char kind = get_rel_relkind(oid);
-	if (kind == RELKIND_VIEW || kind == RELKIND_MATVIEW)
+	switch (get_rel_relkind(oid)) {
+	case RELKIND_VIEW:
+	case RELKIND_MATVIEW:
 		return canonical_query(text_from(pg_get_viewdef, oid));
-	if (kind == RELKIND_PARTITIONED_TABLE)
+	case RELKIND_PARTITIONED_TABLE:
 		return text_from(pg_get_partkeydef, oid);
-	return index_definition(oid);
+	default:
+		return text_from(pg_get_indexdef, oid);
+	}
 }
 
 char *definition(Oid catalog, Oid oid)
@@ -163,23 +108,35 @@ char *definition(Oid catalog, Oid oid)
 	}
 }
 
+/* expression_text prints the expression of a catalog, except that of a default
+ * that constant_default() knows.  It is read twice only where it may be one. */
+char *expression_text(Datum tree, Oid relation, Oid type = InvalidOid, int32 typmod = -1)
+{
+	if (has_constant_default(type)) {
+		auto *expression = static_cast<Node *>(stringToNode(c_string(tree)));
+		if (char *constant = constant_default(expression, type, typmod))
+			return constant;
+	}
+	return c_string(DirectFunctionCall2(pg_get_expr, tree, ObjectIdGetDatum(relation)));
+}
+
 /* function_text is a text about a function, empty where there is none. */
-Datum function_text(PGFunction function, Oid oid)
+char *function_text(PGFunction function, Oid oid)
 {
 	LOCAL_FCINFO(call, 1);
 	InitFunctionCallInfoData(*call, nullptr, 1, InvalidOid, nullptr, nullptr);
 	call->args[0].value = ObjectIdGetDatum(oid);
 	call->args[0].isnull = false;
 	Datum const result = function(call);
-	return call->isnull ? CStringGetTextDatum("") : result;
+	return call->isnull ? pstrdup("") : c_string(result);
 }
 
-char *default_text(text *tree, Oid relation, Oid type, int32 typmod)
+/* settled makes the text Datum of what was printed. */
+Datum settled(const char *printed)
 {
-	auto *expression = static_cast<Node *>(stringToNode(text_to_cstring(tree)));
-	if (char *constant = constant_default(expression, type, typmod))
-		return constant;
-	return canonical_expression(expression_text(expression, relation), relation, InvalidOid);
+	if (may_have_array_cast(printed))
+		return pg::text_datum(settled_array_casts(printed));
+	return pg::call([&] { return PointerGetDatum(cstring_to_text(printed)); });
 }
 
 } // namespace
@@ -196,42 +153,36 @@ RECONCILE_FUNCTION(reconcile_schema_definition)
 	if (view)
 		owner.emplace();
 	Pinned path;
-	return pg::call([&] {
-		return PointerGetDatum(cstring_to_text(definition(PG_GETARG_OID(0), PG_GETARG_OID(1))));
-	});
+	return settled(pg::call([&] { return definition(PG_GETARG_OID(0), PG_GETARG_OID(1)); }));
 }
 
 RECONCILE_FUNCTION(reconcile_schema_expression)
 {
 	Pinned path;
-	return pg::call([&] {
-		char *printed = TextDatumGetCString(
-			DirectFunctionCall2(pg_get_expr, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1)));
-		return PointerGetDatum(
-			cstring_to_text(canonical_expression(printed, PG_GETARG_OID(1), InvalidOid)));
-	});
+	return settled(pg::call([&] { return expression_text(PG_GETARG_DATUM(0), PG_GETARG_OID(1)); }));
 }
 
 RECONCILE_FUNCTION(reconcile_schema_default)
 {
 	Pinned path;
-	return pg::call([&] {
-		return PointerGetDatum(cstring_to_text(default_text(PG_GETARG_TEXT_PP(0), PG_GETARG_OID(1),
-															PG_GETARG_OID(2), PG_GETARG_INT32(3))));
-	});
+	return settled(pg::call([&] {
+		return expression_text(PG_GETARG_DATUM(0), PG_GETARG_OID(1), PG_GETARG_OID(2),
+							   PG_GETARG_INT32(3));
+	}));
 }
 
 RECONCILE_FUNCTION(reconcile_schema_function)
 {
 	Pinned path;
+	Datum parts[3];
+	PGFunction const functions[] = {pg_get_function_arguments, pg_get_function_result,
+									pg_get_function_sqlbody};
+	for (size_t n = 0; n < lengthof(parts); n++)
+		parts[n] =
+			settled(pg::call([&] { return function_text(functions[n], PG_GETARG_OID(0)); }));
 	return pg::call([&] {
-		Datum const part[] = {
-			DirectFunctionCall1(pg_get_function_arguments, PG_GETARG_DATUM(0)),
-			function_text(pg_get_function_result, PG_GETARG_OID(0)),
-			function_text(pg_get_function_sqlbody, PG_GETARG_OID(0)),
-		};
-		return PointerGetDatum(construct_array(const_cast<Datum *>(part), lengthof(part), TEXTOID,
-											   -1, false, TYPALIGN_INT));
+		return PointerGetDatum(
+			construct_array(parts, lengthof(parts), TEXTOID, -1, false, TYPALIGN_INT));
 	});
 }
 
