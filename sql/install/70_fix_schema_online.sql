@@ -239,15 +239,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.online_steps(text) IS 'used by fix_schema_online(): a fix as steps that hold no lock for long';
 
--- The ledger belongs to the extension; these write what a run has to say.
-CREATE FUNCTION reconcile.begin_schema_run(baseline text, role name) RETURNS bigint
-	LANGUAGE sql VOLATILE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	INSERT INTO reconcile.schema_run (baseline, run_by) VALUES (baseline, role) RETURNING run_id;
-END;
-REVOKE ALL ON FUNCTION reconcile.begin_schema_run(text, name) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.begin_schema_run(text, name) IS 'used by fix_schema_online(): enters a run';
+-- The ledger belongs to the extension; these write what a run of the caller has
+-- to say: src/schema/step_ledger.cpp.
+CREATE FUNCTION reconcile.begin_schema_run(baseline text) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_begin_schema_run';
+REVOKE ALL ON FUNCTION reconcile.begin_schema_run(text) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.begin_schema_run(text) IS 'used by fix_schema_online(): enters a run of the caller';
 
 CREATE FUNCTION reconcile.enter_schema_steps(run_id bigint, steps jsonb) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -268,40 +266,17 @@ COMMENT ON FUNCTION reconcile.schema_steps_of(bigint) IS 'used by fix_schema_onl
 -- What becomes of a step whose worker has ended: a lock that was taken is asked
 -- for again; when a step failed, the others of its fix are not tried.
 CREATE FUNCTION reconcile.settle_schema_step(run_id bigint, step integer, retries integer) RETURNS text
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	settled reconcile.schema_step;
-BEGIN
-	SELECT * INTO settled FROM reconcile.schema_step s
-	WHERE s.run_id = settle_schema_step.run_id AND s.step = settle_schema_step.step;
-	IF settled.state = 'failed' AND settled.sqlstate IN ('55P03', '40P01') AND settled.attempts <= retries THEN
-		UPDATE reconcile.schema_step s SET state = 'planned' WHERE (s.run_id, s.step) = (settled.run_id, settled.step);
-		RETURN 'again';
-	ELSIF settled.state IN ('planned', 'running') THEN
-		UPDATE reconcile.schema_step s SET state = 'failed', message = 'its worker was ended', finished_at = clock_timestamp()
-		WHERE (s.run_id, s.step) = (settled.run_id, settled.step);
-		settled.state := 'failed';
-	END IF;
-	IF settled.state = 'failed' THEN
-		UPDATE reconcile.schema_step s SET state = 'refused', message = format('step %s failed', settled.step)
-		WHERE s.run_id = settled.run_id AND s.fix = settled.fix AND s.state = 'planned';
-	END IF;
-	RETURN settled.state;
-END $$;
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_settle_schema_step';
 REVOKE ALL ON FUNCTION reconcile.settle_schema_step(bigint, integer, integer) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.settle_schema_step(bigint, integer, integer) IS
 	'used by fix_schema_online(): decides what becomes of a step whose worker has ended';
 
 CREATE FUNCTION reconcile.end_schema_run(run_id bigint) RETURNS void
-	LANGUAGE sql VOLATILE SECURITY DEFINER
-	SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-	UPDATE reconcile.schema_run r SET finished_at = clock_timestamp() WHERE r.run_id = end_schema_run.run_id;
-END;
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_end_schema_run';
 REVOKE ALL ON FUNCTION reconcile.end_schema_run(bigint) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.end_schema_run(bigint) IS 'used by fix_schema_online(): the run has ended';
+COMMENT ON FUNCTION reconcile.end_schema_run(bigint) IS 'used by fix_schema_online(): a run of the caller has ended';
 
 -- The first round plans all that is to do; a later one what the first has
 -- brought to light, and nothing that was tried before.
@@ -348,7 +323,7 @@ BEGIN
 	END IF;
 	PERFORM reconcile.check_allow(allow);
 	PERFORM reconcile.refuse_transaction_block('CALL reconcile.fix_schema_online()');
-	run := reconcile.begin_schema_run(baseline, current_user);
+	run := reconcile.begin_schema_run(baseline);
 
 	WHILE reconcile.plan_schema_run(run, baseline, allow) OPERATOR(pg_catalog.>) 0 LOOP
 		LOOP

@@ -110,33 +110,6 @@ void work(Datum)
 
 } // namespace
 
-/* What is entered here is run as who began the run, so nobody else enters it. */
-RECONCILE_FUNCTION(reconcile_enter_schema_steps)
-{
-	pg::Arguments arguments(fcinfo);
-	int64 const run = arguments.int8(0, "run_id");
-	Datum const steps = arguments.datum_of(1, "steps");
-	std::string const caller = pg::role_name(GetUserId());
-	pg::AsExtensionOwner const owner;
-	pg::Spi spi;
-	if (spi.run("SELECT FROM reconcile.schema_run WHERE run_id = $1 AND run_by = $2", SPI_OK_SELECT,
-				pg::Args().add(run).add(caller)) == 0)
-		pg::fail(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for run " + std::to_string(run),
-				 "Its steps are run as the role that began it, which is not \"" + caller + "\".");
-	spi.run("WITH entered AS (INSERT INTO reconcile.schema_step"
-			"  (run_id, step, fix, object, statement, cleanup, hazard, state, message)"
-			" SELECT $1, coalesce(last.step, 0) + n, coalesce(last.fix, 0) + s.fix, s.object,"
-			"  s.statement, s.cleanup, s.hazard, s.state, s.message"
-			" FROM ROWS FROM (jsonb_to_recordset($2) AS (fix integer, object text, statement text,"
-			"   cleanup text, hazard text, state text, message text)) WITH ORDINALITY"
-			"  AS s(fix, object, statement, cleanup, hazard, state, message, n),"
-			" (SELECT max(p.step) AS step, max(p.fix) AS fix FROM reconcile.schema_step p"
-			"  WHERE p.run_id = $1) AS last"
-			" RETURNING state) SELECT count(*) FROM entered WHERE state = 'planned'",
-			SPI_OK_SELECT, pg::Args().add(run).add(JSONBOID, steps));
-	PG_RETURN_INT64(spi.number(0, 1));
-}
-
 RECONCILE_FUNCTION(reconcile_start_step)
 {
 	pg::Arguments arguments(fcinfo);

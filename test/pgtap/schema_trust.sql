@@ -40,7 +40,7 @@ SELECT raised(what, statement, '42501', 'permission denied for baseline "low"', 
 FROM (VALUES
 	('a dry run of another''s baseline', 'SELECT fix_schema(baseline => ''low'')'),
 	('a live run', 'SELECT fix_schema(false, ''low'')'),
-	('the plan of an online run', 'SELECT reconcile.plan_schema_run(reconcile.begin_schema_run(''low'', current_user), ''low'', ''{}'')')) AS v(what, statement);
+	('the plan of an online run', 'SELECT reconcile.plan_schema_run(reconcile.begin_schema_run(''low''), ''low'', ''{}'')')) AS v(what, statement);
 SELECT hasnt_column('app', 'thing', 'extra', 'nothing of it was done');
 SELECT is((SELECT rolcreaterole FROM pg_roles WHERE rolname = 'trust_low'), false, 'and nothing else');
 SELECT lives_ok($$ SELECT reconcile.import_baseline(reconcile.export_baseline('low') #- '{objects,column,app.thing.extra}', 'low') $$,
@@ -60,19 +60,42 @@ RESET ROLE;
 
 -- ---------------------------------------------------- a run is its beginner's
 
-CREATE TEMP TABLE run AS SELECT reconcile.begin_schema_run('default', current_user) AS id;
+CREATE TEMP TABLE run AS SELECT reconcile.begin_schema_run('default') AS id;
 GRANT SELECT ON run TO trust_low;
 SET ROLE trust_low;
 SELECT throws_ok(format($$ SELECT reconcile.enter_schema_steps(%s, '[{"fix": 1, "object": "x", "statement": "ALTER ROLE trust_low CREATEROLE", "hazard": "",
 	"state": "planned"}]') $$, id), '42501', format('permission denied for run %s', id), 'another''s run gets no steps') FROM run;
 SELECT throws_ok($$ SELECT reconcile.enter_schema_steps(-1, '[]') $$, '42501', 'permission denied for run -1', 'a run that is not there neither');
+SELECT throws_ok(format('SELECT reconcile.settle_schema_step(%s, 1, 0)', id), '42501', format('permission denied for run %s', id),
+	'nor are its steps settled') FROM run;
+SELECT throws_ok(format('SELECT reconcile.end_schema_run(%s)', id), '42501', format('permission denied for run %s', id), 'nor is it ended') FROM run;
+SELECT lives_ok($$ SELECT reconcile.begin_schema_run('default') $$, 'a run of its own is begun');
 RESET ROLE;
+SELECT is((SELECT max(run_id) FROM reconcile.schema_runs WHERE run_by = 'trust_low'), (SELECT max(run_id) FROM reconcile.schema_runs), 'who begins a run is who calls');
+SELECT is((SELECT finished_at FROM reconcile.schema_runs JOIN run ON run_id = id), NULL, 'and the run of the other one goes on');
 SELECT is((SELECT count(*) FROM reconcile.schema_steps JOIN run ON run_id = id), 0::bigint, 'none were entered');
 SELECT is(reconcile.enter_schema_steps(id, '[{"fix": 1, "object": "x", "statement": "SELECT 1", "hazard": "", "state": "planned"},
 	{"fix": 1, "object": "x", "hazard": "", "state": "refused", "message": "no"}]'), 1::bigint, 'who began it enters some') FROM run;
 SELECT is(reconcile.enter_schema_steps(id, '[{"fix": 1, "object": "y", "statement": "SELECT 2", "hazard": "", "state": "planned"}]'), 1::bigint, 'and more') FROM run;
 SELECT results_eq('SELECT step, fix, object, statement, state, message FROM reconcile.schema_step JOIN run ON run_id = id ORDER BY step',
 	$$ VALUES (1, 1, 'x', 'SELECT 1', 'planned', NULL), (2, 1, 'x', NULL, 'refused', 'no'), (3, 2, 'y', 'SELECT 2', 'planned', NULL) $$, 'in their order');
+
+-- Settling: the steps of one fix stand and fall together, a taken lock is asked for again as often as is allowed.
+SELECT reconcile.enter_schema_steps(id, '[{"fix": 1, "object": "y", "statement": "SELECT 3", "hazard": "", "state": "planned"}]') FROM run;
+UPDATE reconcile.schema_step s SET fix = 2 FROM run WHERE s.run_id = id AND s.step = 4;
+UPDATE reconcile.schema_step s SET state = 'failed', sqlstate = '55P03', attempts = 1 FROM run WHERE s.run_id = id AND s.step = 3;
+SELECT is(reconcile.settle_schema_step(id, 3, 1), 'again', 'a lock that was taken is asked for again') FROM run;
+SELECT is((SELECT state FROM reconcile.schema_step JOIN run ON run_id = id WHERE step = 3), 'planned', 'so the step is planned');
+UPDATE reconcile.schema_step s SET state = 'failed', attempts = 2 FROM run WHERE s.run_id = id AND s.step = 3;
+SELECT is(reconcile.settle_schema_step(id, 3, 1), 'failed', 'not more often than allowed') FROM run;
+UPDATE reconcile.schema_step s SET state = 'running' FROM run WHERE s.run_id = id AND s.step = 1;
+SELECT is(reconcile.settle_schema_step(id, 1, 9), 'failed', 'a step that has lost its worker failed') FROM run;
+SELECT results_eq('SELECT step, state, message FROM reconcile.schema_step JOIN run ON run_id = id ORDER BY step',
+	$$ VALUES (1, 'failed', 'its worker was ended'), (2, 'refused', 'no'), (3, 'failed', NULL), (4, 'refused', 'step 3 failed') $$,
+	'the other steps of a fix that failed are refused');
+SELECT throws_ok(format('SELECT reconcile.settle_schema_step(%s, 9, 0)', id), '42704', format('run %s has no step 9', id), 'a step that is not there') FROM run;
+SELECT reconcile.end_schema_run(id) FROM run;
+SELECT isnt((SELECT finished_at FROM reconcile.schema_runs JOIN run ON run_id = id), NULL, 'who began it ends it');
 
 SELECT * FROM finish();
 ROLLBACK;
