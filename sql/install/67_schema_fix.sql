@@ -477,7 +477,8 @@ CREATE FUNCTION reconcile.schema_fix(category text, kind text, object text, pare
 		CASE WHEN category = 'privilege' OR attribute IN ('row_security', 'force_row_security', 'security_definer') THEN 'privileges'
 		     WHEN attribute = 'owner' THEN 'owner'
 		     WHEN kind = 'extra' THEN 'drop:' || object
-		     WHEN category = 'column' AND attribute = 'generated' AND expected ? 'generated' THEN 'drop:' || object END;
+		     WHEN category = 'column' AND attribute = 'generated' AND expected ? 'generated' THEN 'drop:' || object
+		     WHEN category = 'table' AND attribute = 'unlogged' AND expected ? 'unlogged' THEN 'rows:' || object END;
 	END;
 COMMENT ON FUNCTION reconcile.schema_fix(text, text, text, text, text, jsonb, jsonb) IS
 	'used by audits: the statements that mend a difference, their hazard, and what allow must name for fix_schema() to run them';

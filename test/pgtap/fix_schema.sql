@@ -182,6 +182,21 @@ SET ROLE mutation_reader;
 SELECT results_eq($$ SELECT state, message FROM fix_schema(false) WHERE object = 'app.orders_pattern' $$, $$ VALUES ('failed', 'must be owner of table orders (SQLSTATE 42501)') $$,
 	'a step is done with the rights of the caller');
 RESET ROLE;
+-- An unlogged table is empty after a crash.
+CREATE SCHEMA crash;
+CREATE UNLOGGED TABLE crash.cache (id integer PRIMARY KEY);
+SELECT reconcile.capture_baseline('unlogged', '{crash}');
+ALTER TABLE crash.cache SET LOGGED;
+SELECT results_eq($$ SELECT state, message FROM fix_schema(false, 'unlogged') WHERE object = 'crash.cache' $$,
+	$$ VALUES ('refused', 'not done unless allowed: allow => ARRAY[''rows:crash.cache'']') $$, 'to make a table unlogged must be allowed');
+SELECT is((SELECT relpersistence::text FROM pg_class WHERE oid = 'crash.cache'::regclass), 'p', 'it is still logged');
+SELECT results_eq($$ SELECT state FROM fix_schema(false, 'unlogged', '{rows:crash.cache}') WHERE object = 'crash.cache' $$, $$ VALUES ('done') $$, 'then it is done');
+SELECT is((SELECT relpersistence::text FROM pg_class WHERE oid = 'crash.cache'::regclass), 'u', 'and it is unlogged');
+ALTER TABLE crash.cache SET LOGGED;
+SELECT reconcile.capture_baseline('logged', '{crash}');
+ALTER TABLE crash.cache SET UNLOGGED;
+SELECT results_eq($$ SELECT state FROM fix_schema(false, 'logged') WHERE object = 'crash.cache' $$, $$ VALUES ('done') $$, 'the other way loses nothing');
+
 SET LOCAL transaction_read_only = on;
 SELECT throws_ok('SELECT fix_schema(false)', '25006', 'cannot fix the schema in a read-only transaction');
 SELECT isnt_empty('SELECT fix_schema()', 'a dry run works in a read-only transaction');

@@ -76,7 +76,7 @@ DROP TABLE app.spare
 DROP TABLE app.events_2025
 --- table extra app.spare | allow drop:app.spare
 CREATE TABLE app.spare (id integer PRIMARY KEY)
---- table differs app.cache
+--- table differs app.cache | allow rows:app.cache
 ALTER TABLE app.cache SET LOGGED
 --- table differs app.cache
 ALTER TABLE app.cache SET (fillfactor = 60)
