@@ -1,7 +1,18 @@
 -- report(): one document about the whole database, printed in several formats.
 
 -- One line for each thing that was looked at, also when all is well with it.
-CREATE FUNCTION reconcile.report_schema_lines() RETURNS TABLE (section text, name text, errors bigint, warnings bigint, notices bigint, unchecked bigint, findings jsonb)
+CREATE TYPE reconcile.report_line AS (
+	section   text,
+	name      text,
+	errors    bigint,
+	warnings  bigint,
+	notices   bigint,
+	unchecked bigint,
+	findings  jsonb
+);
+COMMENT ON TYPE reconcile.report_line IS 'used by report(): what was looked at, and how many findings of which severity that gave';
+
+CREATE FUNCTION reconcile.report_schema_lines() RETURNS SETOF reconcile.report_line
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -26,7 +37,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION reconcile.report_schema_lines() IS 'used by report(): a line for each category of audit_schema()';
 
-CREATE FUNCTION reconcile.report_invariant_lines() RETURNS TABLE (section text, name text, errors bigint, warnings bigint, notices bigint, unchecked bigint, findings jsonb)
+CREATE FUNCTION reconcile.report_invariant_lines() RETURNS SETOF reconcile.report_line
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -45,7 +56,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION reconcile.report_invariant_lines() IS 'used by report(): a line for each invariant';
 
-CREATE FUNCTION reconcile.report_guard_lines() RETURNS TABLE (section text, name text, errors bigint, warnings bigint, notices bigint, unchecked bigint, findings jsonb)
+CREATE FUNCTION reconcile.report_guard_lines() RETURNS SETOF reconcile.report_line
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
