@@ -26,7 +26,7 @@
 --       the views reconcile.baselines and baseline_objects, which everybody may.
 --       requires = identities of what an object needs to be created
 --   63  capture_baseline(), export_baseline(), import_baseline() and the like
---   64  reconcile.schema_checks(schemas text[]): what needs no baseline
+--   64  reconcile.schema_checks(schemas text[], hints boolean): what needs no baseline
 --   65  reconcile.data_problem(...): why rows do not allow a fix
 --   66  reconcile.migration_findings(baseline text, schemas text[]), and
 --       reconcile.migration_history(schemas text[]) -> (object, attributes), which
@@ -117,11 +117,11 @@ CREATE VIEW reconcile.schema_scope AS
 COMMENT ON VIEW reconcile.schema_scope IS 'used by audits: the schemas whose objects are audited, which are all but those of PostgreSQL and of this extension';
 COMMENT ON COLUMN reconcile.schema_scope.oid IS 'its oid in pg_namespace';
 COMMENT ON COLUMN reconcile.schema_scope.schema IS 'its name';
-COMMENT ON COLUMN reconcile.schema_scope.object IS 'its identity';
 GRANT SELECT ON reconcile.schema_scope TO PUBLIC;
 
 -- An object is a member of an extension by catalog and oid: an oid alone may be
--- another object's in another catalog.
+-- another object's in another catalog.  NOT IN leaves them out, which makes one
+-- hash table of them; NOT EXISTS would look for each column of each table.
 CREATE VIEW reconcile.schema_members AS
 	SELECT d.classid, d.objid FROM pg_depend d
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e';
@@ -135,11 +135,35 @@ CREATE VIEW reconcile.schema_schemas AS
 	FROM reconcile.schema_scope s
 	JOIN pg_namespace n ON n.oid = s.oid
 	LEFT JOIN pg_description d ON d.objoid = s.oid AND d.classoid = 'pg_namespace'::regclass
-	WHERE NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_namespace'::regclass AND m.objid = s.oid);
+	WHERE s.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_namespace'::regclass);
 COMMENT ON VIEW reconcile.schema_schemas IS 'all schemas';
 COMMENT ON COLUMN reconcile.schema_schemas.schema IS 'its name';
-COMMENT ON COLUMN reconcile.schema_schemas.owner IS 'its owner';
-COMMENT ON COLUMN reconcile.schema_schemas.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_schemas.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_schemas.oid IS 'its oid in pg_namespace';
 GRANT SELECT ON reconcile.schema_schemas TO PUBLIC;
+
+-- A schema that only the baseline has is a finding; one that neither has is a
+-- wrong name, in which an audit would find nothing to complain about.
+CREATE FUNCTION reconcile.require_schemas(schemas text[], baseline text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	known text[] := ARRAY(
+		SELECT s.schema FROM reconcile.schema_scope s
+		UNION SELECT unnest(b.schemas) FROM reconcile.baselines b WHERE b.name = require_schemas.baseline
+		UNION SELECT (parse_ident(o.object))[1] FROM reconcile.baseline_objects o WHERE o.baseline = require_schemas.baseline AND o.category = 'schema'
+		ORDER BY 1);
+	wrong text;
+BEGIN
+	IF cardinality(schemas) = 0 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'argument "schemas" must name at least one schema', HINT = 'NULL means all schemas.';
+	ELSIF array_position(schemas, NULL) IS NOT NULL THEN
+		RAISE null_value_not_allowed USING MESSAGE = 'argument "schemas" must not contain null';
+	END IF;
+	SELECT s INTO wrong FROM unnest(schemas) s WHERE s <> ALL (known) ORDER BY s LIMIT 1;
+	IF FOUND THEN
+		RAISE invalid_schema_name USING MESSAGE = format('schema "%s" does not exist', wrong), HINT = reconcile.did_you_mean(wrong, known);
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.require_schemas(text[], text) IS
+	'used by audits and suggest_invariants(): fails, with the nearest names, for a schema that neither this database nor the baseline has';

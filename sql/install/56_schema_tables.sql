@@ -1,17 +1,16 @@
 -- Tables and their columns.
 
--- The relations that own columns, constraints and the like.
+-- The relations that own columns, constraints and the like.  OFFSET 0: what is
+-- asked of a relation is asked once, and not again for each of its columns.
 CREATE VIEW reconcile.schema_relations AS
 	SELECT s.schema, c.relname::text COLLATE "C" AS name, c.relkind, c.relispartition, s.object || '.' || quote_ident(c.relname) AS object, c.oid
 	FROM pg_class c JOIN reconcile.schema_scope s ON s.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relpersistence <> 't'
-	  AND NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid);
+	  AND c.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_class'::regclass)
+	OFFSET 0;
 COMMENT ON VIEW reconcile.schema_relations IS 'used by audits: all tables, views and sequences that are audited';
-COMMENT ON COLUMN reconcile.schema_relations.schema IS 'its schema';
-COMMENT ON COLUMN reconcile.schema_relations.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_relations.relkind IS 'its kind, as pg_class has it';
 COMMENT ON COLUMN reconcile.schema_relations.relispartition IS 'whether it is a partition';
-COMMENT ON COLUMN reconcile.schema_relations.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_relations.oid IS 'its oid in pg_class';
 GRANT SELECT ON reconcile.schema_relations TO PUBLIC;
 
@@ -47,10 +46,7 @@ CREATE VIEW reconcile.schema_tables AS
 	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 	WHERE r.relkind IN ('r', 'p', 'f');
 COMMENT ON VIEW reconcile.schema_tables IS 'all tables, partitioned and foreign ones included';
-COMMENT ON COLUMN reconcile.schema_tables.schema IS 'its schema';
-COMMENT ON COLUMN reconcile.schema_tables.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_tables.kind IS 'table, partitioned table or foreign table';
-COMMENT ON COLUMN reconcile.schema_tables.owner IS 'its owner';
 COMMENT ON COLUMN reconcile.schema_tables.unlogged IS 'whether it is unlogged';
 COMMENT ON COLUMN reconcile.schema_tables.row_security IS 'whether row-level security is enabled';
 COMMENT ON COLUMN reconcile.schema_tables.force_row_security IS 'whether it is forced upon the owner';
@@ -65,8 +61,6 @@ COMMENT ON COLUMN reconcile.schema_tables.options IS 'its storage parameters';
 COMMENT ON COLUMN reconcile.schema_tables.replica_identity IS 'default, nothing, full or the index';
 COMMENT ON COLUMN reconcile.schema_tables.server IS 'the server of a foreign table';
 COMMENT ON COLUMN reconcile.schema_tables.foreign_options IS 'the options of a foreign table';
-COMMENT ON COLUMN reconcile.schema_tables.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_tables.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_tables.oid IS 'its oid in pg_class';
 GRANT SELECT ON reconcile.schema_tables TO PUBLIC;
 
@@ -74,7 +68,10 @@ GRANT SELECT ON reconcile.schema_tables TO PUBLIC;
 -- default of nextval() of a sequence that the column owns, however it was written.
 CREATE VIEW reconcile.schema_column_sequences AS
 	SELECT d.refobjid AS relation, d.refobjsubid AS attnum, d.objid AS sequence,
-	       CASE d.deptype WHEN 'i' THEN CASE a.attidentity WHEN 'a' THEN 'always' ELSE 'by default' END ELSE 'serial' END AS kind,
+	       CASE d.deptype WHEN 'i'
+	            THEN (SELECT CASE a.attidentity WHEN 'a' THEN 'always' ELSE 'by default' END FROM pg_attribute a
+	                  WHERE a.attrelid = d.refobjid AND a.attnum = d.refobjsubid)
+	            ELSE 'serial' END AS kind,
 	       concat_ws(' ',
 	           CASE WHEN s.seqstart <> CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END THEN 'start ' || s.seqstart END,
 	           CASE WHEN s.seqincrement <> 1 THEN 'increment ' || s.seqincrement END,
@@ -84,17 +81,19 @@ CREATE VIEW reconcile.schema_column_sequences AS
 	           CASE WHEN s.seqcycle THEN 'cycle' END) AS options
 	FROM pg_depend d
 	JOIN pg_sequence s ON s.seqrelid = d.objid
-	JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 	CROSS JOIN LATERAL (SELECT CASE s.seqtypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647
 	                                ELSE 9223372036854775807 END,
 	                           CASE s.seqtypid WHEN 'int2'::regtype THEN -32768 WHEN 'int4'::regtype THEN -2147483648
 	                                ELSE -9223372036854775808 END) AS limits(highest, lowest)
 	WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.objsubid = 0 AND d.refobjsubid > 0
-	  AND (d.deptype = 'i' OR d.deptype = 'a' AND a.atttypid = s.seqtypid AND EXISTS (
-	        SELECT FROM pg_attrdef def JOIN pg_class sc ON sc.oid = d.objid JOIN pg_namespace sn ON sn.oid = sc.relnamespace
-	        WHERE def.adrelid = d.refobjid AND def.adnum = d.refobjsubid
-	          AND reconcile.schema_default(def.adbin, def.adrelid, a.atttypid, a.atttypmod)
-	              = format('nextval(%L::regclass)', format('%I.%I', sn.nspname, sc.relname))));
+	  AND (d.deptype = 'i' OR d.deptype = 'a' AND EXISTS (
+	        SELECT FROM pg_attribute a
+	        JOIN pg_attrdef def ON def.adrelid = a.attrelid AND def.adnum = a.attnum
+	        JOIN pg_class sc ON sc.oid = d.objid
+	        JOIN pg_namespace sn ON sn.oid = sc.relnamespace
+	        WHERE a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.atttypid = s.seqtypid
+	          AND reconcile.schema_expression(def.adbin, def.adrelid) = format('nextval(%L::regclass)', format('%I.%I', sn.nspname, sc.relname))))
+	OFFSET 0;   -- for all columns at once
 COMMENT ON VIEW reconcile.schema_column_sequences IS 'used by audits: the sequences that belong to a column and are audited as a part of it';
 COMMENT ON COLUMN reconcile.schema_column_sequences.relation IS 'the table';
 COMMENT ON COLUMN reconcile.schema_column_sequences.attnum IS 'number of the column';
@@ -122,7 +121,7 @@ CREATE VIEW reconcile.schema_columns AS
 	            THEN CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END AS storage,
 	       CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
 	       CASE WHEN a.attstattarget >= 0 THEN a.attstattarget::integer END AS statistics,
-	       CASE WHEN a.attoptions IS NOT NULL   -- only what ALTER TABLE can set: some servers keep marks of their own here
+	       CASE WHEN array_to_string(a.attoptions, ' ') LIKE '%n\_distinct%'   -- what ALTER TABLE can set: some servers keep marks of their own here
 	            THEN nullif(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o LIKE 'n\_distinct%' ORDER BY o COLLATE "C"), '{}')
 	       END AS options,
 	       CASE WHEN a.attfdwoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(a.attfdwoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
@@ -145,7 +144,6 @@ CREATE VIEW reconcile.schema_columns AS
 COMMENT ON VIEW reconcile.schema_columns IS 'all columns of tables; of a partition only those that differ from its parent''s';
 COMMENT ON COLUMN reconcile.schema_columns.schema IS 'schema of the table';
 COMMENT ON COLUMN reconcile.schema_columns.table_name IS 'name of the table';
-COMMENT ON COLUMN reconcile.schema_columns.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_columns.position IS 'its number in the table, which grows when columns are dropped';
 COMMENT ON COLUMN reconcile.schema_columns.type IS 'its type';
 COMMENT ON COLUMN reconcile.schema_columns.not_null IS 'whether it is NOT NULL';
@@ -158,9 +156,7 @@ COMMENT ON COLUMN reconcile.schema_columns.compression IS 'its compression metho
 COMMENT ON COLUMN reconcile.schema_columns.statistics IS 'its statistics target, if one was chosen';
 COMMENT ON COLUMN reconcile.schema_columns.options IS 'its options';
 COMMENT ON COLUMN reconcile.schema_columns.foreign_options IS 'its options for a foreign data wrapper';
-COMMENT ON COLUMN reconcile.schema_columns.comment IS 'its comment';
 COMMENT ON COLUMN reconcile.schema_columns.of_partition IS 'whether it is a partition''s, which has it otherwise than its parent';
-COMMENT ON COLUMN reconcile.schema_columns.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_columns.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_columns.relation IS 'oid of the table in pg_class';
 GRANT SELECT ON reconcile.schema_columns TO PUBLIC;

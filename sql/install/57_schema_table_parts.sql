@@ -22,15 +22,12 @@ CREATE VIEW reconcile.schema_constraints AS
 COMMENT ON VIEW reconcile.schema_constraints IS 'all constraints of tables, without those that were inherited and without NOT NULL, which is the column''s';
 COMMENT ON COLUMN reconcile.schema_constraints.schema IS 'schema of the table';
 COMMENT ON COLUMN reconcile.schema_constraints.table_name IS 'name of the table';
-COMMENT ON COLUMN reconcile.schema_constraints.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_constraints.kind IS 'check, foreign key, primary key, unique or exclude';
 COMMENT ON COLUMN reconcile.schema_constraints.definition IS 'its definition, without its name';
 COMMENT ON COLUMN reconcile.schema_constraints.valid IS 'whether it holds for all rows, not only for new ones';
 COMMENT ON COLUMN reconcile.schema_constraints.options IS 'storage parameters of its index';
 COMMENT ON COLUMN reconcile.schema_constraints.tablespace IS 'tablespace of its index, NULL for the default of the database';
 COMMENT ON COLUMN reconcile.schema_constraints.clustered IS 'whether the table was clustered by its index';
-COMMENT ON COLUMN reconcile.schema_constraints.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_constraints.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_constraints.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_constraints.oid IS 'its oid in pg_constraint';
 COMMENT ON COLUMN reconcile.schema_constraints.relation IS 'oid of the table in pg_class';
@@ -53,16 +50,12 @@ CREATE VIEW reconcile.schema_indexes AS
 	WHERE NOT c.relispartition
 	  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x'));
 COMMENT ON VIEW reconcile.schema_indexes IS 'all indexes that are not a constraint''s, without those that partitions have of their parents';
-COMMENT ON COLUMN reconcile.schema_indexes.schema IS 'its schema';
 COMMENT ON COLUMN reconcile.schema_indexes.table_name IS 'name of its table';
-COMMENT ON COLUMN reconcile.schema_indexes.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_indexes.is_unique IS 'whether it is unique';
 COMMENT ON COLUMN reconcile.schema_indexes.definition IS 'method, columns, parameters and predicate';
 COMMENT ON COLUMN reconcile.schema_indexes.valid IS 'whether queries use it: false after a failed CREATE INDEX CONCURRENTLY';
 COMMENT ON COLUMN reconcile.schema_indexes.clustered IS 'whether its table was clustered by it';
 COMMENT ON COLUMN reconcile.schema_indexes.tablespace IS 'its tablespace, NULL for the default of the database';
-COMMENT ON COLUMN reconcile.schema_indexes.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_indexes.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_indexes.parent IS 'identity of its table';
 COMMENT ON COLUMN reconcile.schema_indexes.oid IS 'its oid in pg_class';
 COMMENT ON COLUMN reconcile.schema_indexes.relation IS 'oid of its table in pg_class';
@@ -88,16 +81,12 @@ CREATE VIEW reconcile.schema_triggers AS
 	JOIN pg_proc p ON p.oid = e.evtfoid
 	JOIN reconcile.schema_scope s ON s.oid = p.pronamespace
 	LEFT JOIN pg_description d ON d.objoid = e.oid AND d.classoid = 'pg_event_trigger'::regclass
-	WHERE NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_event_trigger'::regclass AND m.objid = e.oid);
+	WHERE e.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_event_trigger'::regclass);
 COMMENT ON VIEW reconcile.schema_triggers IS 'all triggers that were created by hand, and event triggers';
 COMMENT ON COLUMN reconcile.schema_triggers.schema IS 'schema of the table, or of the function of an event trigger';
 COMMENT ON COLUMN reconcile.schema_triggers.table_name IS 'name of the table, NULL for an event trigger';
-COMMENT ON COLUMN reconcile.schema_triggers.name IS 'its name';
-COMMENT ON COLUMN reconcile.schema_triggers.definition IS 'its definition';
 COMMENT ON COLUMN reconcile.schema_triggers.enabled IS 'origin, replica, always or disabled';
 COMMENT ON COLUMN reconcile.schema_triggers.owner IS 'owner of an event trigger';
-COMMENT ON COLUMN reconcile.schema_triggers.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_triggers.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_triggers.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_triggers.catalog IS 'pg_trigger or pg_event_trigger, as an oid';
 COMMENT ON COLUMN reconcile.schema_triggers.oid IS 'its oid in that catalog';
@@ -115,11 +104,7 @@ CREATE VIEW reconcile.schema_rules AS
 COMMENT ON VIEW reconcile.schema_rules IS 'all rules but those that make a view';
 COMMENT ON COLUMN reconcile.schema_rules.schema IS 'schema of the table or view';
 COMMENT ON COLUMN reconcile.schema_rules.table_name IS 'name of the table or view';
-COMMENT ON COLUMN reconcile.schema_rules.name IS 'its name';
-COMMENT ON COLUMN reconcile.schema_rules.definition IS 'its definition';
 COMMENT ON COLUMN reconcile.schema_rules.enabled IS 'origin, replica, always or disabled';
-COMMENT ON COLUMN reconcile.schema_rules.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_rules.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_rules.parent IS 'identity of the table or view';
 COMMENT ON COLUMN reconcile.schema_rules.oid IS 'its oid in pg_rewrite';
 GRANT SELECT ON reconcile.schema_rules TO PUBLIC;
@@ -134,13 +119,7 @@ CREATE VIEW reconcile.schema_statistics AS
 	JOIN reconcile.schema_relations r ON r.oid = x.stxrelid
 	LEFT JOIN pg_description d ON d.objoid = x.oid AND d.classoid = 'pg_statistic_ext'::regclass;
 COMMENT ON VIEW reconcile.schema_statistics IS 'all extended statistics';
-COMMENT ON COLUMN reconcile.schema_statistics.schema IS 'its schema';
-COMMENT ON COLUMN reconcile.schema_statistics.name IS 'its name';
-COMMENT ON COLUMN reconcile.schema_statistics.definition IS 'its definition';
 COMMENT ON COLUMN reconcile.schema_statistics.target IS 'its statistics target, if one was chosen';
-COMMENT ON COLUMN reconcile.schema_statistics.owner IS 'its owner';
-COMMENT ON COLUMN reconcile.schema_statistics.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_statistics.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_statistics.parent IS 'identity of its table';
 COMMENT ON COLUMN reconcile.schema_statistics.oid IS 'its oid in pg_statistic_ext';
 GRANT SELECT ON reconcile.schema_statistics TO PUBLIC;
@@ -160,14 +139,11 @@ CREATE VIEW reconcile.schema_policies AS
 COMMENT ON VIEW reconcile.schema_policies IS 'all row-level security policies';
 COMMENT ON COLUMN reconcile.schema_policies.schema IS 'schema of the table';
 COMMENT ON COLUMN reconcile.schema_policies.table_name IS 'name of the table';
-COMMENT ON COLUMN reconcile.schema_policies.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_policies.command IS 'select, insert, update, delete or all';
 COMMENT ON COLUMN reconcile.schema_policies.permissive IS 'whether it permits, or restricts what others permit';
 COMMENT ON COLUMN reconcile.schema_policies.roles IS 'the roles it is for';
 COMMENT ON COLUMN reconcile.schema_policies.using_expression IS 'which rows are seen';
 COMMENT ON COLUMN reconcile.schema_policies.check_expression IS 'which rows may be written';
-COMMENT ON COLUMN reconcile.schema_policies.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_policies.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_policies.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_policies.oid IS 'its oid in pg_policy';
 GRANT SELECT ON reconcile.schema_policies TO PUBLIC;

@@ -42,11 +42,9 @@ CREATE VIEW reconcile.schema_functions AS
 	CROSS JOIN LATERAL (SELECT reconcile.schema_function(p.oid)) AS f(part)
 	CROSS JOIN LATERAL pg_identify_object('pg_proc'::regclass, p.oid, 0) AS i
 	LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_proc'::regclass
-	WHERE NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+	WHERE p.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_proc'::regclass)
 	  AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_proc'::regclass AND x.objid = p.oid AND x.deptype = 'i');
 COMMENT ON VIEW reconcile.schema_functions IS 'all functions, procedures and aggregates';
-COMMENT ON COLUMN reconcile.schema_functions.schema IS 'its schema';
-COMMENT ON COLUMN reconcile.schema_functions.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_functions.kind IS 'function, procedure, aggregate or window function';
 COMMENT ON COLUMN reconcile.schema_functions.arguments IS 'its arguments with their names and defaults';
 COMMENT ON COLUMN reconcile.schema_functions.result IS 'what it returns, NULL for a procedure';
@@ -63,9 +61,6 @@ COMMENT ON COLUMN reconcile.schema_functions.cost IS 'its estimated cost';
 COMMENT ON COLUMN reconcile.schema_functions.rows IS 'its estimated rows, NULL unless it returns a set';
 COMMENT ON COLUMN reconcile.schema_functions.settings IS 'its SET clauses';
 COMMENT ON COLUMN reconcile.schema_functions.aggregate IS 'how an aggregate is put together';
-COMMENT ON COLUMN reconcile.schema_functions.owner IS 'its owner';
-COMMENT ON COLUMN reconcile.schema_functions.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_functions.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_functions.oid IS 'its oid in pg_proc';
 GRANT SELECT ON reconcile.schema_functions TO PUBLIC;
 
@@ -88,17 +83,12 @@ CREATE VIEW reconcile.schema_views AS
 	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 	WHERE r.relkind IN ('v', 'm');
 COMMENT ON VIEW reconcile.schema_views IS 'all views and materialized views';
-COMMENT ON COLUMN reconcile.schema_views.schema IS 'its schema';
-COMMENT ON COLUMN reconcile.schema_views.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_views.kind IS 'view or materialized view';
-COMMENT ON COLUMN reconcile.schema_views.owner IS 'its owner';
 COMMENT ON COLUMN reconcile.schema_views.definition IS 'its query';
 COMMENT ON COLUMN reconcile.schema_views.options IS 'security_barrier, check_option and the like; storage parameters of a materialized view';
 COMMENT ON COLUMN reconcile.schema_views.tablespace IS 'tablespace of a materialized view, NULL for the default of the database';
-COMMENT ON COLUMN reconcile.schema_views.comment IS 'its comment';
 COMMENT ON COLUMN reconcile.schema_views.column_comments IS 'comments of its columns, by name';
 COMMENT ON COLUMN reconcile.schema_views.column_defaults IS 'defaults of its columns, by name';
-COMMENT ON COLUMN reconcile.schema_views.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_views.oid IS 'its oid in pg_class';
 GRANT SELECT ON reconcile.schema_views TO PUBLIC;
 
@@ -114,10 +104,8 @@ CREATE VIEW reconcile.schema_sequences AS
 	JOIN pg_class c ON c.oid = r.oid
 	JOIN pg_sequence q ON q.seqrelid = r.oid
 	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-	WHERE NOT EXISTS (SELECT FROM reconcile.schema_column_sequences cs WHERE cs.sequence = r.oid);
+	WHERE r.oid NOT IN (SELECT cs.sequence FROM reconcile.schema_column_sequences cs);
 COMMENT ON VIEW reconcile.schema_sequences IS 'all sequences but those of identity and serial columns';
-COMMENT ON COLUMN reconcile.schema_sequences.schema IS 'its schema';
-COMMENT ON COLUMN reconcile.schema_sequences.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_sequences.type IS 'type of its values';
 COMMENT ON COLUMN reconcile.schema_sequences.start_value IS 'where it starts';
 COMMENT ON COLUMN reconcile.schema_sequences.increment IS 'its step';
@@ -127,9 +115,6 @@ COMMENT ON COLUMN reconcile.schema_sequences.cache IS 'how many values a session
 COMMENT ON COLUMN reconcile.schema_sequences.cycle IS 'whether it starts again at its end';
 COMMENT ON COLUMN reconcile.schema_sequences.unlogged IS 'whether it is unlogged';
 COMMENT ON COLUMN reconcile.schema_sequences.owned_by IS 'identity of the column that owns it';
-COMMENT ON COLUMN reconcile.schema_sequences.owner IS 'its owner';
-COMMENT ON COLUMN reconcile.schema_sequences.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_sequences.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_sequences.oid IS 'its oid in pg_class';
 GRANT SELECT ON reconcile.schema_sequences TO PUBLIC;
 
@@ -168,10 +153,8 @@ CREATE VIEW reconcile.schema_types AS
 	                          AND d.objoid = t.oid AND d.objsubid = 0
 	WHERE t.typtype IN ('e', 'd', 'c', 'r', 'b') AND (t.typrelid = 0 OR rc.relkind = 'c') AND t.typisdefined
 	  AND NOT (t.typelem <> 0 AND EXISTS (SELECT FROM pg_type el WHERE el.oid = t.typelem AND el.typarray = t.oid))
-	  AND NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_type'::regclass AND m.objid = t.oid);
+	  AND t.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_type'::regclass);
 COMMENT ON VIEW reconcile.schema_types IS 'all enums, domains, composite, range and base types';
-COMMENT ON COLUMN reconcile.schema_types.schema IS 'its schema';
-COMMENT ON COLUMN reconcile.schema_types.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_types.kind IS 'enum, domain, composite, range or base';
 COMMENT ON COLUMN reconcile.schema_types.labels IS 'labels of an enum, in order';
 COMMENT ON COLUMN reconcile.schema_types.columns IS 'columns of a composite type with their types, in order';
@@ -180,9 +163,6 @@ COMMENT ON COLUMN reconcile.schema_types.not_null IS 'whether a domain is NOT NU
 COMMENT ON COLUMN reconcile.schema_types.default_value IS 'default of a domain';
 COMMENT ON COLUMN reconcile.schema_types.collation IS 'collation of a domain, if it is not its type''s';
 COMMENT ON COLUMN reconcile.schema_types.checks IS 'constraints of a domain, by name';
-COMMENT ON COLUMN reconcile.schema_types.owner IS 'its owner';
-COMMENT ON COLUMN reconcile.schema_types.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_types.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_types.oid IS 'its oid in pg_type';
 GRANT SELECT ON reconcile.schema_types TO PUBLIC;
 
@@ -194,10 +174,7 @@ CREATE VIEW reconcile.schema_extensions AS
 	LEFT JOIN pg_description d ON d.objoid = e.oid AND d.classoid = 'pg_extension'::regclass
 	WHERE e.extname <> 'pg_reconcile';
 COMMENT ON VIEW reconcile.schema_extensions IS 'all extensions but this one';
-COMMENT ON COLUMN reconcile.schema_extensions.name IS 'its name';
 COMMENT ON COLUMN reconcile.schema_extensions.version IS 'its version';
 COMMENT ON COLUMN reconcile.schema_extensions.schema IS 'the schema its objects are in';
-COMMENT ON COLUMN reconcile.schema_extensions.comment IS 'its comment';
-COMMENT ON COLUMN reconcile.schema_extensions.object IS 'its identity';
 COMMENT ON COLUMN reconcile.schema_extensions.oid IS 'its oid in pg_extension';
 GRANT SELECT ON reconcile.schema_extensions TO PUBLIC;

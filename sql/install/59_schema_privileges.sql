@@ -9,19 +9,20 @@ CREATE VIEW reconcile.schema_privileges AS
 		UNION ALL
 		SELECT r.schema, r.object || '.' || quote_ident(a.attname), c.relowner, a.attacl, acldefault('c', c.relowner),
 		       'pg_class'::regclass, c.oid, a.attnum, 'COLUMN'
-		FROM reconcile.schema_relations r JOIN pg_class c ON c.oid = r.oid JOIN pg_attribute a ON a.attrelid = r.oid
-		WHERE a.attacl IS NOT NULL AND NOT a.attisdropped
+		FROM (SELECT x.attrelid, x.attnum, x.attname, x.attacl FROM pg_attribute x WHERE x.attacl IS NOT NULL AND NOT x.attisdropped OFFSET 0) AS a
+		JOIN reconcile.schema_relations r ON r.oid = a.attrelid
+		JOIN pg_class c ON c.oid = r.oid
 		UNION ALL
 		SELECT s.schema, s.object, n.nspowner, n.nspacl, acldefault('n', n.nspowner), 'pg_namespace'::regclass, n.oid, 0, 'SCHEMA'
 		FROM reconcile.schema_scope s JOIN pg_namespace n ON n.oid = s.oid
-		WHERE NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_namespace'::regclass AND m.objid = s.oid)
+		WHERE s.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_namespace'::regclass)
 		UNION ALL
 		SELECT f.schema, f.object, p.proowner, p.proacl, acldefault('f', p.proowner), 'pg_proc'::regclass, p.oid, 0,
 		       CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END
 		FROM pg_proc p
 		JOIN reconcile.schema_scope s ON s.oid = p.pronamespace
 		CROSS JOIN LATERAL (SELECT s.schema, i.identity FROM pg_identify_object('pg_proc'::regclass, p.oid, 0) AS i) AS f(schema, object)
-		WHERE NOT EXISTS (SELECT FROM reconcile.schema_members m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+		WHERE p.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_proc'::regclass)
 		UNION ALL
 		SELECT t.schema, t.object, y.typowner, y.typacl, acldefault('T', y.typowner), 'pg_type'::regclass, y.oid, 0, 'TYPE'
 		FROM reconcile.schema_types t JOIN pg_type y ON y.oid = t.oid
@@ -66,3 +67,21 @@ COMMENT ON COLUMN reconcile.schema_privileges.catalog IS 'catalog of the object,
 COMMENT ON COLUMN reconcile.schema_privileges.oid IS 'its oid in that catalog';
 COMMENT ON COLUMN reconcile.schema_privileges.objsubid IS 'number of the column, else 0';
 GRANT SELECT ON reconcile.schema_privileges TO PUBLIC;
+
+-- What the same name means in all of these views.
+DO $$
+DECLARE
+	statement text;
+BEGIN
+	FOR statement IN
+		SELECT pg_catalog.format('COMMENT ON COLUMN reconcile.%I.%I IS %L', v.relname, a.attname, c.meaning)
+		FROM pg_catalog.pg_class v
+		JOIN pg_catalog.pg_attribute a ON a.attrelid = v.oid
+		JOIN (VALUES ('schema', 'its schema'), ('name', 'its name'), ('object', 'its identity'), ('owner', 'its owner'),
+			('comment', 'its comment'), ('definition', 'its definition')) AS c(name, meaning) ON c.name = a.attname
+		WHERE v.relnamespace = 'reconcile'::regnamespace AND v.relkind = 'v' AND pg_catalog.starts_with(v.relname, 'schema_')
+		  AND pg_catalog.col_description(v.oid, a.attnum) IS NULL
+	LOOP
+		EXECUTE statement;
+	END LOOP;
+END $$;

@@ -1,130 +1,139 @@
 -- All kinds of objects in one shape.  Attributes that say the usual are left out,
 -- so that a recorded schema is short enough to be read.
 
+CREATE FUNCTION reconcile.attributes(VARIADIC names_and_values "any") RETURNS jsonb
+	LANGUAGE c STABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'reconcile_attributes';
+COMMENT ON FUNCTION reconcile.attributes("any") IS
+	'used by schema_objects: names and values in turn as a JSON object, without those that are null';
+
+CREATE VIEW reconcile.schema_objects AS
+	SELECT s.schema, 'schema' AS category, s.object, NULL::text AS parent, reconcile.attributes('owner', s.owner, 'comment', s.comment) AS attributes,
+	       'pg_namespace'::regclass::oid AS classid, s.oid AS objid, 0 AS objsubid
+	FROM reconcile.schema_schemas s
+	UNION ALL
+	SELECT NULL, 'extension', e.object, NULL, reconcile.attributes('version', e.version, 'schema', e.schema),
+	       'pg_extension'::regclass, e.oid, 0
+	FROM reconcile.schema_extensions e
+	UNION ALL
+	SELECT t.schema, 'table', t.object, NULL,
+	       reconcile.attributes(
+	         'kind', t.kind, 'owner', t.owner, 'unlogged', nullif(t.unlogged, false), 'row_security', nullif(t.row_security, false),
+	         'force_row_security', nullif(t.force_row_security, false), 'partition_key', t.partition_key,
+	         'partition_of', t.partition_of, 'partition_bound', t.partition_bound, 'inherits', t.inherits,
+	         'of_type', t.of_type, 'access_method', nullif(t.access_method, 'heap'), 'tablespace', t.tablespace,
+	         'options', t.options, 'replica_identity', nullif(t.replica_identity, 'default'), 'server', t.server,
+	         'foreign_options', t.foreign_options, 'comment', t.comment),
+	       'pg_class'::regclass, t.oid, 0
+	FROM reconcile.schema_tables t
+	UNION ALL
+	SELECT c.schema, 'column', c.object, c.parent,
+	       reconcile.attributes(
+	         'type', c.type, 'position', c.position, 'not_null', c.not_null, 'default', c.default_value,
+	         'generated', c.generated, 'identity', c.identity, 'collation', c.collation, 'storage', c.storage,
+	         'compression', c.compression, 'statistics', c.statistics, 'options', c.options,
+	         'foreign_options', c.foreign_options, 'of_partition', nullif(c.of_partition, false), 'comment', c.comment),
+	       'pg_class'::regclass, c.relation, c.position
+	FROM reconcile.schema_columns c
+	UNION ALL
+	SELECT c.schema, 'constraint', c.object, c.parent,
+	       reconcile.attributes(
+	         'kind', c.kind, 'definition', c.definition, 'valid', c.valid, 'options', c.options, 'tablespace', c.tablespace,
+	         'clustered', nullif(c.clustered, false), 'comment', c.comment),
+	       'pg_constraint'::regclass, c.oid, 0
+	FROM reconcile.schema_constraints c
+	UNION ALL
+	SELECT i.schema, 'index', i.object, i.parent,
+	       reconcile.attributes(
+	         'unique', i.is_unique, 'definition', i.definition, 'valid', i.valid, 'clustered', nullif(i.clustered, false),
+	         'tablespace', i.tablespace, 'comment', i.comment),
+	       'pg_class'::regclass, i.oid, 0
+	FROM reconcile.schema_indexes i
+	UNION ALL
+	SELECT t.schema, 'trigger', t.object, t.parent,
+	       reconcile.attributes('definition', t.definition, 'enabled', t.enabled, 'owner', t.owner, 'comment', t.comment),
+	       t.catalog, t.oid, 0
+	FROM reconcile.schema_triggers t
+	UNION ALL
+	SELECT r.schema, 'rule', r.object, r.parent,
+	       reconcile.attributes('definition', r.definition, 'enabled', r.enabled, 'comment', r.comment),
+	       'pg_rewrite'::regclass, r.oid, 0
+	FROM reconcile.schema_rules r
+	UNION ALL
+	SELECT f.schema, 'function', f.object, NULL,
+	       reconcile.attributes(
+	         'kind', f.kind, 'arguments', f.arguments, 'result', f.result, 'language', f.language, 'body', f.body,
+	         'body_is_sql', nullif(f.body_is_sql, false), 'library', f.library, 'volatility', f.volatility,
+	         'parallel', nullif(f.parallel, 'unsafe'), 'strict', nullif(f.strict, false),
+	         'security_definer', nullif(f.security_definer, false), 'leakproof', nullif(f.leakproof, false),
+	         'cost', nullif(f.cost, CASE WHEN f.language IN ('c', 'internal') THEN 1 ELSE 100 END), 'rows', nullif(f.rows, 1000),
+	         'settings', f.settings, 'aggregate', f.aggregate, 'owner', f.owner, 'comment', f.comment),
+	       'pg_proc'::regclass, f.oid, 0
+	FROM reconcile.schema_functions f
+	UNION ALL
+	SELECT v.schema, 'view', v.object, NULL,
+	       reconcile.attributes(
+	         'kind', v.kind, 'definition', v.definition, 'options', v.options, 'tablespace', v.tablespace,
+	         'column_comments', v.column_comments, 'column_defaults', v.column_defaults, 'owner', v.owner, 'comment', v.comment),
+	       'pg_class'::regclass, v.oid, 0
+	FROM reconcile.schema_views v
+	UNION ALL
+	SELECT q.schema, 'sequence', q.object, NULL,
+	       reconcile.attributes(
+	         'type', q.type, 'start', q.start_value, 'increment', q.increment, 'minimum', q.minimum, 'maximum', q.maximum,
+	         'cache', q.cache, 'cycle', q.cycle, 'unlogged', nullif(q.unlogged, false), 'owned_by', q.owned_by, 'owner', q.owner,
+	         'comment', q.comment),
+	       'pg_class'::regclass, q.oid, 0
+	FROM reconcile.schema_sequences q
+	UNION ALL
+	SELECT t.schema, 'type', t.object, NULL,
+	       reconcile.attributes(
+	         'kind', t.kind, 'labels', t.labels, 'columns', t.columns, 'base', t.base, 'not_null', nullif(t.not_null, false),
+	         'default', t.default_value, 'collation', t.collation, 'checks', t.checks, 'owner', t.owner, 'comment', t.comment),
+	       'pg_type'::regclass, t.oid, 0
+	FROM reconcile.schema_types t
+	UNION ALL
+	SELECT s.schema, 'statistics', s.object, s.parent,
+	       reconcile.attributes('definition', s.definition, 'target', s.target, 'owner', s.owner, 'comment', s.comment),
+	       'pg_statistic_ext'::regclass, s.oid, 0
+	FROM reconcile.schema_statistics s
+	UNION ALL
+	SELECT p.schema, 'policy', p.object, p.parent,
+	       reconcile.attributes(
+	         'command', p.command, 'permissive', p.permissive, 'roles', p.roles, 'using', p.using_expression,
+	         'check', p.check_expression, 'comment', p.comment),
+	       'pg_policy'::regclass, p.oid, 0
+	FROM reconcile.schema_policies p
+	UNION ALL
+	SELECT p.schema, 'privilege', p.object, p.parent,
+	       reconcile.attributes('kind', p.kind, 'privileges', p.privileges, 'maintain', p.maintain),
+	       p.catalog, p.oid, p.objsubid
+	FROM reconcile.schema_privileges p;
+COMMENT ON VIEW reconcile.schema_objects IS 'all objects in one shape, in which baselines record and audits compare them';
+COMMENT ON COLUMN reconcile.schema_objects.schema IS 'the schema by which audits of some schemas choose it, NULL if none does';
+COMMENT ON COLUMN reconcile.schema_objects.category IS 'schema, extension, table, column, ...';
+COMMENT ON COLUMN reconcile.schema_objects.object IS 'its identity';
+COMMENT ON COLUMN reconcile.schema_objects.parent IS 'identity of what it is a part of, else NULL';
+COMMENT ON COLUMN reconcile.schema_objects.attributes IS 'its attributes; what is usual is left out';
+COMMENT ON COLUMN reconcile.schema_objects.classid IS 'its catalog';
+COMMENT ON COLUMN reconcile.schema_objects.objid IS 'its oid in that catalog';
+COMMENT ON COLUMN reconcile.schema_objects.objsubid IS 'number of the column, else 0';
+GRANT SELECT ON reconcile.schema_objects TO PUBLIC;
+
+-- A wrong name would be a schema without objects.
 CREATE FUNCTION reconcile.schema_model(schemas text[] DEFAULT NULL)
 	RETURNS TABLE (category text, object text, parent text, attributes jsonb, classid oid, objid oid, objsubid integer)
 	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 50000
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
-	SET enable_nestloop = off
+	SET max_parallel_workers_per_gather = 0   -- many small joins: a worker starts for longer than it helps
+	SET random_page_cost = 1                  -- catalogs are in memory
+	SET enable_nestloop = off                 -- the planner takes the schemas of users for few
 	BEGIN ATOMIC
-		SELECT 'schema', s.object, NULL::text, jsonb_strip_nulls(jsonb_build_object('owner', s.owner, 'comment', s.comment)),
-		       'pg_namespace'::regclass::oid, s.oid, 0
-		FROM reconcile.schema_schemas s WHERE schemas IS NULL OR s.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'extension', e.object, NULL, jsonb_build_object('version', e.version, 'schema', e.schema),
-		       'pg_extension'::regclass, e.oid, 0
-		FROM reconcile.schema_extensions e
-		UNION ALL
-		SELECT 'table', t.object, NULL,
-		       jsonb_build_object('kind', t.kind, 'owner', t.owner)
-		       || CASE WHEN t.row_security OR t.force_row_security OR t.unlogged OR t.comment IS NOT NULL OR t.options IS NOT NULL
-		                 OR t.tablespace IS NOT NULL OR t.inherits IS NOT NULL OR t.kind <> 'table' OR t.partition_of IS NOT NULL
-		                 OR t.of_type IS NOT NULL OR t.replica_identity <> 'default' OR t.access_method <> 'heap'
-		          THEN jsonb_strip_nulls(jsonb_build_object(
-		                 'unlogged', nullif(t.unlogged, false), 'row_security', nullif(t.row_security, false),
-		                 'force_row_security', nullif(t.force_row_security, false), 'partition_key', t.partition_key,
-		                 'partition_of', t.partition_of, 'partition_bound', t.partition_bound, 'inherits', t.inherits,
-		                 'of_type', t.of_type, 'access_method', nullif(t.access_method, 'heap'), 'tablespace', t.tablespace,
-		                 'options', t.options, 'replica_identity', nullif(t.replica_identity, 'default'), 'server', t.server,
-		                 'foreign_options', t.foreign_options, 'comment', t.comment))
-		          ELSE '{}' END,
-		       'pg_class'::regclass, t.oid, 0
-		FROM reconcile.schema_tables t WHERE schemas IS NULL OR t.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'column', c.object, c.parent,
-		       CASE WHEN c.default_value IS NOT NULL
-		            THEN jsonb_build_object('type', c.type, 'position', c.position, 'not_null', c.not_null, 'default', c.default_value)
-		            ELSE jsonb_build_object('type', c.type, 'position', c.position, 'not_null', c.not_null) END
-		       || CASE WHEN c.generated IS NOT NULL OR c.identity IS NOT NULL OR c.collation IS NOT NULL OR c.storage IS NOT NULL
-		                 OR c.compression IS NOT NULL OR c.statistics IS NOT NULL OR c.options IS NOT NULL
-		                 OR c.foreign_options IS NOT NULL OR c.comment IS NOT NULL
-		          THEN jsonb_strip_nulls(jsonb_build_object(
-		                 'generated', c.generated, 'identity', c.identity, 'collation', c.collation, 'storage', c.storage,
-		                 'compression', c.compression, 'statistics', c.statistics, 'options', c.options,
-		                 'foreign_options', c.foreign_options, 'comment', c.comment))
-		          ELSE '{}' END
-		       || CASE WHEN c.of_partition THEN '{"of_partition": true}' ELSE '{}' END::jsonb,
-		       'pg_class'::regclass, c.relation, c.position
-		FROM reconcile.schema_columns c WHERE schemas IS NULL OR c.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'constraint', c.object, c.parent,
-		       jsonb_build_object('kind', c.kind, 'definition', c.definition, 'valid', c.valid)
-		       || CASE WHEN c.options IS NOT NULL OR c.tablespace IS NOT NULL OR c.clustered OR c.comment IS NOT NULL
-		          THEN jsonb_strip_nulls(jsonb_build_object('options', c.options, 'tablespace', c.tablespace,
-		                                                    'clustered', nullif(c.clustered, false), 'comment', c.comment))
-		          ELSE '{}' END,
-		       'pg_constraint'::regclass, c.oid, 0
-		FROM reconcile.schema_constraints c WHERE schemas IS NULL OR c.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'index', i.object, i.parent,
-		       jsonb_build_object('unique', i.is_unique, 'definition', i.definition, 'valid', i.valid)
-		       || CASE WHEN i.clustered OR i.tablespace IS NOT NULL OR i.comment IS NOT NULL
-		          THEN jsonb_strip_nulls(jsonb_build_object('clustered', nullif(i.clustered, false), 'tablespace', i.tablespace,
-		                                                    'comment', i.comment))
-		          ELSE '{}' END,
-		       'pg_class'::regclass, i.oid, 0
-		FROM reconcile.schema_indexes i WHERE schemas IS NULL OR i.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'trigger', t.object, t.parent,
-		       jsonb_strip_nulls(jsonb_build_object('definition', t.definition, 'enabled', t.enabled, 'owner', t.owner, 'comment', t.comment)),
-		       t.catalog, t.oid, 0
-		FROM reconcile.schema_triggers t WHERE schemas IS NULL OR t.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'rule', r.object, r.parent,
-		       jsonb_strip_nulls(jsonb_build_object('definition', r.definition, 'enabled', r.enabled, 'comment', r.comment)),
-		       'pg_rewrite'::regclass, r.oid, 0
-		FROM reconcile.schema_rules r WHERE schemas IS NULL OR r.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'function', f.object, NULL,
-		       jsonb_strip_nulls(jsonb_build_object(
-		         'kind', f.kind, 'arguments', f.arguments, 'result', f.result, 'language', f.language, 'body', f.body,
-		         'body_is_sql', nullif(f.body_is_sql, false), 'library', f.library, 'volatility', f.volatility,
-		         'parallel', nullif(f.parallel, 'unsafe'), 'strict', nullif(f.strict, false),
-		         'security_definer', nullif(f.security_definer, false), 'leakproof', nullif(f.leakproof, false),
-		         'cost', nullif(f.cost, CASE WHEN f.language IN ('c', 'internal') THEN 1 ELSE 100 END), 'rows', nullif(f.rows, 1000),
-		         'settings', f.settings, 'aggregate', f.aggregate, 'owner', f.owner, 'comment', f.comment)),
-		       'pg_proc'::regclass, f.oid, 0
-		FROM reconcile.schema_functions f WHERE schemas IS NULL OR f.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'view', v.object, NULL,
-		       jsonb_strip_nulls(jsonb_build_object(
-		         'kind', v.kind, 'definition', v.definition, 'options', v.options, 'tablespace', v.tablespace,
-		         'column_comments', v.column_comments, 'column_defaults', v.column_defaults, 'owner', v.owner, 'comment', v.comment)),
-		       'pg_class'::regclass, v.oid, 0
-		FROM reconcile.schema_views v WHERE schemas IS NULL OR v.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'sequence', q.object, NULL,
-		       jsonb_strip_nulls(jsonb_build_object(
-		         'type', q.type, 'start', q.start_value, 'increment', q.increment, 'minimum', q.minimum, 'maximum', q.maximum,
-		         'cache', q.cache, 'cycle', q.cycle, 'unlogged', nullif(q.unlogged, false), 'owned_by', q.owned_by, 'owner', q.owner,
-		         'comment', q.comment)),
-		       'pg_class'::regclass, q.oid, 0
-		FROM reconcile.schema_sequences q WHERE schemas IS NULL OR q.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'type', t.object, NULL,
-		       jsonb_strip_nulls(jsonb_build_object(
-		         'kind', t.kind, 'labels', t.labels, 'columns', t.columns, 'base', t.base, 'not_null', nullif(t.not_null, false),
-		         'default', t.default_value, 'collation', t.collation, 'checks', t.checks, 'owner', t.owner, 'comment', t.comment)),
-		       'pg_type'::regclass, t.oid, 0
-		FROM reconcile.schema_types t WHERE schemas IS NULL OR t.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'statistics', s.object, s.parent,
-		       jsonb_strip_nulls(jsonb_build_object('definition', s.definition, 'target', s.target, 'owner', s.owner, 'comment', s.comment)),
-		       'pg_statistic_ext'::regclass, s.oid, 0
-		FROM reconcile.schema_statistics s WHERE schemas IS NULL OR s.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'policy', p.object, p.parent,
-		       jsonb_strip_nulls(jsonb_build_object(
-		         'command', p.command, 'permissive', p.permissive, 'roles', p.roles, 'using', p.using_expression,
-		         'check', p.check_expression, 'comment', p.comment)),
-		       'pg_policy'::regclass, p.oid, 0
-		FROM reconcile.schema_policies p WHERE schemas IS NULL OR p.schema = ANY (schemas)
-		UNION ALL
-		SELECT 'privilege', p.object, p.parent,
-		       jsonb_strip_nulls(jsonb_build_object('kind', p.kind, 'privileges', p.privileges, 'maintain', p.maintain)),
-		       p.catalog, p.oid, p.objsubid
-		FROM reconcile.schema_privileges p WHERE schemas IS NULL OR p.schema = ANY (schemas);
+		SELECT reconcile.require_schemas(schemas, NULL);
+		SELECT m.category, m.object, m.parent, m.attributes, m.classid, m.objid, m.objsubid
+		FROM reconcile.schema_objects m
+		WHERE schemas IS NULL OR m.category = 'extension' OR m.schema = ANY (schemas);
 	END;
 COMMENT ON FUNCTION reconcile.schema_model(text[]) IS
 	'all objects of these schemas, NULL for all, in the shape in which baselines record and audits compare them';

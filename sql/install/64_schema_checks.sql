@@ -211,7 +211,8 @@ CREATE VIEW reconcile.check_collation AS
 		       pg_collation_actual_version(c.oid) AS actual,
 		       format('ALTER COLLATION %I.%I REFRESH VERSION;', n.nspname, c.collname) AS refresh
 		FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-		WHERE c.collversion <> pg_collation_actual_version(c.oid)
+		WHERE c.oid IN (SELECT unnest(i.indcollation::oid[]) FROM pg_index i)   -- to ask for a version takes long
+		  AND c.collversion <> pg_collation_actual_version(c.oid)
 		UNION ALL
 		SELECT 'pg_catalog."default"'::regcollation, format('%I', d.datname), d.datcollversion,
 		       pg_database_collation_actual_version(d.oid), format('ALTER DATABASE %I REFRESH COLLATION VERSION;', d.datname)
@@ -276,13 +277,14 @@ BEGIN
 		JOIN pg_class s ON s.oid = q.seqrelid AND s.relpersistence <> 't'
 		JOIN pg_namespace sn ON sn.oid = s.relnamespace
 		JOIN (SELECT d.objid AS sequence, d.refobjid AS relation, d.refobjsubid AS attnum
-		      FROM pg_depend d
-		      WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+		      FROM pg_sequence fed
+		      JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = fed.seqrelid
+		      WHERE d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
 		      UNION
 		      SELECT d.refobjid, e.adrelid, e.adnum
-		      FROM pg_depend d
-		      JOIN pg_attrdef e ON e.oid = d.objid
-		      WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass) AS u ON u.sequence = s.oid
+		      FROM pg_sequence fed
+		      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = fed.seqrelid AND d.classid = 'pg_attrdef'::regclass
+		      JOIN pg_attrdef e ON e.oid = d.objid) AS u ON u.sequence = s.oid
 		JOIN reconcile.checked_relation t ON t.oid = u.relation AND NOT t.is_partition
 		JOIN pg_class c ON c.oid = t.oid AND (c.relkind = 'p' OR pg_relation_size(c.oid) > 0)   -- where there are values
 		JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.attnum
@@ -304,11 +306,10 @@ BEGIN
 			CONTINUE;
 		END IF;
 		BEGIN
-			EXECUTE format('SELECT %s(%I) FROM %s', CASE WHEN pair.step > 0 THEN 'max' ELSE 'min' END, pair.feeds, pair.relation)
-				INTO furthest;
-			EXECUTE format('SELECT CASE WHEN is_called THEN last_value::numeric + %s ELSE last_value END FROM %s', pair.step, pair.sequence)
-				INTO next;
-			-- Rolled back, these queries leave no locks behind: a large schema has more tables than a session may lock.
+			EXECUTE format('SELECT %s(t.%I), (SELECT CASE WHEN s.is_called THEN s.last_value::numeric + %s ELSE s.last_value END FROM %s s) FROM %s t',
+				CASE WHEN pair.step > 0 THEN 'max' ELSE 'min' END, pair.feeds, pair.step, pair.sequence, pair.relation)
+				INTO furthest, next;
+			-- Rolled back, this query leaves no locks behind: a large schema has more tables than a session may lock.
 			RAISE EXCEPTION USING ERRCODE = 'RC000';
 		EXCEPTION
 			WHEN undefined_table OR undefined_column THEN CONTINUE;  -- dropped meanwhile
@@ -367,7 +368,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION reconcile.function_findings(text[]) IS 'used by schema_checks(): functions whose bodies do not compile';
 
-CREATE FUNCTION reconcile.schema_checks(schemas text[] DEFAULT NULL) RETURNS SETOF reconcile.schema_finding
+-- Hints are what may be meant so: an audit against a baseline does not ask for them.
+CREATE FUNCTION reconcile.schema_checks(schemas text[] DEFAULT NULL, hints boolean DEFAULT true) RETURNS SETOF reconcile.schema_finding
 	LANGUAGE sql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -383,13 +385,13 @@ BEGIN ATOMIC
 	      UNION ALL SELECT * FROM reconcile.check_nullable
 	      UNION ALL SELECT * FROM reconcile.check_collation) AS c
 	CROSS JOIN LATERAL pg_identify_object(c.classid, c.objid, c.objsubid) AS i
-	WHERE i.identity IS NOT NULL AND (schemas IS NULL OR c.schema = ANY (schemas))
+	WHERE (hints OR c.kind <> 'hint') AND i.identity IS NOT NULL AND (schemas IS NULL OR c.schema = ANY (schemas))
 	UNION ALL
 	SELECT * FROM reconcile.sequence_findings(schemas)
 	UNION ALL
 	SELECT * FROM reconcile.function_findings(schemas);
 END;
-COMMENT ON FUNCTION reconcile.schema_checks(text[]) IS
+COMMENT ON FUNCTION reconcile.schema_checks(text[], boolean) IS
 	'used by audit_schema(): what is wrong or doubtful in the schema by itself, without a baseline';
 
 GRANT SELECT ON reconcile.checked_relation, reconcile.checked_function, reconcile.check_index, reconcile.check_constraint,

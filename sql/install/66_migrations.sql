@@ -75,19 +75,26 @@ COMMENT ON COLUMN reconcile.migration_tools.remedy IS 'the command that goes on'
 COMMENT ON COLUMN reconcile.migration_tools.reader IS 'the query that reads it, with %s for the table';
 
 CREATE VIEW reconcile.migration_tables AS
-	-- Only tables with every column of a shape are looked at more closely: one pass over the columns finds them.
+	-- The longest name of a shape is the rarest: one pass over all columns finds the tables that have it, and
+	-- only these are looked at more closely.
 	WITH column_of AS MATERIALIZED (
 		SELECT t.rank, s.name::name AS name, '^(' || regexp_replace(s.type, '([()\[\]])', '\\\1', 'g') || ')$' AS type
 		FROM reconcile.migration_tools t, jsonb_each_text(t.shape) AS s(name, type)
 	),
+	rarest AS MATERIALIZED (
+		SELECT DISTINCT ON (c.rank) c.rank, c.name FROM column_of c ORDER BY c.rank, length(c.name::text) DESC, c.name
+	),
 	m AS MATERIALIZED (
-		SELECT c.rank, a.attrelid AS oid, count(*) AS columns
+		SELECT f.rank, a.attrelid AS oid
 		FROM pg_attribute a
-		JOIN column_of c ON c.name = a.attname
-		WHERE a.attnum > 0 AND NOT a.attisdropped
-		  AND (format_type(a.atttypid, a.atttypmod) ~ c.type OR format_type(a.atttypid, NULL) ~ c.type)
-		GROUP BY c.rank, a.attrelid
-		HAVING count(*) = (SELECT count(*) FROM column_of o WHERE o.rank = c.rank)
+		JOIN rarest f ON f.name = a.attname
+		WHERE a.attnum > 0 AND NOT EXISTS (
+			SELECT FROM column_of c
+			WHERE c.rank = f.rank AND NOT EXISTS (
+				SELECT FROM pg_attribute o
+				WHERE o.attrelid = a.attrelid AND o.attname = c.name AND NOT o.attisdropped
+				  AND (format_type(o.atttypid, o.atttypmod) ~ c.type OR format_type(o.atttypid, NULL) ~ c.type)
+				OFFSET 0))
 	)
 	SELECT DISTINCT ON (r.oid) r.oid, r.schema, r.sql AS object, t.tool, t.keeps, t.remedy, t.reader,
 	       has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid) AS readable

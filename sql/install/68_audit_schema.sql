@@ -64,6 +64,38 @@ CREATE FUNCTION reconcile.in_schemas(object text, schemas text[]) RETURNS boolea
 	END;
 COMMENT ON FUNCTION reconcile.in_schemas(text, text[]) IS 'used by audits: whether an identity is in one of these schemas';
 
+-- Whatever is not the same on both sides, compared as bytes.  Its settings are
+-- those of catalogs, which have statistics; what it returns is usually little.
+CREATE FUNCTION reconcile.schema_pairs(expected_baseline text, actual_baseline text, schemas text[])
+	RETURNS TABLE (category text, object text, parent text, requires text[], expected jsonb, actual jsonb)
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+	SET search_path = pg_catalog, pg_temp
+	SET jit = off
+	SET max_parallel_workers_per_gather = 0   -- many small joins: a worker starts for longer than it helps
+	SET random_page_cost = 1                  -- catalogs are in memory
+	SET enable_nestloop = off                 -- the planner takes the schemas of users for few
+	SET work_mem = '32MB'                     -- the two schemas are compared in memory
+	BEGIN ATOMIC
+		WITH e AS (
+			SELECT o.category, o.object, o.parent, o.attributes, o.requires FROM reconcile.baseline_objects o
+			WHERE o.baseline = expected_baseline AND o.category <> 'migration'
+			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
+		),
+		a AS (
+			SELECT m.category, m.object, m.parent, m.attributes FROM reconcile.schema_objects m
+			WHERE actual_baseline IS NULL AND (schemas IS NULL OR m.category = 'extension' OR m.schema = ANY (schemas))
+			UNION ALL
+			SELECT o.category, o.object, o.parent, o.attributes FROM reconcile.baseline_objects o
+			WHERE actual_baseline IS NOT NULL AND o.baseline = actual_baseline AND o.category <> 'migration'
+			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
+		)
+		SELECT coalesce(e.category, a.category), coalesce(e.object, a.object), coalesce(e.parent, a.parent), e.requires, e.attributes, a.attributes
+		FROM e FULL JOIN a ON a.category = e.category AND a.object = e.object
+		WHERE record_image_ne(ROW(e.attributes), ROW(a.attributes));
+	END;
+COMMENT ON FUNCTION reconcile.schema_pairs(text, text, text[]) IS
+	'used by schema_differences(): the objects that a baseline and another one, or the live schema, have not in common';
+
 CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT NULL, schemas text[] DEFAULT NULL)
 	RETURNS SETOF reconcile.schema_finding
 	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
@@ -76,24 +108,9 @@ CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT 
 			       coalesce((SELECT b.server FROM reconcile.baselines b WHERE b.name = schema_differences.actual),
 			                current_setting('server_version_num')::integer / 10000) AS actual_server
 		),
-		e AS (
-			SELECT o.category, o.object, o.parent, o.attributes, o.requires FROM reconcile.baseline_objects o
-			WHERE o.baseline = schema_differences.expected AND o.category <> 'migration'
-			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
-		),
-		a AS (
-			SELECT m.category, m.object, m.parent, m.attributes FROM reconcile.schema_model(schemas) m WHERE schema_differences.actual IS NULL
-			UNION ALL
-			SELECT o.category, o.object, o.parent, o.attributes FROM reconcile.baseline_objects o
-			WHERE schema_differences.actual IS NOT NULL AND o.baseline = schema_differences.actual AND o.category <> 'migration'
-			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
-		),
-		-- Whatever is not the same on both sides, compared as bytes.
 		pair AS MATERIALIZED (
-			SELECT coalesce(e.category, a.category) AS category, coalesce(e.object, a.object) AS object,
-			       coalesce(e.parent, a.parent) AS parent, e.requires, e.attributes AS expected, a.attributes AS actual
-			FROM e FULL JOIN a ON a.category = e.category AND a.object = e.object
-			WHERE record_image_ne(ROW(e.attributes), ROW(a.attributes))
+			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual
+			FROM reconcile.schema_pairs(schema_differences.expected, schema_differences.actual, schemas) p
 		),
 		-- One side has a view and the other one a table of this name: the kind differs, nothing is missing.
 		other_kind AS MATERIALIZED (
@@ -182,12 +199,15 @@ CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT 
 			  AND (k.attribute = 'kind' OR p.expected -> 'kind' IS NOT DISTINCT FROM p.actual -> 'kind')
 		),
 		-- A column that was dropped and added again stands elsewhere: worth a note, when it changes the order.
+		reordered AS MATERIALIZED (
+			SELECT DISTINCT p.parent FROM pair p
+			WHERE schema_differences.actual IS NULL AND p.category = 'column' AND p.expected -> 'position' <> p.actual -> 'position'
+		),
 		moved AS (
-			SELECT t.parent FROM (SELECT DISTINCT p.parent FROM pair p
-			                      WHERE p.category = 'column' AND p.expected -> 'position' <> p.actual -> 'position') AS t
+			SELECT t.parent FROM reordered t
 			JOIN reconcile.baseline_objects o ON o.baseline = schema_differences.expected AND o.category = 'column' AND o.parent = t.parent
 			JOIN reconcile.schema_columns c ON c.parent = t.parent AND c.object = o.object
-			WHERE schema_differences.actual IS NULL
+			WHERE EXISTS (SELECT FROM reordered)   -- or all columns would be read for none
 			GROUP BY t.parent
 			HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
 		)
@@ -353,33 +373,6 @@ CREATE FUNCTION reconcile.seed_fix(seed_table text, key text[], kind text, attri
 	END;
 COMMENT ON FUNCTION reconcile.seed_fix(text, text[], text, text, jsonb, jsonb, text[]) IS 'used by audits: the statement that mends a row';
 
--- A schema that only the baseline has is a finding; one that neither has is a
--- wrong name, in which an audit would find nothing to complain about.
-CREATE FUNCTION reconcile.require_schemas(schemas text[], baseline text) RETURNS void
-	LANGUAGE plpgsql STABLE PARALLEL SAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	known text[] := ARRAY(
-		SELECT s.schema FROM reconcile.schema_scope s
-		UNION SELECT unnest(b.schemas) FROM reconcile.baselines b WHERE b.name = require_schemas.baseline
-		UNION SELECT (parse_ident(o.object))[1] FROM reconcile.baseline_objects o WHERE o.baseline = require_schemas.baseline AND o.category = 'schema'
-		ORDER BY 1);
-	wrong text;
-BEGIN
-	IF cardinality(schemas) = 0 THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'argument "schemas" must name at least one schema', HINT = 'NULL means all schemas.';
-	ELSIF array_position(schemas, NULL) IS NOT NULL THEN
-		RAISE null_value_not_allowed USING MESSAGE = 'argument "schemas" must not contain null';
-	END IF;
-	SELECT s INTO wrong FROM unnest(schemas) s WHERE s <> ALL (known) ORDER BY s LIMIT 1;
-	IF FOUND THEN
-		RAISE invalid_schema_name USING MESSAGE = format('schema "%s" does not exist', wrong), HINT = reconcile.did_you_mean(wrong, known);
-	END IF;
-END $$;
-COMMENT ON FUNCTION reconcile.require_schemas(text[], text) IS
-	'used by audit_schema() and suggest_invariants(): fails, with the nearest names, for a schema that neither this database nor the baseline has';
-
 CREATE FUNCTION reconcile.catalog_changes() RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_catalog_changes';
@@ -419,7 +412,7 @@ BEGIN
 					WHERE chosen IS NOT NULL AND (b.mode = 'exactly' OR (d.kind <> 'extra' AND d.attribute IS DISTINCT FROM 'column order'))
 					UNION ALL
 					-- What a baseline has is as it is meant to be: beside it, only what is broken counts.
-					SELECT c.* FROM reconcile.schema_checks(within) c
+					SELECT c.* FROM reconcile.schema_checks(within, chosen IS NULL) c
 					WHERE chosen IS NULL OR c.actual = 'not checked'
 					   OR (c.kind IN ('invalid', 'disabled') AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
 					         WHERE o.baseline = chosen AND o.object = c.object AND o.category = c.category
