@@ -267,24 +267,10 @@ CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT 
 COMMENT ON FUNCTION reconcile.schema_differences(text, text, text[]) IS
 	'used by audit_schema(): what differs between a baseline and another one, or the live schema';
 
-CREATE FUNCTION reconcile.compare_baselines(a text, b text)
-	RETURNS TABLE (severity text, category text, kind text, object text, expected text, actual text, reason text, hazard text, fix text)
-	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
-	SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	PERFORM reconcile.require_baseline(a), reconcile.require_baseline(b);
-	RETURN QUERY SELECT d.severity, d.category, d.kind, d.object, d.expected, d.actual, d.reason, d.hazard, d.fix
-	             FROM reconcile.schema_differences(a, b) d JOIN reconcile.baselines r ON r.name = a
-	             WHERE d.part_of IS NULL AND (r.mode = 'exactly' OR d.kind <> 'extra')
-	             ORDER BY d.category, d.object, d.attribute;
-END $$;
-COMMENT ON FUNCTION reconcile.compare_baselines(text, text) IS
-	'what one baseline has otherwise than another one: findings as audit_schema() gives them, with a as what is expected';
-
 -- Seed rows: one statement a table, since the tables' names are in the baseline.
--- The rows of the table are compared as capture_baseline() recorded them.
-CREATE FUNCTION reconcile.seed_differences(baseline text, schemas text[] DEFAULT NULL)
+-- The rows of the table are compared as capture_baseline() recorded them, or those
+-- that another baseline has recorded.
+CREATE FUNCTION reconcile.seed_differences(baseline text, actual text DEFAULT NULL, schemas text[] DEFAULT NULL)
 	RETURNS SETOF reconcile.schema_finding
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -299,17 +285,31 @@ DECLARE
 	seed    record;
 	columns text[];
 	unknown text;
+	source  text;
 BEGIN
-	FOR seed IN SELECT s.* FROM reconcile.baseline_seeds s
+	FOR seed IN SELECT s.*, o.readable AS other_readable FROM reconcile.baseline_seeds s
+	            LEFT JOIN reconcile.baseline_seeds o ON o.baseline = seed_differences.actual AND o.seed_table = s.seed_table
 	            WHERE s.baseline = seed_differences.baseline AND (schemas IS NULL OR reconcile.in_schemas(s.seed_table, schemas))
 	            ORDER BY s.seed_table COLLATE "C" LOOP
-		CONTINUE WHEN seed.relation IS NULL;   -- a missing table is a finding of its own
-		IF NOT has_table_privilege(seed.relation, 'SELECT') OR row_security_active(seed.relation) OR NOT seed.readable THEN
+		CONTINUE WHEN actual IS NULL AND seed.relation IS NULL;   -- a missing table is a finding of its own
+		IF actual IS NOT NULL AND seed.other_readable IS NULL THEN
+			RETURN NEXT ROW('error', 'seed row', 'missing', seed.seed_table, format('rows by key (%s)', array_to_string(seed.key, ', ')), NULL,
+				'the other baseline has no rows of it', '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')::reconcile.schema_finding;
+			CONTINUE;
+		ELSIF NOT (seed.readable AND CASE WHEN actual IS NULL THEN has_table_privilege(seed.relation, 'SELECT') AND NOT row_security_active(seed.relation)
+		                                  ELSE seed.other_readable END) THEN
 			RETURN NEXT ROW('warning', 'seed row', 'hint', seed.seed_table, NULL, NULL,
 				'not checked: the current role cannot see all its rows', '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')::reconcile.schema_finding;
 			CONTINUE;
 		END IF;
-		columns := ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = seed.relation AND attnum > 0 AND NOT attisdropped);
+		IF actual IS NULL THEN
+			columns := ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = seed.relation AND attnum > 0 AND NOT attisdropped);
+			source := format('SELECT to_jsonb(t) - $4 AS row FROM %s AS t', seed.relation);
+		ELSE
+			columns := seed.key || ARRAY(SELECT DISTINCT k FROM reconcile.baseline_seed_rows r, jsonb_object_keys(r.row) AS k
+				WHERE r.baseline IN (seed_differences.baseline, actual) AND r.seed_table = seed.seed_table AND k <> ALL (seed.key));
+			source := 'SELECT r.row - $4 AS row FROM reconcile.baseline_seed_rows r WHERE r.baseline = $7 AND r.seed_table = $2';
+		END IF;
 		SELECT k INTO unknown FROM unnest(seed.key) AS k WHERE k <> ALL (columns) LIMIT 1;
 		IF FOUND THEN
 			RETURN NEXT ROW('warning', 'seed row', 'hint', seed.seed_table, NULL, NULL,
@@ -320,7 +320,7 @@ BEGIN
 			WITH expected AS (
 				SELECT reconcile.seed_key(r.row, $3) AS key, r.row FROM reconcile.baseline_seed_rows r WHERE r.baseline = $1 AND r.seed_table = $2),
 			actual AS (
-				SELECT reconcile.seed_key(t.row, $3) AS key, t.row FROM (SELECT to_jsonb(t) - $4 AS row FROM %1$s AS t) AS t
+				SELECT reconcile.seed_key(t.row, $3) AS key, t.row FROM (%s) AS t
 				WHERE $5 = 'exactly' OR reconcile.seed_key(t.row, $3) IN (SELECT key FROM expected)),
 			counted AS (
 				SELECT a.key, a.row, count(*) OVER (PARTITION BY a.key) AS copies, row_number() OVER (PARTITION BY a.key) AS n FROM actual a),
@@ -336,8 +336,8 @@ BEGIN
 				SELECT b.*, reconcile.seed_identity($2, $3, b.key), 'differs', k.name
 				FROM both_sides b CROSS JOIN LATERAL (SELECT jsonb_object_keys(b.expected || b.actual)) AS k(name)
 				WHERE b.copies = 1 AND b.expected IS NOT NULL AND b.actual IS NOT NULL
-				  AND k.name = ANY ($6)     -- a column that is missing is a finding of its own
-				  AND (b.expected ? k.name) AND b.expected -> k.name IS DISTINCT FROM b.actual -> k.name)
+				  AND b.actual ? k.name     -- a column that is missing is a finding of its own
+				  AND b.expected ? k.name AND b.expected -> k.name IS DISTINCT FROM b.actual -> k.name)
 			SELECT 'error', 'seed row', f.kind, f.object,
 			       CASE WHEN f.kind = 'differs' THEN f.attribute || ' ' || (f.expected -> f.attribute) ELSE f.expected::text END,
 			       CASE WHEN f.kind = 'differs' THEN f.attribute || ' ' || (f.actual -> f.attribute) WHEN f.kind = 'invalid' THEN f.copies || ' rows' ELSE f.actual::text END,
@@ -347,11 +347,34 @@ BEGIN
 			       reconcile.seed_fix($2, $3, f.kind, f.attribute, f.expected, f.actual, $6), f.attribute, NULL::text,
 			       CASE f.kind WHEN 'extra' THEN 'drop:' || f.object WHEN 'differs' THEN 'rows:' || $2 END, f.expected, f.actual, ARRAY[$2]
 			FROM finding f ORDER BY f.object, f.attribute
-			$sql$, seed.relation::text)
-			USING baseline, seed.seed_table, seed.key, seed.ignore, seed.mode, columns;
+			$sql$, source)
+			USING baseline, seed.seed_table, seed.key, seed.ignore, seed.mode, columns, actual;
 	END LOOP;
+	RETURN QUERY SELECT 'notice', 'seed row', 'extra', o.seed_table, NULL, format('rows by key (%s)', array_to_string(o.key, ', ')),
+	       'the baseline has no rows of it', '', NULL, NULL, NULL, NULL, NULL::jsonb, NULL::jsonb, '{}'::text[]
+		FROM reconcile.baseline_seeds o
+		WHERE o.baseline = seed_differences.actual AND NOT EXISTS (
+			SELECT FROM reconcile.baseline_seeds s WHERE s.baseline = seed_differences.baseline AND s.seed_table = o.seed_table)
+		ORDER BY o.seed_table COLLATE "C";
 END $$;
-COMMENT ON FUNCTION reconcile.seed_differences(text, text[]) IS 'used by audit_schema(): what differs between recorded rows and the rows of their tables';
+COMMENT ON FUNCTION reconcile.seed_differences(text, text, text[]) IS
+	'used by audit_schema() and compare_baselines(): what differs between recorded rows and the rows of their tables, or those of another baseline';
+
+CREATE FUNCTION reconcile.compare_baselines(a text, b text)
+	RETURNS TABLE (severity text, category text, kind text, object text, expected text, actual text, reason text, hazard text, fix text)
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM reconcile.require_baseline(a), reconcile.require_baseline(b);
+	RETURN QUERY SELECT d.severity, d.category, d.kind, d.object, d.expected, d.actual, d.reason, d.hazard, d.fix
+	             FROM (SELECT * FROM reconcile.schema_differences(a, b) UNION ALL SELECT * FROM reconcile.seed_differences(a, b)) AS d
+	             JOIN reconcile.baselines r ON r.name = a
+	             WHERE d.part_of IS NULL AND (r.mode = 'exactly' OR d.kind <> 'extra')
+	             ORDER BY d.category, d.object, d.attribute;
+END $$;
+COMMENT ON FUNCTION reconcile.compare_baselines(text, text) IS
+	'what one baseline has otherwise than another one: findings as audit_schema() gives them, with a as what is expected';
 
 CREATE FUNCTION reconcile.seed_identity(seed_table text, key text[], "values" jsonb) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -432,7 +455,7 @@ BEGIN
 	END LOOP;
 	RETURN QUERY SELECT * FROM unnest(findings);
 	IF chosen IS NOT NULL THEN
-		RETURN QUERY SELECT * FROM reconcile.seed_differences(chosen, within);
+		RETURN QUERY SELECT * FROM reconcile.seed_differences(chosen, NULL, within);
 	END IF;
 	RETURN QUERY SELECT * FROM reconcile.migration_findings(chosen, within);
 END $$;

@@ -28,7 +28,6 @@ extern "C" {
 
 #include <cstring>
 #include <optional>
-#include <optional>
 
 namespace reconcile::schema {
 

@@ -331,6 +331,28 @@ SELECT results_eq($$ SELECT kind, reason FROM reconcile.seed_differences('seeds'
 	$$ VALUES ('hint', 'not checked: the current role cannot see all its rows') $$, 'and an audit says that they were not checked');
 RESET ROLE;
 
+-- Two baselines are compared with the rows that they recorded.
+CREATE SCHEMA two;
+CREATE TABLE two.role (id integer PRIMARY KEY, name text, noted text);
+CREATE TABLE two.only_one (id integer PRIMARY KEY);
+CREATE TABLE two.only_other (id integer PRIMARY KEY);
+INSERT INTO two.role VALUES (1, 'owner', 'a'), (2, 'editor', 'a'), (3, 'guest', 'a');
+SELECT reconcile.capture_baseline('seeds one', '{two}', '{two.role,two.only_one}');
+SELECT reconcile.baseline_seed('seeds one', 'two.role', '{id}', '{noted}', 'exactly');
+UPDATE two.role SET name = 'Editor', noted = 'b' WHERE id = 2;
+DELETE FROM two.role WHERE id = 3;
+INSERT INTO two.role VALUES (4, 'new', 'b');
+SELECT reconcile.capture_baseline('seeds other', '{two}', '{two.role,two.only_other}');
+SELECT results_eq($$ SELECT severity, kind, object, expected, actual FROM reconcile.compare_baselines('seeds one', 'seeds other') WHERE category = 'seed row' $$, $$ VALUES
+	('error', 'missing', 'two.only_one', 'rows by key (id)', NULL),
+	('notice', 'extra', 'two.only_other', NULL, 'rows by key (id)'),
+	('error', 'differs', 'two.role (id=2)', 'name "editor"', 'name "Editor"'),
+	('error', 'missing', 'two.role (id=3)', '{"id": 3, "name": "guest"}', NULL),
+	('error', 'extra', 'two.role (id=4)', NULL, '{"id": 4, "name": "new"}') $$, 'seed rows of two baselines');
+SELECT is((SELECT fix FROM reconcile.compare_baselines('seeds one', 'seeds other') WHERE object = 'two.role (id=3)'),
+	'INSERT INTO two.role (id, name) SELECT id, name FROM jsonb_populate_record(NULL::two.role, ''{"id": 3, "name": "guest"}'');', 'with the fix of a live audit');
+SELECT is_empty($$ SELECT * FROM reconcile.compare_baselines('seeds other', 'seeds other') $$, 'a baseline has the rows that it has');
+
 SELECT throws_ok($$ SELECT * FROM reconcile.schema_model('{publik}') $$, '3F000', 'schema "publik" does not exist', 'no model of a schema that is not there');
 SELECT throws_ok($$ SELECT * FROM reconcile.schema_model('{}') $$, '22023', 'argument "schemas" must name at least one schema', 'nor of none');
 
