@@ -106,6 +106,7 @@ class Copies:
         for connection in (self.recorded, self.restored):
             connection.execute("SET client_min_messages = warning")
             connection.execute("CREATE EXTENSION pg_reconcile")
+        self.seeds = seeds
         self.recorded.execute("SELECT reconcile.capture_baseline(seed_tables => %s)", [seeds])
         self.text = self.recorded.execute("SELECT reconcile.export_baseline()::text").fetchone()[0]
         self.document = json.loads(self.text)
@@ -136,7 +137,7 @@ def test_a_dump_makes_what_was_recorded(copies):
 
 
 def test_what_is_recorded_of_it_is_the_same(copies):
-    copies.restored.execute("SELECT reconcile.capture_baseline('there')")
+    copies.restored.execute("SELECT reconcile.capture_baseline('there', seed_tables => %s)", [copies.seeds])
     for a, b in (("default", "there"), ("there", "default")):
         assert copies.restored.execute("SELECT * FROM reconcile.compare_baselines(%s, %s)", [a, b]).fetchall() == []
     copies.restored.execute("SELECT reconcile.drop_baseline('there')")
