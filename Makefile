@@ -33,7 +33,7 @@ ifneq ($(filter-out $(commands),$(or $(MAKECMDGOALS),all)),)
 
 # --- Sources: a room of src/ is a directory, and belongs to one library or to both.
 room         = $(foreach r,$(1),$(sort $(wildcard src/$(r)/*.cpp)))
-plain_rooms  = invariant schema report
+plain_rooms  = invariant schema
 mongo_rooms  = mongo fdw
 plain_source := $(sort $(wildcard src/*.cpp)) $(call room,$(plain_rooms))
 mongo_source := $(call room,$(mongo_rooms))
@@ -49,10 +49,9 @@ mongo   = $(call objects,$(mongo_source) $(both_source))
 probes  = $(out)/$(EXTENSION)_test.so
 probe   = $(call objects,$(sort $(wildcard test/backend/*.cpp)) $(both_source))
 
-# --- The install script is assembled: numbered parts, packs, and the parts from 90 on that need the packs.
+# --- The install script is assembled: numbered parts, then packs.
 script       = sql/$(EXTENSION)--$(version).sql
-late_parts   = $(sort $(wildcard sql/install/9*.sql))
-script_parts = $(filter-out $(late_parts),$(sort $(wildcard sql/install/*.sql))) $(sort $(wildcard packs/*.sql)) $(late_parts)
+script_parts = $(sort $(wildcard sql/install/*.sql)) $(sort $(wildcard packs/*.sql))
 
 MODULES     = $(out)/$(EXTENSION) $(out)/$(EXTENSION)_mongo
 DATA        = $(filter-out $(script),$(wildcard sql/$(EXTENSION)--*--*.sql))

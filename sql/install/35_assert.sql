@@ -126,7 +126,13 @@ BEGIN
 			INTO same FROM reconcile.invariants i WHERE i.name = wanted.name;
 		invariant := wanted.name;
 		action := CASE WHEN same THEN 'kept' WHEN same IS NULL THEN 'created' ELSE 'altered' END;
-		PERFORM set_config('TimeZone', wanted.time_zone, true);
+		BEGIN
+			PERFORM set_config('TimeZone', wanted.time_zone, true);
+		EXCEPTION WHEN invalid_parameter_value THEN
+			RAISE invalid_parameter_value USING
+				MESSAGE = format('%s names the unknown time zone "%s"', place, wanted.time_zone),
+				HINT = 'View pg_timezone_names lists those there are.';
+		END;
 		PERFORM set_config('search_path', wanted.search_path, true);
 		IF same IS NULL THEN
 			PERFORM reconcile.create_invariant(wanted.name, goal, wanted.key, wanted.expects,

@@ -171,7 +171,8 @@ SELECT raised(document, format('SELECT * FROM reconcile.import_invariants(%L)', 
 	  {"name": "x", "target": "app.target", "key": ["id"], "expects": "DROP TABLE app.source"}]}', '42601', 'the query of an invariant must be a SELECT'),
 	('{"version": 1, "invariants": [{"name": "x", "target": "app.target", "key": "id", "expects": "SELECT 1 AS id"}]}', '22023', '$.invariants[0] has a key or compare that is no array of names'),
 	('{"version": 1, "invariants": [{"name": "x", "target": "app.target", "key": ["id"], "expects": "SELECT 1 AS id", "compare": {"a": 1}}]}', '22023', '$.invariants[0] has a key or compare that is no array of names'),
-	('{"version": 1, "invariants": [{"name": "x", "target": "app.target", "key": ["id"], "expects": "SELECT 1 AS id", "severty": "notice"}]}', '22023', '$.invariants[0] has the unknown key "severty"')
+	('{"version": 1, "invariants": [{"name": "x", "target": "app.target", "key": ["id"], "expects": "SELECT 1 AS id", "severty": "notice"}]}', '22023', '$.invariants[0] has the unknown key "severty"'),
+	('{"version": 1, "invariants": [{"name": "x", "target": "app.target", "key": ["id"], "expects": "SELECT 1 AS id", "time_zone": "Europe/Nowhere"}]}', '22023', '$.invariants[0] names the unknown time zone "Europe/Nowhere"')
 ) AS t(document, code, message);
 SELECT is(reconcile.export_invariants()::text, :'before', 'nothing of them was imported');
 
