@@ -27,7 +27,8 @@
 --       requires = identities of what an object needs to be created
 --   63  capture_baseline(), export_baseline(), import_baseline() and the like
 --   64  reconcile.schema_checks(schemas text[], hints boolean): what needs no baseline
---   65  reconcile.data_problem(...): why rows do not allow a fix
+--   65  reconcile.data_problem(...): why rows do not allow a fix, asked as the
+--       owner of their table
 --   66  reconcile.migration_findings(baseline text, schemas text[]), and
 --       reconcile.migration_history(schemas text[]) -> (object, attributes), which
 --       capture_baseline() records under category migration

@@ -219,12 +219,15 @@ CREATE VIEW reconcile.check_collation AS
 		FROM pg_database d
 		WHERE d.datname = current_database() AND d.datcollversion <> pg_database_collation_actual_version(d.oid)
 	)
-	SELECT NULL AS schema,
+	-- The version is refreshed once all indexes are rebuilt, so the fix is the same
+	-- whichever schema is asked about: a line for each, with all of them.
+	SELECT unnest(array_agg(DISTINCT n.nspname)) AS schema,
 	       CASE s.oid WHEN 'pg_catalog."default"'::regcollation THEN 'pg_database'::regclass ELSE 'pg_collation'::regclass END AS classid,
 	       CASE s.oid WHEN 'pg_catalog."default"'::regcollation THEN (SELECT oid FROM pg_database WHERE datname = current_database())
 	            ELSE s.oid END AS objid,
 	       0 AS objsubid, 'error' AS severity, 'index' AS category, 'invalid' AS kind, s.recorded AS expected, s.actual,
-	       format('text sorts differently since %s indexes with this collation were built: they may miss rows and accept duplicates',
+	       format(CASE count(*) WHEN 1 THEN 'text sorts differently since %s index with this collation was built: it may miss rows and accept duplicates'
+	                   ELSE 'text sorts differently since %s indexes with this collation were built: they may miss rows and accept duplicates' END,
 	              count(*)) AS reason,
 	       'blocks writes' AS hazard,
 	       string_agg(format('REINDEX INDEX %I.%I;', n.nspname, x.relname), E'\n' ORDER BY n.nspname, x.relname) || E'\n' || s.refresh AS fix,
@@ -383,7 +386,8 @@ BEGIN ATOMIC
 	      UNION ALL SELECT * FROM reconcile.check_trigger
 	      UNION ALL SELECT * FROM reconcile.check_policy
 	      UNION ALL SELECT * FROM reconcile.check_nullable
-	      UNION ALL SELECT * FROM reconcile.check_collation) AS c
+	      UNION ALL (SELECT DISTINCT ON (k.classid, k.objid) k.* FROM reconcile.check_collation k
+	                 WHERE schemas IS NULL OR k.schema = ANY (schemas) ORDER BY k.classid, k.objid)) AS c
 	CROSS JOIN LATERAL pg_identify_object(c.classid, c.objid, c.objsubid) AS i
 	WHERE (hints OR c.kind <> 'hint') AND i.identity IS NOT NULL AND (schemas IS NULL OR c.schema = ANY (schemas))
 	UNION ALL

@@ -8,8 +8,19 @@ CREATE FUNCTION reconcile.identifier_pattern() RETURNS text
 	END;
 COMMENT ON FUNCTION reconcile.identifier_pattern() IS 'used by fix_schema(): a regular expression for an identifier in SQL';
 
+-- The values of a key as an example shows them, where NULL is a value as well.
+CREATE FUNCTION reconcile.shown_key(names text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT format('concat_ws('', '', %s)',
+		regexp_replace(names, reconcile.identifier_pattern(), 'coalesce(\&::text, ''null'')', 'g'));
+END;
+COMMENT ON FUNCTION reconcile.shown_key(text) IS 'used by fix_schema(): an expression for the values of a key, from a list of its columns';
+
 -- A definition says which rows would break it: as a query that counts them,
--- with the table for %1$s.  Keys of expressions are left to the build itself.
+-- with the table for %1$s.  Keys that are not plain columns, with an expression, DESC,
+-- a collation or an operator class of their own, are left to the build itself.
 CREATE FUNCTION reconcile.breaking_rows(definition text)
 	RETURNS TABLE (query text, what text)
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -19,18 +30,18 @@ BEGIN ATOMIC
 		SELECT reconcile.identifier_pattern() AS name,
 		       format('(%s(?:, %1$s)*)', reconcile.identifier_pattern()) AS names
 	)
-	SELECT format('SELECT count(*), min(k) FROM (SELECT format(''(%%%%s)'', concat_ws('', '', %s)) AS k FROM %%1$s WHERE %s%s'
-	              ' GROUP BY %1$s HAVING count(*) > 1) d', replace(m[2], '%', '%%'),
+	SELECT format('SELECT count(*), min(k) FROM (SELECT format(''(%%%%s)'', %s) AS k FROM %%1$s WHERE %s%s'
+	              ' GROUP BY %s HAVING count(*) > 1) d', replace(reconcile.shown_key(m[2]), '%', '%%'),
 	              CASE WHEN m[1] IS NULL THEN format('num_nulls(%s) = 0', replace(m[2], '%', '%%')) ELSE 'true' END,
-	              coalesce(replace(m[3], '%', '%%'), '')),
+	              coalesce(replace(m[3], '%', '%%'), ''), replace(m[2], '%', '%%')),
 	       format('keys (%s) that are there more than once', m[2])
 	FROM pattern, regexp_match(definition, format('^(?:UNIQUE|PRIMARY KEY)( NULLS NOT DISTINCT)? \(%s\)()', pattern.names)) AS m
 	WHERE m IS NOT NULL
 	UNION ALL
-	SELECT format('SELECT count(*), min(k) FROM (SELECT format(''(%%%%s)'', concat_ws('', '', %s)) AS k FROM %%1$s WHERE %s%s'
-	              ' GROUP BY %1$s HAVING count(*) > 1) d', replace(m[1], '%', '%%'),
+	SELECT format('SELECT count(*), min(k) FROM (SELECT format(''(%%%%s)'', %s) AS k FROM %%1$s WHERE %s%s'
+	              ' GROUP BY %s HAVING count(*) > 1) d', replace(reconcile.shown_key(m[1]), '%', '%%'),
 	              CASE WHEN m[3] IS NULL THEN format('num_nulls(%s) = 0', replace(m[1], '%', '%%')) ELSE 'true' END,
-	              coalesce(' AND (' || replace(m[4], '%', '%%') || ')', '')),
+	              coalesce(' AND (' || replace(m[4], '%', '%%') || ')', ''), replace(m[1], '%', '%%')),
 	       format('keys (%s) that are there more than once', m[1])
 	FROM pattern, regexp_match(definition,
 		format('^CREATE UNIQUE INDEX .* USING btree \(%s\)(?: INCLUDE \(%1$s\))?( NULLS NOT DISTINCT)?(?: WITH \(.*\))?(?: WHERE (.*))?$', pattern.names)) AS m
@@ -63,17 +74,24 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION reconcile.relation_named(text) IS 'used by fix_schema(): a relation by its qualified name, NULL when there is none';
 
+CREATE FUNCTION reconcile.rows_as_owner(relation oid, query text) RETURNS TABLE (found bigint, example text)
+	LANGUAGE c STABLE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_rows_as_owner';
+COMMENT ON FUNCTION reconcile.rows_as_owner(oid, text) IS
+	'used by fix_schema(): what a query that counts rows finds, run as the owner of a table and without writing; 42501 unless the caller may act as that owner';
+
 CREATE FUNCTION reconcile.data_problem(category text, object text, fix text, definition text) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	part    text[];
-	target  text;
-	id      text;
-	checked record;
-	found   bigint;
-	example text;
+	part     text[];
+	target   text;
+	relation oid;
+	id       text;
+	checked  record;
+	found    bigint;
+	example  text;
 BEGIN
 	IF fix !~ '(SET NOT NULL|VALIDATE CONSTRAINT|ADD CONSTRAINT|CREATE UNIQUE INDEX|REINDEX INDEX|PRIMARY KEY USING INDEX)' THEN
 		RETURN NULL;
@@ -88,9 +106,9 @@ BEGIN
 			CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, i.indexrelid, 0) AS x WHERE x.identity = object AND r.schema = (parse_ident(object))[1];
 		END IF;
 	END IF;
-	IF NOT EXISTS (SELECT FROM reconcile.checked_relation r WHERE r.sql = target AND has_schema_privilege(r.schema, 'USAGE')
-	               AND has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid)) THEN
-		RETURN NULL;  -- without the table there are no rows; what cannot be read, the statement itself will tell
+	SELECT r.oid INTO relation FROM reconcile.checked_relation r WHERE r.sql = target;
+	IF relation IS NULL THEN
+		RETURN NULL;  -- without the table there are no rows
 	END IF;
 
 	FOR checked IN
@@ -101,10 +119,16 @@ BEGIN
 		SELECT r.query, r.what FROM reconcile.breaking_rows(definition) r WHERE category IN ('constraint', 'index')
 	LOOP
 		BEGIN
-			EXECUTE format(checked.query, target) INTO found, example;
-		EXCEPTION WHEN syntax_error_or_access_rule_violation OR undefined_column OR undefined_table OR undefined_function
-			OR undefined_object OR datatype_mismatch THEN
-			CONTINUE;  -- it names what the same plan makes
+			SELECT r.found, r.example INTO found, example FROM reconcile.rows_as_owner(relation, format(checked.query, target)) r;
+		EXCEPTION
+			WHEN syntax_error_or_access_rule_violation OR undefined_column OR undefined_table OR undefined_function
+				OR undefined_object OR datatype_mismatch THEN
+				CONTINUE;  -- it names what the same plan makes, or what cannot be read: the statement itself will tell
+			WHEN OTHERS THEN
+				IF SQLSTATE ~ '^(40|53|57|58|XX)' THEN
+					RAISE;  -- concerns more than this fix
+				END IF;
+				RETURN format('its rows cannot be checked: %s (SQLSTATE %s)', SQLERRM, SQLSTATE);
 		END;
 		IF found > 0 AND category = 'column' THEN
 			-- What mends the rows is an invariant of the user's, who knows the value.
@@ -143,20 +167,23 @@ BEGIN
 	IF held IS NULL OR 'rows:' || target = ANY (allow) THEN
 		RETURN NULL;
 	END IF;
-	IF NOT EXISTS (SELECT FROM reconcile.checked_relation r WHERE r.sql = target AND has_schema_privilege(r.schema, 'USAGE')
-	               AND has_table_privilege(r.oid, 'SELECT') AND NOT row_security_active(r.oid)) THEN
-		RETURN format('whether values would change cannot be told: the current role cannot see all rows; %s', allowed);
-	END IF;
-	EXECUTE format('SELECT count(*), min(t.%1$I::text) FROM %2$s t WHERE to_jsonb((t.%1$I::%3$s)::%4$s) IS DISTINCT FROM to_jsonb(t.%1$I)',
-		part[3], target, wanted, held) INTO found, example;
+	SELECT r.found, r.example INTO found, example
+	FROM reconcile.rows_as_owner(reconcile.relation_named(target), format(
+		'SELECT count(*), min(t.%1$I::text) FROM %2$s t WHERE to_jsonb((t.%1$I::%3$s)::%4$s) IS DISTINCT FROM to_jsonb(t.%1$I)',
+		part[3], target, wanted, held)) r;
 	RETURN CASE WHEN found > 0 THEN format('rows whose %I would change: %s, for example %s; %s', part[3], found, example, allowed) END;
 EXCEPTION
 	WHEN undefined_object THEN
 		RETURN NULL;  -- a type that the same plan makes
-	WHEN cannot_coerce THEN
+	WHEN cannot_coerce OR insufficient_privilege THEN
 		RETURN format('whether values would change cannot be told: %s; %s', SQLERRM, allowed);
 	WHEN data_exception OR integrity_constraint_violation THEN
 		RETURN format('a value of %I cannot be converted: %s', part[3], SQLERRM);
+	WHEN OTHERS THEN
+		IF SQLSTATE ~ '^(40|53|57|58|XX)' THEN
+			RAISE;  -- concerns more than this fix
+		END IF;
+		RETURN format('whether values would change cannot be told: %s (SQLSTATE %s); %s', SQLERRM, SQLSTATE, allowed);
 END $$;
 COMMENT ON FUNCTION reconcile.conversion_problem(text, text, text[]) IS
 	'used by fix_schema(): why the values of a column do not allow to change its type, NULL when they do';

@@ -287,7 +287,7 @@ DECLARE
 	unknown text;
 	source  text;
 BEGIN
-	FOR seed IN SELECT s.*, o.readable AS other_readable FROM reconcile.baseline_seeds s
+	FOR seed IN SELECT s.*, o.readable AS other_readable, o.ignore AS other_ignore FROM reconcile.baseline_seeds s
 	            LEFT JOIN reconcile.baseline_seeds o ON o.baseline = seed_differences.actual AND o.seed_table = s.seed_table
 	            WHERE s.baseline = seed_differences.baseline AND (schemas IS NULL OR reconcile.in_schemas(s.seed_table, schemas))
 	            ORDER BY s.seed_table COLLATE "C" LOOP
@@ -316,6 +316,9 @@ BEGIN
 				format('not checked: there is no column %I, which is part of its key', unknown), '', NULL, NULL, NULL, NULL, NULL, NULL, '{}')::reconcile.schema_finding;
 			CONTINUE;
 		END IF;
+		RETURN QUERY SELECT 'warning', 'seed row', 'hint', seed.seed_table, NULL, NULL, format('not checked: column %I is ignored by baseline "%s"', i.name, actual),
+		       '', NULL, i.name, NULL, NULL, NULL::jsonb, NULL::jsonb, '{}'::text[]
+			FROM unnest(seed.other_ignore) AS i(name) WHERE i.name <> ALL (seed.ignore) ORDER BY i.name COLLATE "C";
 		RETURN QUERY EXECUTE format($sql$
 			WITH expected AS (
 				SELECT reconcile.seed_key(r.row, $3) AS key, r.row FROM reconcile.baseline_seed_rows r WHERE r.baseline = $1 AND r.seed_table = $2),
@@ -352,7 +355,7 @@ BEGIN
 	END LOOP;
 	RETURN QUERY SELECT 'notice', 'seed row', 'extra', o.seed_table, NULL, format('rows by key (%s)', array_to_string(o.key, ', ')),
 	       'the baseline has no rows of it', '', NULL, NULL, NULL, NULL, NULL::jsonb, NULL::jsonb, '{}'::text[]
-		FROM reconcile.baseline_seeds o
+		FROM reconcile.baseline_seeds o JOIN reconcile.baselines b ON b.name = seed_differences.baseline AND b.mode = 'exactly'
 		WHERE o.baseline = seed_differences.actual AND NOT EXISTS (
 			SELECT FROM reconcile.baseline_seeds s WHERE s.baseline = seed_differences.baseline AND s.seed_table = o.seed_table)
 		ORDER BY o.seed_table COLLATE "C";
@@ -368,9 +371,10 @@ AS $$
 BEGIN
 	PERFORM reconcile.require_baseline(a), reconcile.require_baseline(b);
 	RETURN QUERY SELECT d.severity, d.category, d.kind, d.object, d.expected, d.actual, d.reason, d.hazard, d.fix
-	             FROM (SELECT * FROM reconcile.schema_differences(a, b) UNION ALL SELECT * FROM reconcile.seed_differences(a, b)) AS d
-	             JOIN reconcile.baselines r ON r.name = a
-	             WHERE d.part_of IS NULL AND (r.mode = 'exactly' OR d.kind <> 'extra')
+	             FROM (SELECT s.* FROM reconcile.schema_differences(a, b) s JOIN reconcile.baselines r ON r.name = a
+	                   WHERE r.mode = 'exactly' OR (s.kind <> 'extra' AND s.attribute IS DISTINCT FROM 'column order')
+	                   UNION ALL SELECT * FROM reconcile.seed_differences(a, b)) AS d  -- rows have a mode of their own
+	             WHERE d.part_of IS NULL
 	             ORDER BY d.category, d.object, d.attribute;
 END $$;
 COMMENT ON FUNCTION reconcile.compare_baselines(text, text) IS

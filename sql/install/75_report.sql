@@ -77,6 +77,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.report_guard_lines() IS 'used by report(): a line for each guarded invariant';
 
+CREATE FUNCTION reconcile.counted(n numeric, noun text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	SELECT n || ' ' || noun || CASE n WHEN 1 THEN '' ELSE 's' END;
+END;
+COMMENT ON FUNCTION reconcile.counted(numeric, text) IS 'used by report(): a number with its noun';
+
 CREATE FUNCTION reconcile.report_document(sections text[]) RETURNS jsonb
 	LANGUAGE sql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -89,9 +97,9 @@ BEGIN ATOMIC
 		WHERE l.section = ANY (sections)
 	), shown AS (
 		SELECT l.*, row_number() OVER () AS n,
-		       coalesce(nullif(concat_ws(', ', CASE WHEN l.errors > 0 THEN l.errors || CASE l.errors WHEN 1 THEN ' error' ELSE ' errors' END END,
-		            CASE WHEN l.warnings > 0 THEN l.warnings || CASE l.warnings WHEN 1 THEN ' warning' ELSE ' warnings' END END,
-		            CASE WHEN l.notices > 0 THEN l.notices || CASE l.notices WHEN 1 THEN ' notice' ELSE ' notices' END END,
+		       coalesce(nullif(concat_ws(', ', CASE WHEN l.errors > 0 THEN reconcile.counted(l.errors, 'error') END,
+		            CASE WHEN l.warnings > 0 THEN reconcile.counted(l.warnings, 'warning') END,
+		            CASE WHEN l.notices > 0 THEN reconcile.counted(l.notices, 'notice') END,
 		            CASE WHEN l.unchecked > 0 THEN 'not checked' END), ''), 'OK') AS state
 		FROM line l
 	), total AS (
@@ -105,8 +113,8 @@ BEGIN ATOMIC
 				'not_checked', l.unchecked, 'findings', l.findings) ORDER BY l.n), '[]')
 			FROM shown l WHERE l.section = s.name)) ORDER BY s.n), '[]') FROM unnest(sections) WITH ORDINALITY AS s(name, n)),
 		'in_sync', CASE WHEN t.errors + t.warnings > 0 THEN false WHEN t.unchecked = 0 THEN true END,
-		'verdict', CASE WHEN t.errors + t.warnings > 0 THEN format('OUT OF SYNC: %s errors, %s warnings', t.errors, t.warnings)
-			            WHEN t.unchecked > 0 THEN format('IN SYNC as far as it was checked: %s parts were not', t.unchecked)
+		'verdict', CASE WHEN t.errors + t.warnings > 0 THEN format('OUT OF SYNC: %s, %s', reconcile.counted(t.errors, 'error'), reconcile.counted(t.warnings, 'warning'))
+			            WHEN t.unchecked > 0 THEN format('IN SYNC as far as it was checked: %s not', reconcile.counted(t.unchecked, 'part') || CASE t.unchecked WHEN 1 THEN ' was' ELSE ' were' END)
 			            ELSE 'IN SYNC' END)
 	FROM total t;
 END;

@@ -92,15 +92,15 @@ SELECT set_eq($$ SELECT concat_ws(' ', severity, category, kind, object, expecte
 	'error constraint differs team_members_user_id_fkey on public.team_members definition FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE SET NULL'],
 	'what differs is what the installation of the pack says, too');
 SELECT set_eq($$ SELECT object || ': ' || message FROM fix_schema(false) WHERE state <> 'done' $$, ARRAY[
-	'public.notification_templates_customer_id_name_type_idx: keys (customer_id, name, type) that are there more than once: 5, for example (delegation_assigned, email)',
-	'public.team_roles_customer_id_name_idx: keys (customer_id, name) that are there more than once: 1, for example (Owner)'],
+	'public.notification_templates_customer_id_name_type_idx: keys (customer_id, name, type) that are there more than once: 5, for example (null, delegation_assigned, email)',
+	'public.team_roles_customer_id_name_idx: keys (customer_id, name) that are there more than once: 1, for example (null, Owner)'],
 	'all is mended but what duplicates are in the way of');
 SELECT is((SELECT count(*) FROM audit_schema()), 2::bigint, 'and that is all that is left');
 SELECT FROM reconcile.install_pack('team_management');
 SELECT FROM init_team_management();
 SELECT is((SELECT array_agg(l) FROM regexp_split_to_table(reconcile.report(), E'\n') AS l WHERE l ~ '^  (tables|columns|triggers|indexes|team_management_(roles|templates)) ' OR l ~ 'SYNC'),
 	ARRAY['  tables                OK', '  columns               OK', '  indexes               2 errors', '  triggers              OK',
-	'  team_management_roles  3 errors', '  team_management_templates  6 errors', 'OUT OF SYNC: 18 errors, 1 warnings'], 'the report has the rows beside the schema');
+	'  team_management_roles  3 errors', '  team_management_templates  6 errors', 'OUT OF SYNC: 18 errors, 1 warning'], 'the report has the rows beside the schema');
 
 SELECT * FROM finish();
 ROLLBACK;

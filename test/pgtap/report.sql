@@ -9,6 +9,8 @@ CREATE TABLE app.alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO app.alembic_version VALUES ('a');
 SELECT reconcile.capture_baseline();
 
+SELECT is((SELECT string_agg(reconcile.counted(n, 'part'), ', ' ORDER BY n) FROM generate_series(0, 2) AS n), '0 parts, 1 part, 2 parts', 'one is not many');
+
 -- printed gives one line of the text report.
 CREATE FUNCTION printed(like_ text, format text DEFAULT 'text') RETURNS text LANGUAGE sql AS $$
 	SELECT max(l) FROM regexp_split_to_table(reconcile.report(format), E'\n') AS l WHERE l LIKE like_ $$;

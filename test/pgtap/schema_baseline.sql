@@ -351,6 +351,12 @@ SELECT results_eq($$ SELECT severity, kind, object, expected, actual FROM reconc
 	('error', 'extra', 'two.role (id=4)', NULL, '{"id": 4, "name": "new"}') $$, 'seed rows of two baselines');
 SELECT is((SELECT fix FROM reconcile.compare_baselines('seeds one', 'seeds other') WHERE object = 'two.role (id=3)'),
 	'INSERT INTO two.role (id, name) SELECT id, name FROM jsonb_populate_record(NULL::two.role, ''{"id": 3, "name": "guest"}'');', 'with the fix of a live audit');
+SELECT results_eq($$ SELECT severity, kind, object, reason FROM reconcile.compare_baselines('seeds other', 'seeds one') WHERE reason LIKE 'not checked%' $$, $$ VALUES
+	('warning', 'hint', 'two.role', 'not checked: column noted is ignored by baseline "seeds one"') $$, 'a column that the other baseline ignores was not compared');
+SELECT lives_ok($$ SELECT reconcile.import_baseline(jsonb_set(reconcile.export_baseline('seeds one'), '{baseline,mode}', '"at least"'), 'seeds one') $$, 'as one that does not speak of everything');
+SELECT results_eq($$ SELECT kind, object FROM reconcile.compare_baselines('seeds one', 'seeds other') WHERE category = 'seed row' $$, $$ VALUES
+	('missing', 'two.only_one'), ('differs', 'two.role (id=2)'), ('missing', 'two.role (id=3)'), ('extra', 'two.role (id=4)') $$,
+	'rows that are exactly these have a mode of their own');
 SELECT is_empty($$ SELECT * FROM reconcile.compare_baselines('seeds other', 'seeds other') $$, 'a baseline has the rows that it has');
 
 SELECT throws_ok($$ SELECT * FROM reconcile.schema_model('{publik}') $$, '3F000', 'schema "publik" does not exist', 'no model of a schema that is not there');

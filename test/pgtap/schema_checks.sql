@@ -166,8 +166,22 @@ CREATE INDEX by_name ON e.t (g COLLATE e.german);
 PREPARE stale AS SELECT severity, kind, object, fix FROM reconcile.schema_checks() WHERE object = 'e.german';
 SELECT results_eq('stale', $$ VALUES ('error', 'invalid', 'e.german',
 	E'REINDEX INDEX e.by_name;\nALTER COLLATION e.german REFRESH VERSION;') $$, 'one that an index uses does');
+SELECT is((SELECT reason FROM reconcile.schema_checks() WHERE object = 'e.german'),
+	'text sorts differently since 1 index with this collation was built: it may miss rows and accept duplicates', 'one index is one');
+CREATE SCHEMA e2;
+CREATE TABLE e2.t (g text COLLATE e.german);
+CREATE INDEX by_g ON e2.t (g);
+CREATE SCHEMA e3;
+SELECT is((SELECT count(*) FROM reconcile.schema_checks(schemas) WHERE object = 'e.german' AND fix =
+	E'REINDEX INDEX e.by_name;\nREINDEX INDEX e2.by_g;\nALTER COLLATION e.german REFRESH VERSION;'), found::bigint,
+	'a stale collation, asked about schemas ' || coalesce(schemas::text, 'of any name'))
+FROM (VALUES (NULL::text[], 1), ('{e,e2}', 1), ('{e}', 1), ('{e2}', 1), ('{e3}', 0)) AS v(schemas, found);
+SELECT reconcile.capture_baseline('of e2', '{e2}');
+SELECT results_eq($$ SELECT kind, object FROM audit_schema('of e2') $$, $$ VALUES ('invalid', 'e.german') $$, 'it is found beside a baseline of a schema whose indexes have it');
+SELECT reconcile.drop_baseline('of e2');
 DO $$ BEGIN EXECUTE (SELECT fix FROM reconcile.schema_checks() WHERE object = 'e.german'); END $$;
 SELECT is_empty('stale', 'and its fix mends it');
+DROP SCHEMA e2, e3 CASCADE;
 \endif
 
 -- ---------------------------------------------------------- who may see what
