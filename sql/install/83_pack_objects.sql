@@ -1,20 +1,29 @@
 -- Packs: functions, views and triggers that they make over the tables of a user.
 
 -- What a pack made is known by its comment, which goes wherever the object
--- goes, and which only an owner can write.
-CREATE FUNCTION reconcile.pack_objects(pack text) RETURNS TABLE (type text, object text, comment text)
+-- goes.  Only an owner can write it, but an owner may be anybody: it is believed
+-- in the schema at hand and in that of the installation, of whoever installed
+-- the pack and of roles that may act as the caller or as the schema's owner.  A
+-- trigger is as its function: tables are their owners', whoever that is.
+CREATE FUNCTION reconcile.pack_objects(pack text, schema text) RETURNS TABLE (type text, object text, comment text)
 	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
 		SELECT i.type, CASE i.type WHEN 'function' THEN d.objoid::regprocedure::text ELSE i.identity END, d.description
-		FROM pg_description d
-		CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, 0) AS i
-		WHERE d.objsubid = 0 AND d.classoid IN ('pg_proc'::regclass, 'pg_class'::regclass, 'pg_trigger'::regclass)
-		  AND d.description LIKE '% (pg_reconcile, pack ' || pack || ', %)'
-		  AND i.type IN ('function', 'view', 'trigger');
+		FROM (SELECT 'pg_proc'::regclass, f.oid, f.pronamespace, f.proowner FROM pg_proc f
+		      UNION ALL SELECT 'pg_class'::regclass, c.oid, c.relnamespace, c.relowner FROM pg_class c WHERE c.relkind = 'v'
+		      UNION ALL SELECT 'pg_trigger'::regclass, t.oid, c.relnamespace, f.proowner
+		      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc f ON f.oid = t.tgfoid) AS o(class, oid, namespace, owner)
+		JOIN pg_namespace n ON n.oid = o.namespace
+		JOIN pg_description d ON d.classoid = o.class AND d.objoid = o.oid AND d.objsubid = 0
+		CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) AS i
+		WHERE d.description LIKE '% (pg_reconcile, pack ' || pack || ', %)'
+		  AND n.nspname IN (pack_objects.schema, (SELECT p.options ->> 'schema' FROM reconcile.packs p WHERE p.name = pack))
+		  AND (reconcile.pack_stranger(o.owner, o.namespace) IS NULL
+		       OR EXISTS (SELECT FROM reconcile.invariants v WHERE v.pack = pack_objects.pack AND v.owner = o.owner::regrole));
 	END;
-COMMENT ON FUNCTION reconcile.pack_objects(text) IS
-	'used by packs: the functions, views and triggers that a pack made';
+COMMENT ON FUNCTION reconcile.pack_objects(text, text) IS
+	'used by packs: the functions, views and triggers that a pack made in a schema or where it is installed';
 
 -- A trigger runs its function as whoever writes, so a function that is there is
 -- taken only from roles that could get there without it.

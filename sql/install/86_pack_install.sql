@@ -39,7 +39,7 @@ COMMENT ON FUNCTION reconcile.pack_install(text, jsonb, boolean) IS
 	'used by packs: installs what is declared in pack_layout, pack_object and pack_rule; changes the schema and reference rows unless dry_run';
 
 -- What a pack has and no longer wants, or what is removed with it.
-CREATE FUNCTION reconcile.pack_drop(pack text, keep_invariants text[], keep_objects text[], dry_run boolean)
+CREATE FUNCTION reconcile.pack_drop(pack text, schema text, keep_invariants text[], keep_objects text[], dry_run boolean)
 	RETURNS TABLE (action text, object text, detail text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
@@ -52,7 +52,7 @@ BEGIN
 			SELECT 'invariant' AS type, i.name FROM reconcile.invariants i
 			WHERE i.pack = pack_drop.pack AND i.name <> ALL (keep_invariants)
 			UNION ALL
-			SELECT o.type, o.object FROM reconcile.pack_objects(pack) o WHERE o.object <> ALL (keep_objects)) s
+			SELECT o.type, o.object FROM reconcile.pack_objects(pack, schema) o WHERE o.object <> ALL (keep_objects)) s
 		ORDER BY array_position('{invariant,trigger,view,function}', s.type), s.name
 	LOOP
 		IF NOT dry_run AND surplus.type = 'invariant' THEN
@@ -63,8 +63,8 @@ BEGIN
 		RETURN QUERY VALUES ('drop ' || surplus.type, surplus.name, NULL);
 	END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION reconcile.pack_drop(text, text[], text[], boolean) FROM PUBLIC;
-COMMENT ON FUNCTION reconcile.pack_drop(text, text[], text[], boolean) IS
+REVOKE ALL ON FUNCTION reconcile.pack_drop(text, text, text[], text[], boolean) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.pack_drop(text, text, text[], text[], boolean) IS
 	'used by packs: drops the invariants and generated objects of a pack except those to keep; changes the schema unless dry_run';
 
 CREATE FUNCTION reconcile.install_pack(pack text, options jsonb DEFAULT '{}', dry_run boolean DEFAULT false)
@@ -97,7 +97,7 @@ BEGIN
 		END IF;
 		RETURN NEXT;
 	END LOOP;
-	RETURN QUERY SELECT * FROM reconcile.pack_drop(pack, invariants, objects, dry_run);
+	RETURN QUERY SELECT * FROM reconcile.pack_drop(pack, settled ->> 'schema', invariants, objects, dry_run);
 	IF NOT dry_run THEN
 		PERFORM reconcile.record_pack(pack, settled, invariants);
 	END IF;
@@ -110,15 +110,18 @@ CREATE FUNCTION reconcile.remove_pack(pack text) RETURNS void
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	schema text;
 BEGIN
 	PERFORM reconcile.pack_check_exists(pack);
-	IF NOT EXISTS (SELECT FROM reconcile.packs p WHERE p.name = remove_pack.pack AND p.installed) THEN
+	SELECT p.options ->> 'schema' INTO schema FROM reconcile.packs p WHERE p.name = pack AND p.installed;
+	IF NOT FOUND THEN
 		PERFORM reconcile.refuse('RC005', format('pack "%s" is not installed', pack),
 			hint => 'View reconcile.packs tells which are.');
 	END IF;
 	PERFORM pg_advisory_xact_lock(1919247726, hashtext('pack ' || pack));
 	PERFORM reconcile.forget_pack(pack);
-	PERFORM reconcile.pack_drop(pack, '{}', '{}', false);
+	PERFORM reconcile.pack_drop(pack, schema, '{}', '{}', false);
 END $$;
 REVOKE ALL ON FUNCTION reconcile.remove_pack(text) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.remove_pack(text) IS

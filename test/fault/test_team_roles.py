@@ -1020,7 +1020,7 @@ TO_INSTALL = [
     "EXECUTE ON FUNCTION reconcile.pack_ensure_columns(regclass, text[], boolean)",
     "EXECUTE ON FUNCTION reconcile.pack_declare(text, jsonb, text, text, text[], text, text, text, text, text[], text, boolean)",
     "EXECUTE ON FUNCTION reconcile.create_invariant(text, regclass, text[], text, text, text[], text, text, text)",
-    "EXECUTE ON FUNCTION reconcile.pack_drop(text, text[], text[], boolean)",
+    "EXECUTE ON FUNCTION reconcile.pack_drop(text, text, text[], text[], boolean)",
     "EXECUTE ON FUNCTION reconcile.record_pack(text, jsonb, text[])"]
 
 

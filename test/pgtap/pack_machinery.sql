@@ -266,5 +266,49 @@ SELECT reconcile.create_invariant('probe_notes', 'notes', '{owner_id}', 'SELECT 
 SELECT raised('an invariant of the user''s own', 'SELECT * FROM reconcile.install_pack(''probe'', ''{"schema": "app"}'')', '42710',
 	'invariant "probe_notes" exists and is not one of pack "probe"', 'Drop it first: SELECT reconcile.drop_invariant(''probe_notes'');');
 
+-- ------------------------------------------------------------------ what passes for the pack's
+
+SELECT reconcile.drop_invariant('probe_notes');
+SELECT count(*) AS made FROM reconcile.install_pack('probe', '{"schema": "app"}') \gset
+CREATE SCHEMA squat AUTHORIZATION squatter;
+SET ROLE squatter;
+CREATE FUNCTION squat.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION app.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+CREATE VIEW squat.on_both AS SELECT squat.f(), app.f() AS g;
+COMMENT ON FUNCTION squat.f() IS :'mark';
+COMMENT ON FUNCTION app.f() IS :'mark';
+CREATE TABLE squat.t (i integer);
+CREATE FUNCTION squat.g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER t BEFORE INSERT ON squat.t FOR EACH ROW EXECUTE FUNCTION squat.g();
+COMMENT ON TRIGGER t ON squat.t IS :'mark';
+RESET ROLE;
+SELECT is((SELECT array_agg(i::text) FROM reconcile.install_pack('probe', '{"schema": "app"}') i WHERE action LIKE 'drop%'), NULL,
+	'an installation drops nothing that a stranger calls the pack''s');
+SELECT lives_ok('SELECT reconcile.remove_pack(''probe'')', 'nor does the removal try');
+CREATE FUNCTION pg_temp.marked() RETURNS text[] LANGUAGE sql AS $$
+	SELECT array_agg(i.identity ORDER BY i.identity COLLATE "C") FROM pg_description d, pg_identify_object(classoid, objoid, objsubid) AS i
+	WHERE d.description LIKE '%(pg_reconcile, pack probe, %' $$;
+SELECT is(pg_temp.marked(), '{app.f(),squat.f(),"t on squat.t"}', 'which leaves the stranger''s and none of the pack''s');
+
+-- A role that may make objects in a schema of another's installs, a superuser removes.
+UPDATE reconcile.pack_object SET is_guard = false WHERE type = 'trigger';
+CREATE ROLE installer;
+GRANT USAGE, CREATE ON SCHEMA app TO installer;
+GRANT ALL ON ALL TABLES IN SCHEMA app TO installer;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconcile TO installer;
+ALTER TABLE app.notes OWNER TO installer;
+SET ROLE installer;
+SELECT count(*) AS made FROM reconcile.install_pack('probe', '{"schema": "app"}') \gset
+RESET ROLE;
+ALTER TABLE app.notes OWNER TO schema_owner;
+SELECT reconcile.remove_pack('probe');
+SELECT is(pg_temp.marked(), '{app.f(),squat.f(),"t on squat.t"}', 'what another role installed is the pack''s, whoever owns the table by now');
+
+-- Moved to another schema, a pack takes what it made along.
+CREATE SCHEMA moved;
+SELECT count(*) AS made FROM reconcile.install_pack('probe', '{"schema": "app"}') \gset
+SELECT is((SELECT array_agg(object ORDER BY object COLLATE "C") FROM reconcile.install_pack('probe', '{"schema": "moved"}') WHERE action LIKE 'drop%'),
+	'{app.noted,app.touch(),"app.twice(anyelement,text)","touch_note on app.notes"}', 'nothing is left where it was');
+
 SELECT * FROM finish();
 ROLLBACK;
