@@ -32,7 +32,8 @@ AS $$
 DECLARE
 	document jsonb := (SELECT d.baseline FROM reconcile.pack_document d WHERE d.pack = pack_baseline.pack);
 	tables   text[] := ARRAY(SELECT substr(t, length('public.') + 1) FROM jsonb_object_keys(document -> 'objects' -> 'table') AS t ORDER BY t);
-	gone     text[] := ARRAY(SELECT format('%I.%s', schema, w) FROM unnest(without) AS w);
+	gone     text[] := ARRAY(SELECT 'public.' || w FROM unnest(without) AS w);
+	there    boolean := EXISTS (SELECT FROM reconcile.packs p WHERE p.name = pack AND p.installed AND p.options ->> 'schema' = pack_baseline.schema);
 	wrong    text;
 BEGIN
 	IF pack IS NULL OR schema IS NULL OR without IS NULL OR array_position(without, NULL) IS NOT NULL THEN
@@ -46,14 +47,24 @@ BEGIN
 		RAISE undefined_table USING MESSAGE = format('the baseline of pack "%s" has no table "%s"', pack, wrong),
 			HINT = reconcile.did_you_mean(wrong, tables);
 	END IF;
+	-- A body names tables without a dependency that would say so.
+	gone := gone || ARRAY(SELECT f.key FROM jsonb_each(document #> '{objects,function}') AS f
+		WHERE EXISTS (SELECT FROM unnest(gone) AS g WHERE f.value ->> 'body' ~ format('\m%s\M', g)));
 	-- Every name in it is qualified.
 	document := replace(document::text, 'public.', btrim(to_jsonb(format('%I.', schema))::text, '"'))::jsonb;
+	gone := ARRAY(SELECT replace(g, 'public.', format('%I.', schema)) FROM unnest(gone) AS g);
+	-- What an installed pack made depends on its options: its functions are the
+	-- installation's business, and of its triggers those are due that it made.
 	RETURN jsonb_set(document, '{baseline,schemas}', to_jsonb(ARRAY[schema])) || jsonb_build_object('objects', (
 		SELECT jsonb_object_agg(c.category, c.objects)
 		FROM (SELECT c.key AS category, jsonb_object_agg(o.key, o.value
-		             || CASE WHEN o.value ? 'owner' THEN jsonb_build_object('owner', reconcile.pack_object_owner(o.key, schema)) ELSE '{}' END) AS objects
-		      FROM jsonb_each(document -> 'objects') AS c, jsonb_each(c.value) AS o
+		             || CASE WHEN o.value ? 'owner' THEN jsonb_build_object('owner', reconcile.pack_object_owner(o.key, schema)) ELSE '{}' END
+		             || CASE WHEN made.object IS NOT NULL THEN jsonb_build_object('comment', made.comment) ELSE '{}' END) AS objects
+		      FROM jsonb_each(document -> 'objects') AS c CROSS JOIN LATERAL jsonb_each(c.value) AS o
+		      LEFT JOIN reconcile.pack_objects(pack, schema) AS made ON there AND made.type = 'trigger' AND made.type = c.key AND made.object = o.key
 		      WHERE o.key <> ALL (gone) AND coalesce(o.value ->> 'parent' <> ALL (gone), true)
+		        AND NOT coalesce(o.value -> 'requires' ?| gone, false)
+		        AND (made.object IS NOT NULL OR NOT there OR coalesce(o.value ->> 'comment' NOT LIKE '% (pg_reconcile, pack ' || pack || ', %)', true))
 		      GROUP BY c.key) AS c));
 END $$;
 COMMENT ON FUNCTION reconcile.pack_baseline(text, text, text[]) IS

@@ -79,6 +79,39 @@ SELECT throws_ok(v.statement, v.code, v.message, v.message) FROM (VALUES
 	('SELECT reconcile.pack_baseline(''team_management'', without => ''{vendor}'')', '42P01', 'the baseline of pack "team_management" has no table "vendor"'))
 	AS v(statement, code, message);
 
+-- What refers to a table that the product lacks goes with it: keys of other tables, functions, and triggers of those.
+CREATE SCHEMA "Other";
+SELECT reconcile.import_baseline(reconcile.pack_baseline('team_management', 'Other', '{customers}'));
+SELECT is_empty($$ SELECT object, state, message FROM fix_schema(false) WHERE state <> 'done' $$, 'an empty schema is filled without a table that others refer to');
+SELECT is_empty('SELECT * FROM audit_schema()', 'and then nothing is missing');
+SELECT is((SELECT array_agg(proname) FROM pg_proc WHERE pronamespace = '"Other"'::regnamespace), '{team_management_touch}', 'nor does a function read it');
+SELECT lives_ok('INSERT INTO "Other".invoice_attachments (id, invoice_id, customer_id, file_path, file_name, file_size) VALUES (''a'', ''i'', ''c'', ''p'', ''n'', 1)',
+	'no trigger does');
+
+-- ------------------------------------------------- beside an installation of the pack with options
+
+-- as_installed yields what is found of a new baseline, and what the installation says when all of that was mended.
+CREATE FUNCTION pg_temp.as_installed(options jsonb, schema text DEFAULT 'public') RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM FROM reconcile.install_pack('team_management', options || jsonb_build_object('schema', schema));
+	PERFORM reconcile.import_baseline(reconcile.pack_baseline('team_management', schema));
+	RETURN QUERY SELECT concat_ws(' ', category, kind, object, expected) FROM audit_schema() WHERE kind <> 'missing' OR category IN ('trigger', 'function');
+	PERFORM FROM fix_schema(false);
+	RETURN QUERY SELECT concat_ws(' ', action, object, detail) FROM reconcile.install_pack('team_management', options || jsonb_build_object('schema', schema))
+		WHERE action NOT LIKE 'keep%';
+	RETURN QUERY SELECT concat_ws(' ', category, kind, object, expected) FROM audit_schema();
+END $$;
+SELECT is_empty(format('SELECT * FROM pg_temp.as_installed(%L, %L)', options, schema), format('nothing is found beside %s in %s', options, schema))
+FROM (VALUES ('{"storage_category": "invoice_attachments"}', 'public'), ('{"guards": "none"}', 'public'), ('{}', 'My App')) AS v(options, schema);
+SELECT count(*) AS made FROM reconcile.install_pack('team_management', '{"storage_category": "invoice_attachments"}') \gset
+SELECT reconcile.import_baseline(reconcile.pack_baseline('team_management'));
+ALTER TABLE public.team_roles DISABLE TRIGGER update_team_roles_updated_at;
+DROP TRIGGER update_storage_on_attachment_insert ON public.invoice_attachments;
+SELECT set_eq('SELECT category || '' '' || kind FROM audit_schema()', ARRAY['trigger disabled', 'trigger missing'], 'its triggers are looked after still');
+SELECT is_empty($$ SELECT object, message FROM fix_schema(false) WHERE state <> 'done' $$, 'and made again');
+SELECT is_empty($$ SELECT action, object, detail FROM reconcile.install_pack('team_management', '{"storage_category": "invoice_attachments"}') WHERE action NOT LIKE 'keep%' $$,
+	'as the pack''s');
+
 -- ------------------------------------------------- the product as its scripts left it
 
 ROLLBACK TO nothing;
