@@ -37,17 +37,18 @@ def test_kept_foreign_tables_that_read_something_else_are_reported(world):
 def test_installing_at_once(world):
     """Eight sessions: one makes what is missing, all others find it."""
     world.fill(teams=[team(1, ANN)], mirror=None).server()
-    start = threading.Barrier(8)
+    start = threading.Barrier(8, timeout=120)  # of one that cannot connect the others learn
     reports = [None] * 8
 
     def session(number):
-        with world.another() as connection:
-            start.wait()
-            try:
+        try:
+            with world.another() as connection:
+                start.wait()
                 reports[number] = [r["action"] for r in connection.execute(
                     """SELECT action FROM reconcile.install_pack('team_roles', '{"server": "app_mongo"}')""")]
-            except psycopg.Error as error:
-                reports[number] = error
+        except (psycopg.Error, threading.BrokenBarrierError) as error:
+            start.abort()
+            reports[number] = error
 
     threads = [threading.Thread(target=session, args=[number]) for number in range(8)]
     for thread in threads:
