@@ -1,6 +1,11 @@
 -- The story of pack team_roles as its document tells it: dry run, live, again, verify, clean up. The collections are in the
 -- MongoDB server of MONGO_HOSTS, in a database of the story's own.
 \getenv hosts MONGO_HOSTS
+\if :{?hosts}
+\else
+\echo 'MONGO_HOSTS is not set: this story needs a MongoDB server, CONTRIBUTING.md tells how to start one'
+\quit
+\endif
 SET client_min_messages = warning;
 CREATE EXTENSION pg_reconcile;
 CREATE SERVER story_mongo FOREIGN DATA WRAPPER reconcile_mongo OPTIONS (hosts :'hosts', database 'reconcile_story_team_roles');
