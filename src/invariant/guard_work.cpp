@@ -38,12 +38,8 @@ std::string with_list(const std::string &rows, const std::string &statement)
 /* key_rows yields the keys of $1, which has columns of a table. */
 std::string key_rows(const std::vector<std::string> &key, const Target &table)
 {
-	std::vector<JsonColumn> columns;
-	for (const std::string &name : key)
-		if (const Column *column = table.column(name))
-			columns.push_back({name, column->type, column->typmod});
 	return "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
-		   rows_of_json("l.key", columns, "k") + ")";
+		   rows_of_json("l.key", table.json_columns(key), "k") + ")";
 }
 
 /* stored_rows yields the rows of a table whose primary keys are in $1, as they are
@@ -70,14 +66,17 @@ std::string with_new_rows(const std::string &rows)
 
 /* pending_statement makes what pending() says of new rows.  What was updated may
  * have all it needs, as most rows have. */
-std::string pending_statement(const Definition &definition, const Scope &scope,
-							  const std::string &due)
+std::string pending_statement(const Definition &definition, const Statements &statements,
+							  const Scope &scope, const std::string &due)
 {
 	if (scope.columns.empty())
-		return "SELECT pg_catalog.array_agg(" + key_json(definition.key, "d") + ") FROM (" + due +
-			   ") AS d";
-	return "SELECT pg_catalog.array_agg(" + key_json(Target(scope.watched).primary_key(), "n") +
-		   ") FROM " + pg::quoted(kNewRows) + " AS n" +
+		return "SELECT pg_catalog.array_agg(" +
+			   row_as_json("d", json_columns(statements.expected(), definition.key)) + ") FROM (" +
+			   due + ") AS d";
+	Target const watched(scope.watched);
+	return "SELECT pg_catalog.array_agg(" +
+		   row_as_json("n", watched.json_columns(watched.primary_key())) + ") FROM " +
+		   pg::quoted(kNewRows) + " AS n" +
 		   (scope.inserted ? "" : " WHERE EXISTS (SELECT FROM (" + due + ") AS d)");
 }
 
@@ -185,12 +184,14 @@ std::string expected_in(const Definition &definition, const Scope &scope)
 		expected.read_from(scope.watched, kNewRows);
 		std::string const with =
 			scope.kind == Scope::stored_rows ? with_new_rows(stored_rows(scope)) : "";
-		return with + "SELECT " + key_json(definition.key, "e") +
-			   ", pg_catalog.to_jsonb(e.*) FROM (" + expected.text() + ") AS e";
+		return with + "SELECT " + row_as_json("e", json_columns(expected, definition.key)) + ", " +
+			   row_as_json("e", json_columns(expected)) + " FROM (" + expected.text() + ") AS e";
 	}
-	case Scope::target_rows:
-		return "SELECT " + key_json(definition.key, "d") + ", pg_catalog.to_jsonb(d.*) FROM " +
-			   pg::quoted(kNewRows) + " AS d";
+	case Scope::target_rows: {
+		Target const target(definition.target);
+		return "SELECT " + row_as_json("d", target.json_columns(definition.key)) + ", " +
+			   row_as_json("d", target.json_columns()) + " FROM " + pg::quoted(kNewRows) + " AS d";
+	}
 	default:
 		return "SELECT k, NULL::pg_catalog.jsonb FROM pg_catalog.unnest($1) AS k";
 	}
@@ -244,8 +245,9 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	else
 		write_ =
 			on_due([&](const std::string &due) { return writing(distinct_due(*statements, due)); });
-	pending_ =
-		on_due([&](const std::string &due) { return pending_statement(definition, scope, due); });
+	pending_ = on_due([&](const std::string &due) {
+		return pending_statement(definition, *statements, scope, due);
+	});
 	if (statements->may_write_twice())
 		unprotected_ = on_due([&](const std::string &due) {
 			return unprotected_statement(definition, *statements, due);

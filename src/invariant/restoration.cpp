@@ -69,12 +69,7 @@ std::string Restoration::free() const
 /* old_values is an item of FROM, named w. */
 std::string Restoration::old_values() const
 {
-	std::vector<JsonColumn> columns;
-	for (const std::string &name : run_.filled) {
-		const Column &column = *target_.column(name);
-		columns.push_back({name, column.type, column.typmod});
-	}
-	return rows_of_json("l.was", columns, "w");
+	return rows_of_json("l.was", target_.json_columns(run_.filled), "w");
 }
 
 Undone Restoration::work(pg::Spi &spi, bool dry_run)

@@ -56,6 +56,24 @@ std::string key_json(const std::vector<std::string> &key, const std::string &ali
 	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
 }
 
+std::vector<JsonColumn> json_columns(const ExpectedRows &rows)
+{
+	std::vector<JsonColumn> columns;
+	for (const Output &output : rows.outputs())
+		columns.push_back({output.name, output.type, output.typmod});
+	return columns;
+}
+
+std::vector<JsonColumn> json_columns(const ExpectedRows &rows,
+									 const std::vector<std::string> &names)
+{
+	std::vector<JsonColumn> columns;
+	for (JsonColumn &column : json_columns(rows))
+		if (std::find(names.begin(), names.end(), column.name) != names.end())
+			columns.push_back(std::move(column));
+	return columns;
+}
+
 std::unique_ptr<Statements> statements_of(const Definition &definition)
 {
 	if (definition.is_fill())
@@ -339,10 +357,7 @@ std::string Statements::outdated() const
 
 std::vector<JsonColumn> Statements::json_columns() const
 {
-	std::vector<JsonColumn> columns;
-	for (const Output &output : expected_.outputs())
-		columns.push_back({output.name, output.type, output.typmod});
-	return columns;
+	return invariant::json_columns(expected_);
 }
 
 std::string Statements::structure() const

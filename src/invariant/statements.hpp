@@ -45,6 +45,12 @@ Oid target_of(const Definition &definition);
 /* key_json makes a jsonb object of the key columns of an alias. */
 std::string key_json(const std::vector<std::string> &key, const std::string &alias);
 
+/* json_columns lists what a query yields, or what it yields under some names, for
+ * row_as_json(). */
+std::vector<JsonColumn> json_columns(const ExpectedRows &rows);
+std::vector<JsonColumn> json_columns(const ExpectedRows &rows,
+									 const std::vector<std::string> &names);
+
 /* Write is a statement that writes, and what SPI says when it is done. */
 struct Write {
 	std::string sql;

@@ -157,10 +157,15 @@ std::vector<std::string> Target::column_names() const
 
 std::vector<JsonColumn> Target::json_columns() const
 {
+	return json_columns(column_names());
+}
+
+std::vector<JsonColumn> Target::json_columns(const std::vector<std::string> &names) const
+{
 	std::vector<JsonColumn> columns;
-	for (const Column &column : columns_)
-		if (!column.dropped)
-			columns.push_back({column.name, column.type, column.typmod});
+	for (const std::string &name : names)
+		if (const Column *known = column(name))
+			columns.push_back({name, known->type, known->typmod});
 	return columns;
 }
 

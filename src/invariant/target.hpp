@@ -96,8 +96,10 @@ public:
 	/* observed tells whether writes are reported row by row (write_observer). */
 	bool observed() const { return observed_; }
 
-	/* json_columns lists them for row_as_json(). */
+	/* json_columns lists them, or those of some names that are there, for
+	 * row_as_json() and rows_of_json(). */
 	std::vector<JsonColumn> json_columns() const;
+	std::vector<JsonColumn> json_columns(const std::vector<std::string> &names) const;
 
 	/* row_type is the table's row type, dropped columns included. */
 	TupleDesc row_type() const;

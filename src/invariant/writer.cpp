@@ -237,8 +237,9 @@ void Writer::refuse(pg::WorkList &row, const pg::Failure &failure)
 {
 	pg::Spi spi;
 	spi.expose(kWorkList, row);
-	spi.collect("SELECT pg_catalog.row_to_json(r.*)::pg_catalog.text, $1, $2 FROM (" +
-					statements_.expected_rows() + ") AS r",
+	pg::PortableText portable;
+	spi.collect("SELECT " + row_as_json("r", json_columns(statements_.expected())) +
+					"::pg_catalog.text, $1, $2 FROM (" + statements_.expected_rows() + ") AS r",
 				SPI_OK_SELECT, refused_, pg::Args().add(failure.code()).add(failure.message()));
 	run_.failed++;
 }
