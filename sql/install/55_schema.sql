@@ -80,8 +80,9 @@ COMMENT ON TYPE reconcile.schema_finding IS 'one finding of an audit of the sche
 -- any, and settle what would print differently after a dump and restore:
 -- src/schema/canonical.hpp.
 
+-- Not in parallel: a view is read back as its owner, in a subtransaction.
 CREATE FUNCTION reconcile.schema_definition(catalog oid, object oid) RETURNS text
-	LANGUAGE c STABLE STRICT PARALLEL SAFE
+	LANGUAGE c STABLE STRICT PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_schema_definition';
 COMMENT ON FUNCTION reconcile.schema_definition(oid, oid) IS
 	'used by the schema views: definition of a constraint, index, view, trigger, rule or statistics, or the key of a partitioned table';

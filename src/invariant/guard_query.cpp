@@ -201,7 +201,7 @@ void visit_entry(Search *search, int number, const Level *level, Place place)
 	switch (entry->rtekind) {
 	case RTE_RELATION:
 		if (entry->relkind == RELKIND_VIEW)
-			visit_query(search, view_query(entry->relid), nullptr, place, false);
+			visit_query(search, pg::view_query(entry->relid), nullptr, place, false);
 		else
 			visit_table(search, level->query, entry, place);
 		break;

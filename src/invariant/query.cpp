@@ -30,14 +30,6 @@ extern "C" {
 
 namespace reconcile::invariant {
 
-Query *view_query(Oid view)
-{
-	Relation relation = table_open(view, AccessShareLock);
-	Query *query = pg::copied_node(get_view_query(relation));
-	table_close(relation, NoLock);
-	return query;
-}
-
 namespace {
 
 /* show_position makes an error in the user's text point into that text and
@@ -143,7 +135,7 @@ bool collect_tables(Node *node, void *context)
 			return false;
 		tables->oids = lappend_oid(tables->oids, entry->relid);
 		return entry->relkind == RELKIND_VIEW &&
-			   collect_tables(reinterpret_cast<Node *>(view_query(entry->relid)), context);
+			   collect_tables(reinterpret_cast<Node *>(pg::view_query(entry->relid)), context);
 	}
 	pg::TreeWalker walker = pg::tree_walker(collect_tables);
 	if (IsA(node, Query))
@@ -161,7 +153,7 @@ struct Replacement {
 bool reads_through(Oid view, Oid table)
 {
 	Tables tables{NIL};
-	collect_tables(reinterpret_cast<Node *>(view_query(view)), &tables);
+	collect_tables(reinterpret_cast<Node *>(pg::view_query(view)), &tables);
 	return list_member_oid(tables.oids, table);
 }
 
@@ -169,7 +161,7 @@ bool reads_through(Oid view, Oid table)
 void inline_view(RangeTblEntry *entry)
 {
 	entry->rtekind = RTE_SUBQUERY;
-	entry->subquery = view_query(entry->relid);
+	entry->subquery = pg::view_query(entry->relid);
 	entry->relid = InvalidOid;
 	entry->relkind = 0;
 	entry->rellockmode = 0;

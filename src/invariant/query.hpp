@@ -73,10 +73,6 @@ private:
 	std::vector<Output> outputs_;
 };
 
-/* view_query returns a copy of the query of a view; C in the sense of
- * boundary.hpp. */
-Query *view_query(Oid view);
-
 /* condition_text analyses a condition on the rows of a table and returns it as
  * PostgreSQL writes it, with every column qualified by the alias. */
 std::string condition_text(const std::string &condition, Oid table, const char *alias);

@@ -109,7 +109,7 @@ bool reads_columns(Node *node, void *context)
 		if (entry->relid == wanted.table && is_read(pg::selected_columns(query, entry), wanted))
 			return true;
 		if (entry->relkind == RELKIND_VIEW && entry->inFromCl &&
-			reads_columns(reinterpret_cast<Node *>(view_query(entry->relid)), context))
+			reads_columns(reinterpret_cast<Node *>(pg::view_query(entry->relid)), context))
 			return true;
 	}
 	return query_tree_walker(query, walker, context, 0);
@@ -139,7 +139,7 @@ bool asks_the_moment(Node *node, void *context)
 		auto *entry = reinterpret_cast<RangeTblEntry *>(node);
 		return entry->rtekind == RTE_RELATION && entry->relkind == RELKIND_VIEW &&
 			   entry->inFromCl &&
-			   asks_the_moment(reinterpret_cast<Node *>(view_query(entry->relid)), context);
+			   asks_the_moment(reinterpret_cast<Node *>(pg::view_query(entry->relid)), context);
 	}
 	if (check_functions_in_node(node, is_of_the_moment, context) || IsA(node, NextValueExpr))
 		return true;

@@ -14,10 +14,13 @@
 #include "pg/compat.hpp"
 
 extern "C" {
+#include "access/table.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/nodes.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_relation.h"
+#include "rewrite/prs2lock.h"
+#include "utils/rel.h"
 }
 
 namespace reconcile::pg {
@@ -51,6 +54,18 @@ inline Bitmapset *selected_columns([[maybe_unused]] Query *query, RangeTblEntry 
 #else
 	return entry->selectedCols;
 #endif
+}
+
+/* view_query is a copy of what a view selects, materialized or not. */
+inline Query *view_query(Oid view)
+{
+	Relation relation = table_open(view, AccessShareLock);
+	Query *query = nullptr;
+	for (int n = 0; query == nullptr && n < relation->rd_rules->numLocks; n++)
+		if (relation->rd_rules->rules[n]->event == CMD_SELECT)
+			query = copied_node(linitial_node(Query, relation->rd_rules->rules[n]->actions));
+	table_close(relation, NoLock);
+	return query;
 }
 
 } // namespace reconcile::pg

@@ -7,14 +7,17 @@
  */
 #include "schema/canonical.hpp"
 
+#include "pg/nodes.hpp"
+
 extern "C" {
 #include "access/transam.h"
-#include "catalog/pg_type_d.h"
+#include "catalog/pg_type.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/ruleutils.h"
 }
@@ -70,7 +73,37 @@ int scale_of(int32 typmod)
 	return (scale ^ 1024) - 1024; /* eleven bits, signed */
 }
 
+/* has_plain_input tells a type whose input runs no code of users. */
+bool has_plain_input(Oid type)
+{
+	Oid const part = type_is_range(type)		? get_range_subtype(type)
+					 : type_is_multirange(type) ? get_multirange_range(type)
+												: get_element_type(type);
+	if (OidIsValid(part))
+		return has_plain_input(part);
+	char const kind = get_typtype(type);
+	return kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM || kind == TYPTYPE_PSEUDO;
+}
+
+/* has_other_literal tells that a query has a literal of another type. */
+bool has_other_literal(Node *node, void *context)
+{
+	if (node == nullptr)
+		return false;
+	if (IsA(node, Const))
+		return !has_plain_input(reinterpret_cast<Const *>(node)->consttype);
+	pg::TreeWalker walker = pg::tree_walker(has_other_literal);
+	if (IsA(node, Query))
+		return query_tree_walker(reinterpret_cast<Query *>(node), walker, context, 0);
+	return expression_tree_walker(node, walker, context);
+}
+
 } // namespace
+
+bool is_read_plainly(Query *query)
+{
+	return !has_other_literal(reinterpret_cast<Node *>(query), nullptr);
+}
 
 char *canonical_query(const char *text)
 {

@@ -21,6 +21,12 @@ namespace reconcile::schema {
  * how they print a view: with or without the names of its tables. */
 char *canonical_query(const char *text);
 
+/* is_read_plainly tells that reading the text of a query runs no code of users:
+ * each literal in it is of a type whose input is PostgreSQL's or a superuser's
+ * own.  The input of arrays, rows and ranges asks the domains in them, and those
+ * ask functions. */
+bool is_read_plainly(Query *query);
+
 /* has_constant_default tells a type whose defaults constant_default() may know. */
 bool has_constant_default(Oid type);
 

@@ -8,7 +8,9 @@
  *-------------------------------------------------------------------------
  */
 #include "pg/identity.hpp"
+#include "pg/nodes.hpp"
 #include "pg/result_set.hpp"
+#include "pg/subtransaction.hpp"
 #include "pg/text.hpp"
 #include "schema/array_casts.hpp"
 #include "schema/canonical.hpp"
@@ -24,6 +26,7 @@ extern "C" {
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 }
 
 #include <cstring>
@@ -76,15 +79,64 @@ char *constraint_definition(Oid oid)
 
 char *relation_definition(Oid oid)
 {
-	switch (get_rel_relkind(oid)) {
-	case RELKIND_VIEW:
-	case RELKIND_MATVIEW:
-		return canonical_query(text_from(pg_get_viewdef, oid));
-	case RELKIND_PARTITIONED_TABLE:
-		return text_from(pg_get_partkeydef, oid);
-	default:
-		return text_from(pg_get_indexdef, oid);
-	}
+	PGFunction const print =
+		get_rel_relkind(oid) == RELKIND_PARTITIONED_TABLE ? pg_get_partkeydef : pg_get_indexdef;
+	return text_from(print, oid);
+}
+
+bool is_view(Oid catalog, Oid oid)
+{
+	if (catalog != RelationRelationId)
+		return false;
+	char const kind = get_rel_relkind(oid);
+	return kind == RELKIND_VIEW || kind == RELKIND_MATVIEW;
+}
+
+/* owner_of returns the owner of a relation, invalid when it was dropped. */
+Oid owner_of(Oid relation)
+{
+	HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	Oid const owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* read_back prints what was printed of a view once more.  It is read as a role
+ * that may use all schemas: what a view says anyone may read in the catalogs. */
+char *read_back(char *printed)
+{
+	pg::AsExtensionOwner owner;
+	return pg::call([&] { return canonical_query(printed); });
+}
+
+/* read_back_as_owner is for a text the reading of which may run code of whoever
+ * made the types in it: the view's owner answers for it, and it writes nothing.
+ * What a superuser made is read so for superusers alone.  A text that is not
+ * read back stays as it was printed. */
+char *read_back_as_owner(char *printed, Oid owner)
+{
+	char *result = printed;
+	if (!OidIsValid(owner) || pg::call([&] { return superuser_arg(owner) && !superuser(); }))
+		return printed;
+	pg::attempt([&] {
+		pg::AsOwner const as_owner(owner, kPinned);
+		pg::ReadOnly const read_only;
+		result = pg::call([&] { return canonical_query(printed); });
+	});
+	return result;
+}
+
+/* view_definition reads back what is printed of a view, since versions differ in
+ * what they print of one tree. */
+char *view_definition(Oid view)
+{
+	char *const printed =
+		pg::call([&] { return ended_before(text_from(pg_get_viewdef, view), ";"); });
+	if (pg::call([&] { return is_read_plainly(pg::view_query(view)); }))
+		return read_back(printed);
+	return read_back_as_owner(printed, pg::call([&] { return owner_of(view); }));
 }
 
 char *definition(Oid catalog, Oid oid)
@@ -142,17 +194,11 @@ Datum settled(const char *printed)
 
 RECONCILE_FUNCTION(reconcile_schema_definition)
 {
-	/* A view is read back, and names looked up, also in schemas that the caller may not use:
-	 * what a view says anyone may read in the catalogs. */
-	bool const view = PG_GETARG_OID(0) == RelationRelationId && pg::call([&] {
-						  char kind = get_rel_relkind(PG_GETARG_OID(1));
-						  return kind == RELKIND_VIEW || kind == RELKIND_MATVIEW;
-					  });
-	std::optional<pg::AsExtensionOwner> owner;
-	if (view)
-		owner.emplace();
+	Oid const catalog = PG_GETARG_OID(0), object = PG_GETARG_OID(1);
 	Pinned path;
-	return settled(pg::call([&] { return definition(PG_GETARG_OID(0), PG_GETARG_OID(1)); }));
+	if (pg::call([&] { return is_view(catalog, object); }))
+		return settled(view_definition(object));
+	return settled(pg::call([&] { return definition(catalog, object); }));
 }
 
 RECONCILE_FUNCTION(reconcile_schema_expression)

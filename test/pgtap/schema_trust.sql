@@ -97,5 +97,58 @@ SELECT throws_ok(format('SELECT reconcile.settle_schema_step(%s, 9, 0)', id), '4
 SELECT reconcile.end_schema_run(id) FROM run;
 SELECT isnt((SELECT finished_at FROM reconcile.schema_runs JOIN run ON run_id = id), NULL, 'who began it ends it');
 
+-- ------------------------------------ reading a view back runs no code of others
+
+-- The literal of a view is read by its type's input, which asks the domain, which asks a function.
+CREATE TABLE app.seen (by name, at text);
+GRANT INSERT ON app.seen TO PUBLIC;
+GRANT CREATE, USAGE ON SCHEMA app TO trust_low;
+CREATE SEQUENCE app.superusers;
+GRANT USAGE ON SEQUENCE app.superusers TO PUBLIC;
+SET ROLE trust_low;
+CREATE FUNCTION app.spy(integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('is_superuser') = 'on' OR current_user <> 'trust_low' THEN
+		RAISE EXCEPTION 'runs as %', current_user;
+	END IF;
+	INSERT INTO app.seen VALUES (current_user, 'read');
+	RETURN true;
+END $$;
+CREATE DOMAIN app.spied AS integer CHECK (app.spy(value));
+CREATE VIEW app.lure AS SELECT '{1}'::app.spied[] AS x;
+RESET ROLE;
+TRUNCATE app.seen;
+CREATE FUNCTION helpers.lure() RETURNS text LANGUAGE sql AS $$ SELECT reconcile.schema_definition('pg_class'::regclass, 'app.lure'::regclass) $$;
+GRANT EXECUTE ON FUNCTION helpers.lure() TO PUBLIC;
+SELECT helpers.lure() AS printed \gset
+SELECT isnt(:'printed'::text, '', 'it is printed all the same');
+SET ROLE trust_low;
+SELECT is(helpers.lure(), :'printed'::text, 'for its owner');
+SET ROLE trust_group;
+SELECT is(helpers.lure(), :'printed'::text, 'and for others');
+RESET ROLE;
+SELECT lives_ok($$ SELECT reconcile.capture_baseline('lured', '{app}') $$, 'a superuser records it');
+SELECT lives_ok($$ SELECT audit_schema('lured') $$, 'and audits it');
+SELECT is_empty('SELECT * FROM app.seen', 'nothing was written by it, whoever asked');
+CREATE OR REPLACE FUNCTION app.spy(integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'as %', current_user; END $$;
+SELECT is(helpers.lure(), :'printed'::text, 'an error of it is nobody else''s');
+-- What outlives the reading is a lock: it says as whom the function ran.
+CREATE OR REPLACE FUNCTION app.spy(integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_advisory_xact_lock(7, (SELECT oid::integer FROM pg_roles WHERE rolname = current_user));
+	RETURN true;
+END $$;
+CREATE FUNCTION helpers.ran_as() RETURNS name[] LANGUAGE sql AS $$
+	SELECT coalesce(array_agg(objid::regrole::name ORDER BY 1), '{}') FROM pg_locks WHERE locktype = 'advisory' AND classid = 7 $$;
+GRANT EXECUTE ON FUNCTION helpers.ran_as() TO PUBLIC;
+ALTER VIEW app.lure OWNER TO CURRENT_USER;
+SET ROLE trust_group;
+SELECT is(helpers.lure(), :'printed'::text, 'what a superuser made is printed for others, too');
+SELECT is(helpers.ran_as(), '{}', 'but not read back');
+RESET ROLE;
+ALTER VIEW app.lure OWNER TO trust_low;
+SELECT is(helpers.lure(), :'printed'::text, 'a superuser reads back');
+SELECT is(helpers.ran_as(), '{trust_low}', 'as the owner of the view');
+
 SELECT * FROM finish();
 ROLLBACK;
