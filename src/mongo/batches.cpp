@@ -186,8 +186,13 @@ void Batches::collect() noexcept
 		}
 		take(&reply, "cursor.nextBatch", next_);
 		has_next_ = true;
+	} catch (const Error &) {
+		failure_ = std::current_exception();
+	} catch (const Interrupted &) {
+		failure_ = std::current_exception();
 	} catch (const std::exception &) {
 		failure_ = std::current_exception();
+		connection_.abandon(); /* a part of the answer may still be in it */
 	}
 }
 
@@ -254,11 +259,13 @@ bool Batches::receive(Batch &into, bson_t *reply, bson_error_t *error)
 		return false;
 	}
 	auto const length = static_cast<size_t>(number_at(head)) - sizeof head;
+	into.at = into.end = nullptr;
 	if (into.room < length) {
-		into.bytes = std::make_unique<uint8_t[]>(length);
+		into.room = 0;
+		into.bytes.reset();					   /* before there is a second one */
+		into.bytes.reset(new uint8_t[length]); /* make_unique would fill it with zeros */
 		into.room = length;
 	}
-	into.at = into.end = nullptr;
 	if (mongoc_stream_read(stream, into.bytes.get(), length, length, timeout) !=
 		static_cast<ssize_t>(length)) {
 		lost(error, "the connection broke in the middle of an answer");

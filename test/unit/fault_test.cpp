@@ -18,10 +18,31 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <new>
 #include <sys/socket.h>
 #include <unistd.h>
 
 using namespace reconcile::mongo;
+
+/* Memory for arrays is refused while this is set. */
+static bool no_room_for_arrays = false;
+
+void *operator new[](size_t size)
+{
+	if (no_room_for_arrays)
+		throw std::bad_alloc();
+	return operator new(size);
+}
+
+void operator delete[](void *array) noexcept
+{
+	operator delete(array);
+}
+
+void operator delete[](void *array, size_t) noexcept
+{
+	operator delete(array);
+}
 
 namespace {
 
@@ -623,6 +644,22 @@ TEST(Reading, LeftWithAnAnswerUnderWay)
 	client.ping();
 	EXPECT_EQ(server.count("killCursors"), 1);
 	EXPECT_EQ(server.connections(), 1);
+}
+
+TEST(Reading, WithoutMemoryGivesUpTheConnection)
+{
+	ScriptedServer server(three_batches(batch("7", R"([{"_id": 3}])")));
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	Cursor cursor(client, Query{"d", "c"});
+	cursor.next();
+	cursor.next();
+	no_room_for_arrays = true;
+	EXPECT_THROW(cursor.next(), std::bad_alloc);
+	no_room_for_arrays = false;
+	EXPECT_FALSE(client.usable()) << "the rest of the answer is not read";
+	cursor.close();
+	EXPECT_EQ(server.count("killCursors"), 0);
 }
 
 TEST(Reading, BreaksWhileAnAnswerIsUnderWay)
