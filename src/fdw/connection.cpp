@@ -101,15 +101,18 @@ KeptConnections &kept_connections()
 	return *kept;
 }
 
-/* drop_useless closes what is outdated or broken, of whatever server: one that
- * was dropped is never asked for again. */
+/* is_useless tells whether a connection is outdated, broken or held up. */
+bool is_useless(const Kept &kept)
+{
+	return kept.stale || (kept.client && (!kept.client->usable() || kept.client->held_up()));
+}
+
+/* drop_useless forgets what is useless, of whatever server: one that was
+ * dropped is never asked for again. */
 void drop_useless(KeptConnections &all)
 {
-	for (auto at = all.begin(); at != all.end();) {
-		const Kept &kept = at->second;
-		bool const useless = kept.stale || (kept.client && !kept.client->usable());
-		at = useless ? all.erase(at) : std::next(at);
-	}
+	for (auto at = all.begin(); at != all.end();)
+		at = is_useless(at->second) ? all.erase(at) : std::next(at);
 }
 
 /* forget marks what a change of a server or mapping may concern.  It is called
@@ -175,15 +178,25 @@ std::shared_ptr<mongo::Client> connect(Oid server, Oid user)
 	Oid const mapping_oid = connection_settings(server, user, settings, mapping);
 
 	auto &all = kept_connections();
-	drop_useless(all);
 	Key const key{server, mapping_oid};
+	/* Only tidying shows whether a connection with unfinished results still works. */
 	auto found = all.find(key);
+	if (found != all.end() && found->second.client && !found->second.stale)
+		remote([&] { found->second.client->tidy(); });
+	drop_useless(all);
+	found = all.find(key);
 	if (found == all.end())
 		found = all.emplace(key, opened(server, mapping_oid, settings, mapping)).first;
 	require_password(server, user, found->second);
 	if (!found->second.client)
 		found->second.client = new_client(settings);
 	return found->second.client;
+}
+
+void release(std::shared_ptr<mongo::Client> &client)
+{
+	client.reset();
+	drop_useless(kept_connections());
 }
 
 std::shared_ptr<mongo::Client> new_client(const mongo::Settings &settings)

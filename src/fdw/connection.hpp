@@ -26,6 +26,10 @@ namespace reconcile::fdw {
  * the first remote call does.  Raises 2F003 when the user has no password. */
 std::shared_ptr<mongo::Client> connect(Oid server, Oid user);
 
+/* release gives back what connect() returned.  One that is held up is not kept:
+ * it ends with whoever else still uses it. */
+void release(std::shared_ptr<mongo::Client> &client);
+
 /* new_client makes a connection that is not kept. */
 std::shared_ptr<mongo::Client> new_client(const mongo::Settings &settings);
 

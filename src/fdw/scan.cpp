@@ -131,6 +131,7 @@ void Scan::count()
 	bytes_ += cursor_->bytes();
 	remote([&] { cursor_->close(); });
 	cursor_.reset();
+	release(client_);
 }
 
 void Scan::restart()

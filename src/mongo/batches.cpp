@@ -11,6 +11,7 @@
 #include "mongo/reply.hpp"
 
 #include <cstring>
+#include <poll.h>
 #include <utility>
 
 namespace reconcile::mongo {
@@ -20,6 +21,10 @@ namespace {
 /* What stands before the command in a message: the header, flags, and the kind
  * of the only section. */
 constexpr size_t kPreamble = kHeaderBytes + 5;
+
+/* An answer that nobody wants is waited for as long as a server may need that
+ * has it nearly ready. */
+constexpr int32_t kGraceMs = 50;
 
 /* lost is what the driver says of a connection that broke. */
 void lost(bson_error_t *error, const char *what)
@@ -196,9 +201,16 @@ void Batches::collect() noexcept
 	}
 }
 
+bool Batches::is_coming() const noexcept
+{
+	mongoc_stream_poll_t awaited{};
+	awaited.stream = stream_of(&connection_, stream_);
+	awaited.events = POLLIN;
+	return awaited.stream == nullptr || mongoc_stream_poll(&awaited, 1, kGraceMs) != 0;
+}
+
 void Batches::end() noexcept
 {
-	connection_.settle();
 	if (id_ == 0 || connection_.silent)
 		return;
 	try {

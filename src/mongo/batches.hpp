@@ -69,7 +69,12 @@ public:
 	 * until next() comes to it. */
 	void collect() noexcept;
 
-	/* end lets the server forget the rest.  That it did not hear it is no error. */
+	/* is_coming waits a little for the answer that is under way, and tells
+	 * whether it begins to arrive, or never will: collect() is worth its wait. */
+	bool is_coming() const noexcept;
+
+	/* end lets the server forget the rest, when no answer is under way.  That
+	 * it did not hear it is no error. */
 	void end() noexcept;
 
 private:

@@ -24,6 +24,20 @@ bool Client::usable() const noexcept
 	return !connection_->silent;
 }
 
+bool Client::held_up() const noexcept
+{
+	return connection_->held_up();
+}
+
+void Client::tidy()
+{
+	if (!usable())
+		return;
+	connection_->end_left();
+	if (connection_->stopped_by_port)
+		throw Interrupted();
+}
+
 void Client::abandon() noexcept
 {
 	connection_->abandon();

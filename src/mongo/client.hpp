@@ -13,7 +13,10 @@
  *
  * Terms.  A client is "usable" until an interrupt, a broken connection or
  * abandon(): after that nothing it does touches the network, and its owner
- * replaces it by a new one.
+ * replaces it by a new one.  It is "held up" while the server works on an
+ * answer that nobody wants any more: another operation would have to wait for
+ * that, and its owner had better leave the client to those who read from it.
+ * When they are done the connection ends, and the server stops.
  *
  * Depends on: settings.hpp, port.hpp, document.hpp.  Used by: cursor.hpp,
  * bulk.hpp, src/fdw.
@@ -47,6 +50,14 @@ public:
 
 	/* usable tells whether another operation has a chance. */
 	bool usable() const noexcept;
+
+	/* held_up tells whether another operation would wait for nothing. */
+	bool held_up() const noexcept;
+
+	/* tidy tells the server to forget the results that were left, if it can be
+	 * told now.  That a broken connection keeps it from hearing this is no
+	 * error: the client is not usable then.  Throws Interrupted. */
+	void tidy();
 
 	/* abandon gives up the connection without a word to the server: all that
 	 * may be done when a transaction aborts. */

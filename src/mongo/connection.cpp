@@ -96,12 +96,23 @@ void Connection::settle() noexcept
 		under_way->collect();
 }
 
-/* end_left tells the server about the results that were left. */
 void Connection::end_left() noexcept
 {
+	if (held_up() && under_way->is_coming())
+		settle();
+	if (under_way != nullptr)
+		return;
 	for (const auto &result : left_)
 		result->end();
 	left_.clear();
+}
+
+bool Connection::held_up() const noexcept
+{
+	for (const auto &result : left_)
+		if (result.get() == under_way)
+			return true;
+	return false;
 }
 
 bool Connection::allowed(const mongoc_host_list_t *host) const noexcept

@@ -44,11 +44,19 @@ struct Connection {
 	 * sent. */
 	void settle() noexcept;
 
+	/* end_left tells the server about the results that were left, unless an
+	 * answer is under way: one that somebody still reads, or that nobody wants
+	 * and that does not come soon. */
+	void end_left() noexcept;
+
+	/* held_up tells whether an answer is under way that nobody wants. */
+	bool held_up() const noexcept;
+
 	/* allowed tells whether the settings name a host. */
 	bool allowed(const mongoc_host_list_t *host) const noexcept;
 
 	/* require_usable begins an operation: it throws when that has no chance,
-	 * and ends what was left. */
+	 * and ends what was left, for as long as that may take. */
 	void require_usable(const std::string &action);
 
 	/* fail throws what the driver reported: Interrupted when that was the
@@ -83,7 +91,6 @@ struct Connection {
 	char failures[512] = "";	   /* of connecting, in this operation; sentences */
 
 private:
-	void end_left() noexcept;
 	std::string no_answer() const;
 
 	std::vector<std::unique_ptr<Batches>> left_;

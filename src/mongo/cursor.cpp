@@ -86,8 +86,15 @@ Cursor::Cursor(Client &client, const Query &query) : connection_(client.connecti
 
 Cursor::~Cursor()
 {
+	leave();
+}
+
+/* leave gives up the documents that were not read. */
+void Cursor::leave() noexcept
+{
 	if (batches_ != nullptr && batches_->is_open())
 		connection_->leave(std::move(batches_));
+	batches_.reset();
 }
 
 const bson_t *Cursor::next()
@@ -108,9 +115,8 @@ const bson_t *Cursor::next()
 void Cursor::close()
 {
 	begin_.reset();
-	if (batches_ != nullptr)
-		batches_->end();
-	batches_.reset();
+	leave();
+	connection_->end_left();
 	if (connection_->stopped_by_port)
 		throw Interrupted();
 }

@@ -51,8 +51,9 @@ public:
 	 * cursor can only be destroyed. */
 	const bson_t *next();
 
-	/* close ends reading early: the server is told to forget the rest.
-	 * Throws Interrupted; that the server did not hear it is no error. */
+	/* close ends reading early: the server is told to forget the rest, now or,
+	 * when it has yet to answer, by the next operation.  Throws Interrupted;
+	 * that the server did not hear it is no error. */
 	void close();
 
 	/* How much was read so far. */
@@ -60,6 +61,8 @@ public:
 	uint64_t bytes() const { return bytes_; }
 
 private:
+	void leave() noexcept;
+
 	std::shared_ptr<Connection> connection_;
 	std::optional<Begin> begin_; /* until the query is sent */
 	std::unique_ptr<Batches> batches_;

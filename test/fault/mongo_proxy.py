@@ -67,6 +67,11 @@ class Proxy:
     def peace(self):
         self.rules.clear()
 
+    def drop(self):
+        """Ends the connections that there are; new ones may come."""
+        while self.sockets:
+            self._end(self.sockets.pop())
+
     def close(self):
         self._end(self.listener, *self.sockets)  # shutting down is what wakes a thread that waits
 

@@ -15,6 +15,7 @@ from psycopg import sql
 from hostile_server import HostileServer
 from test_fdw import (ACTS_WITHIN, HOSTS, collection, database, ends, fails, needs_login, pg, proxy,  # noqa: F401 (fixtures)
                       server, table)
+from stopwatch import Stopwatch
 
 
 def plan(pg, query, options="COSTS off"):
@@ -125,6 +126,63 @@ def test_analyze_says_what_does_not_fit(pg, collection):
     collection.drop()
     fails(pg, f"ANALYZE {name}", "HV00R")
     fails(pg, f"SELECT count(*) FROM {name}", "HV00R")
+
+
+# A result that ends early. Row 11 of 100 needs the second batch of 10, and asks for the third one ahead.
+
+EARLY = "SELECT n FROM {}, pg_sleep(0) LIMIT 15"
+ABORTED = {"with a batch under way": "SELECT 1 / (n - 14) FROM {}", "with none": "SELECT 1 / (n - 4) FROM {}"}
+FOR_LONG = 20  # seconds, of a server that does not answer
+
+
+@pytest.fixture
+def in_batches(pg, proxy, collection):
+    collection.insert_many({"_id": f"{n:03}", "n": n} for n in range(100))
+    return table(pg, server(pg, proxy.host, socket_timeout=f"{FOR_LONG}s"), collection, batch_size="10")
+
+
+def reads_all(pg, name):
+    assert pg.execute(f"SELECT count(*), sum(n) FROM (SELECT n FROM {name} OFFSET 0) t").fetchone() == (100, 4950)
+
+
+def test_a_batch_that_nobody_wants_is_not_waited_for(pg, proxy, in_batches):
+    proxy.trouble("getMore", "stall", skip=1)
+    with Stopwatch() as watch:
+        assert len(pg.execute(EARLY.format(in_batches)).fetchall()) == 15
+        proxy.peace()
+        reads_all(pg, in_batches)
+    assert watch.seconds < FOR_LONG / 4
+    assert proxy.connections == 2
+
+
+def test_nor_is_that_of_an_aborted_statement(pg, proxy, in_batches):
+    proxy.trouble("getMore", "stall", skip=1)
+    fails(pg, ABORTED["with a batch under way"].format(in_batches), "22012")
+    proxy.peace()
+    with Stopwatch() as watch:
+        reads_all(pg, in_batches)
+    assert watch.seconds < FOR_LONG / 4
+    assert proxy.connections == 2
+
+
+def test_a_batch_that_nobody_wants_does_not_end_what_others_read(pg, proxy, in_batches):
+    with pg.transaction():
+        pg.execute(f"DECLARE c CURSOR FOR SELECT n FROM {in_batches}")
+        rows = pg.execute("FETCH 5 FROM c").fetchall()
+        proxy.trouble("getMore", "late", skip=1)
+        assert len(pg.execute(EARLY.format(in_batches)).fetchall()) == 15
+        proxy.peace()
+        rows += pg.execute("FETCH ALL FROM c").fetchall()
+    assert sorted(rows) == [(n,) for n in range(100)]
+    reads_all(pg, in_batches)
+
+
+@pytest.mark.parametrize("statement", ABORTED.values(), ids=ABORTED)
+def test_a_connection_lost_after_an_aborted_statement_is_replaced(pg, proxy, in_batches, statement):
+    fails(pg, statement.format(in_batches), "22012")
+    proxy.drop()
+    reads_all(pg, in_batches)
+    assert proxy.connections == 2
 
 
 # Nothing gets stuck: the phases that other tests leave out.

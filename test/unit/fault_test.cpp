@@ -125,6 +125,13 @@ void close_early(Client &client)
 	cursor.close();
 }
 
+void leave_with_an_answer_under_way(Client &client)
+{
+	Cursor cursor(client, Query{"d", "c"});
+	cursor.next();
+	cursor.next();
+}
+
 BulkResult upsert(Client &client, int count)
 {
 	Bulk bulk(client, "d", "c");
@@ -245,14 +252,22 @@ TEST(Interrupts, WhileTheAnswerAskedForAheadIsAwaited)
 	EXPECT_EQ(server.count("killCursors"), 0) << "nothing may be sent after an interrupt";
 }
 
-TEST(Interrupts, WhileClosingWithAnAnswerUnderWay)
+TEST(Interrupts, WhileTheAnswerToALeftResultIsAwaited)
 {
 	ScriptedServer server(three_batches(Answer{Answer::kStall, ""}));
 	expect_prompt(settings_for({server.port()}), [](Client &client) {
-		Cursor cursor(client, Query{"d", "c"});
-		cursor.next();
-		cursor.next();
-		cursor.close();
+		leave_with_an_answer_under_way(client);
+		client.ping();
+	});
+}
+
+TEST(Interrupts, WhileTidying)
+{
+	ScriptedServer server(stalls_at("killCursors"));
+	expect_prompt(settings_for({server.port()}), [](Client &client) {
+		Cursor(client, Query{"d", "c"}).next();
+		client.tidy();
+		client.ping();
 	});
 }
 
@@ -626,8 +641,8 @@ TEST(Reading, EndedEarlyWithAnAnswerUnderWay)
 		cursor.next();
 		cursor.close();
 	}
-	EXPECT_EQ(server.count("killCursors"), 1);
 	client.ping();
+	EXPECT_EQ(server.count("killCursors"), 1);
 	EXPECT_EQ(server.connections(), 1);
 }
 
@@ -636,14 +651,55 @@ TEST(Reading, LeftWithAnAnswerUnderWay)
 	ScriptedServer server(three_batches(batch("7", R"([{"_id": 3}])")));
 	PollPort port;
 	Client client(settings_for({server.port()}), port);
+	leave_with_an_answer_under_way(client);
+	client.ping();
+	EXPECT_EQ(server.count("killCursors"), 1);
+	EXPECT_EQ(server.connections(), 1);
+}
+
+TEST(Reading, EndedEarlyDoesNotWaitForWhatNobodyWants)
+{
+	ScriptedServer server(three_batches({Answer::kStall, ""}));
+	PollPort port;
+	Settings settings = settings_for({server.port()});
+	settings.socket_timeout_ms = 60000;
+	Client client(settings, port);
+	Cursor other(client, Query{"d", "c"});
+	other.next();
+	auto const start = PollPort::Clock::now();
 	{
 		Cursor cursor(client, Query{"d", "c"});
 		cursor.next();
 		cursor.next();
+		cursor.close();
 	}
-	client.ping();
-	EXPECT_EQ(server.count("killCursors"), 1);
-	EXPECT_EQ(server.connections(), 1);
+	client.tidy();
+	EXPECT_LT(elapsed_ms(start), settings.socket_timeout_ms / 2);
+	EXPECT_TRUE(client.held_up());
+	EXPECT_TRUE(client.usable()) << "another result may still be read from it";
+}
+
+TEST(Reading, TidiedWhenTheConnectionIsGone)
+{
+	for (bool const ahead : {false, true}) {
+		ScriptedServer server([=](const std::string &command, int n) {
+			bool const last = ahead ? command == "getMore" && n == 2 : command == "killCursors";
+			return last					  ? Answer{Answer::kClose, ""}
+				   : command == "getMore" ? batch("7", R"([{"_id": 2}])")
+										  : Answer{};
+		});
+		PollPort port;
+		Client client(settings_for({server.port()}), port);
+		if (ahead)
+			leave_with_an_answer_under_way(client);
+		else
+			Cursor(client, Query{"d", "c"}).next();
+		EXPECT_TRUE(client.usable());
+		for (int i = 0; i < 200 && client.usable(); i++)
+			client.tidy();
+		EXPECT_FALSE(client.usable()) << "its owner must learn this before the next operation";
+		EXPECT_FALSE(client.held_up());
+	}
 }
 
 TEST(Reading, WithoutMemoryGivesUpTheConnection)
