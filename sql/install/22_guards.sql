@@ -55,6 +55,7 @@ COMMENT ON COLUMN reconcile.guard_pending.keys IS 'primary keys of the rows that
 CREATE FUNCTION reconcile.settle_guard() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_settle_guard';
+REVOKE ALL ON FUNCTION reconcile.settle_guard() FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.settle_guard() IS
 	'used by the trigger of reconcile.guard_pending: writes, as the owner of the invariant, what is still missing at the end of the transaction';
 CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON reconcile.guard_pending

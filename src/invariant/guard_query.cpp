@@ -203,7 +203,10 @@ void visit_entry(Search *search, int number, const Level *level, Place place)
 		if (entry->relkind == RELKIND_VIEW)
 			visit_query(search, pg::view_query(entry->relid), nullptr, place, false);
 		else
-			visit_table(search, level->query, entry, place);
+			visit_table(
+				search, level->query, entry,
+				entry->inh ? place
+						   : under(place, "with ONLY", "Leave out ONLY, or leave it to a repair."));
 		break;
 	case RTE_SUBQUERY:
 		visit_query(search, entry->subquery, level, place, false);

@@ -118,10 +118,21 @@ void find_scopes(Task &task, const WatchedTables &tables, const pg::Firing &firi
 			deleted ? std::vector<std::string>() : tables.filled->columns);
 }
 
+/* have_columns tells whether keys that were kept are made of these columns. */
+bool have_columns(Datum keys, const std::vector<std::string> &columns)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	spi.run("SELECT ARRAY(SELECT jsonb_object_keys($1[1]) COLLATE \"C\" ORDER BY 1)"
+			" = ARRAY(SELECT unnest($2) COLLATE \"C\" ORDER BY 1)",
+			SPI_OK_SELECT, pg::Args().add(JSONBARRAYOID, keys).add(columns));
+	return spi.truth(0, 1);
+}
+
 /* find_stored completes the scope of rows that are found again by their primary
- * key.  A query that was altered meanwhile may not read their table any more, and
- * expects nothing of them. */
-void find_stored(Task &task, const WatchedTables &tables)
+ * key.  A query that was altered meanwhile need not read the key; one that does not
+ * read their table any more expects nothing of them. */
+void find_stored(Task &task, const WatchedTables &tables, Datum keys)
 {
 	Scope &scope = task.parts.front().scope;
 	auto const watched =
@@ -132,12 +143,16 @@ void find_stored(Task &task, const WatchedTables &tables)
 		return;
 	}
 	AsDeclared const declared(task.definition);
-	if (!is_found_again(*watched))
+	std::vector<std::string> const key = Target(scope.watched).primary_key();
+	if (!have_columns(keys, key))
 		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				 "rows of " + pg::qualified_name(scope.watched) +
 					 " cannot be found again at commit",
 				 "The primary key was altered since they were written.");
 	scope.columns = watched->columns;
+	for (const std::string &name : key)
+		if (std::find(scope.columns.begin(), scope.columns.end(), name) == scope.columns.end())
+			scope.columns.push_back(name);
 }
 
 /* make_statements makes what the scopes need. */
@@ -197,7 +212,7 @@ void work_out(Task &task, const pg::Firing &firing)
 	make_statements(task);
 }
 
-void work_out(Task &task, Oid watched)
+void work_out(Task &task, Oid watched, Datum keys)
 {
 	pg::AsOfNow now;
 	task.parts.clear();
@@ -205,7 +220,7 @@ void work_out(Task &task, Oid watched)
 	task.parts.push_back({{kind, watched}, {}, nullptr});
 	WatchedTables const tables = define(task);
 	if (OidIsValid(watched))
-		find_stored(task, tables);
+		find_stored(task, tables, keys);
 	make_statements(task);
 }
 

@@ -52,6 +52,6 @@ std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, O
 
 /* work_out makes a task ready.  When it fails, the scopes may be known already. */
 void work_out(Task &task, const pg::Firing &firing);
-void work_out(Task &task, Oid watched);
+void work_out(Task &task, Oid watched, Datum keys);
 
 } // namespace reconcile::invariant

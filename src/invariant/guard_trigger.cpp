@@ -191,7 +191,7 @@ void fire(Task &task, const pg::Firing &firing)
 /* settle does the work of a task on what waited for the commit. */
 void settle(Task &task, Oid watched, const Rows &rows)
 {
-	if (!task.ready && !survived(task, nullptr, rows, [&] { work_out(task, watched); }))
+	if (!task.ready && !survived(task, nullptr, rows, [&] { work_out(task, watched, rows.keys); }))
 		return;
 	for (Part &part : task.parts)
 		survived(task, &part, rows, [&] { write(task, part, rows); });
@@ -214,7 +214,7 @@ RECONCILE_FUNCTION(reconcile_fire_guard)
 
 RECONCILE_FUNCTION(reconcile_settle_guard)
 {
-	pg::RowFiring const firing(fcinfo);
+	pg::RowFiring const firing(fcinfo, "guard_pending");
 	std::string invariant;
 	Oid watched;
 	Rows rows;

@@ -8,7 +8,9 @@
 #include "pg/trigger.hpp"
 
 extern "C" {
+#include "catalog/namespace.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 }
 
@@ -76,6 +78,15 @@ void copy_changed(const TriggerData *data, const AttrNumber *columns, size_t cou
 
 namespace {
 
+/* is_ours tells whether a relation is a table of the extension. */
+bool is_ours(Relation relation, const char *table)
+{
+	return call([&] {
+		Oid const schema = get_namespace_oid("reconcile", true);
+		return OidIsValid(schema) && get_relname_relid(table, schema) == RelationGetRelid(relation);
+	});
+}
+
 [[noreturn]] void called_wrongly()
 {
 	fail(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
@@ -112,11 +123,12 @@ std::unique_ptr<WorkList> Firing::changed(const std::vector<AttrNumber> &columns
 	return list;
 }
 
-RowFiring::RowFiring(FunctionCallInfo fcinfo)
+RowFiring::RowFiring(FunctionCallInfo fcinfo, const char *table)
 	: data_(reinterpret_cast<TriggerData *>(fcinfo->context))
 {
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data_->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(data_->tg_event) || !TRIGGER_FIRED_BY_INSERT(data_->tg_event))
+		!TRIGGER_FIRED_FOR_ROW(data_->tg_event) || !TRIGGER_FIRED_BY_INSERT(data_->tg_event) ||
+		!is_ours(data_->tg_relation, table))
 		called_wrongly();
 }
 

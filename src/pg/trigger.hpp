@@ -53,11 +53,13 @@ private:
 	TriggerData *data_;
 };
 
-/* RowFiring is one call of an AFTER INSERT trigger for a row. */
+/* RowFiring is one call of an AFTER INSERT trigger for a row of a table of the
+ * extension. */
 class RowFiring {
 public:
-	/* Being called in any other way is an error. */
-	explicit RowFiring(FunctionCallInfo fcinfo);
+	/* Being called in any other way, or for another table, is an error: anybody may
+	 * make a trigger of a table of theirs, and choose its rows. */
+	RowFiring(FunctionCallInfo fcinfo, const char *table);
 
 	Oid trigger() const { return data_->tg_trigger->tgoid; }
 

@@ -96,6 +96,8 @@ SELECT is(guarded(query), wanted, what) FROM (VALUES
 		SELECT id AS user_id, ''a'' AS role FROM up', 'It reads app.users in WITH RECURSIVE, where new rows alone do not tell what is expected.'),
 	('TABLESAMPLE', 'SELECT id AS user_id, ''a'' AS role FROM users TABLESAMPLE bernoulli (50)',
 		'It reads app.users through TABLESAMPLE, where new rows alone do not tell what is expected.'),
+	('ONLY', 'SELECT id AS user_id, ''a'' AS role FROM ONLY users',
+		'It reads app.users with ONLY, where new rows alone do not tell what is expected.'),
 	('a self-join', 'SELECT u.id AS user_id, b.name AS role FROM users u JOIN users b ON b.id = u.boss', 'It reads app.users more than once.'),
 	('WITH read twice', 'WITH n AS (SELECT id, name FROM users) SELECT a.id AS user_id, b.name AS role FROM n a, n b',
 		'It reads app.users more than once.'),
@@ -118,6 +120,13 @@ SELECT raised('another policy', $$SELECT reconcile.guard('good', on_failure => '
 SELECT raised('unguard of what is not guarded', $$SELECT reconcile.unguard('good')$$, '42704', 'invariant "good" has no guard');
 SELECT raised('the trigger function called by hand', 'SELECT reconcile.fire_guard()', '39P01',
 	'this function is called by the triggers of guards only');
+SELECT raised('the other one by hand', 'SELECT reconcile.settle_guard()', '39P01',
+	'this function is called by the triggers of guards only');
+CREATE TABLE own (keys jsonb[]);
+CREATE TRIGGER settle AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION reconcile.settle_guard();
+SELECT raised('a trigger of a table of one''s own', 'INSERT INTO own DEFAULT VALUES', '39P01',
+	'this function is called by the triggers of guards only');
+SELECT is(has_function_privilege('public', 'reconcile.settle_guard()', 'EXECUTE'), false, 'which others cannot even make');
 
 SELECT * FROM finish();
 ROLLBACK;
