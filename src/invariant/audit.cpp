@@ -200,7 +200,7 @@ RECONCILE_FUNCTION(reconcile_findings)
 	else
 		args.add_null(INT8OID);
 	spi.collect("SELECT $1, f.* FROM (" + comparison_of(definition)->findings() + ") AS f LIMIT $2",
-				SPI_OK_SELECT, result.store(), result.context(), args);
+				SPI_OK_SELECT, result, args);
 	return Datum(0);
 }
 

@@ -188,7 +188,7 @@ RECONCILE_FUNCTION(reconcile_plan_rows)
 	pg::Spi spi;
 	spi.collect("SELECT ordinal, key, row, was FROM reconcile.saved_plan_row WHERE plan_id = $1"
 				" ORDER BY ordinal",
-				SPI_OK_SELECT, result.store(), result.context(), pg::Args().add(plan.plan_id));
+				SPI_OK_SELECT, result, pg::Args().add(plan.plan_id));
 	return Datum(0);
 }
 

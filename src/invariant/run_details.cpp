@@ -27,7 +27,7 @@ Datum collect_of_run(FunctionCallInfo fcinfo, const char *sql)
 	pg::ResultSet result(fcinfo);
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.collect(sql, SPI_OK_SELECT, result.store(), result.context(), pg::Args().add(run_id));
+	spi.collect(sql, SPI_OK_SELECT, result, pg::Args().add(run_id));
 	return Datum(0);
 }
 
@@ -68,7 +68,7 @@ RECONCILE_FUNCTION(reconcile_pack_report)
 	AsDeclared const declared(definition);
 	pg::ReadOnly read_only;
 	pg::Spi spi;
-	spi.collect(query, SPI_OK_SELECT, result.store(), result.context(), runs);
+	spi.collect(query, SPI_OK_SELECT, result, runs);
 	return Datum(0);
 }
 

@@ -48,7 +48,9 @@ public:
 
 	void add(Row row);
 
-	/* store and context are where a query may put its rows directly. */
+	/* store and context are where a query may put its rows directly, if they are of
+	 * the row type. */
+	TupleDesc row_type() const { return info_->setDesc; }
 	Tuplestorestate *store() const { return info_->setResult; }
 	MemoryContext context() const { return info_->econtext->ecxt_per_query_memory; }
 

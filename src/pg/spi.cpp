@@ -7,6 +7,8 @@
  */
 #include "pg/spi.hpp"
 
+#include "pg/result_set.hpp"
+
 #include "pg/text.hpp"
 
 extern "C" {
@@ -206,32 +208,47 @@ uint64 Spi::run(const Plan &plan, int expect, Args args)
 	});
 }
 
-uint64 Spi::collect(const std::string &sql, int expect, Tuplestorestate *into,
-					MemoryContext context, Args args)
-{
-	return call([&]() -> uint64 {
-		ParamListInfo params = makeParamList(args.count());
-		for (int i = 0; i < args.count(); i++)
-			params->params[i] = {args.values()[i], args.nulls()[i] == 'n', PARAM_FLAG_CONST,
-								 args.types()[i]};
+namespace {
 
-		DestReceiver *receiver = CreateDestReceiver(DestTuplestore);
-		SetTuplestoreDestReceiverParams(receiver, into, context, false, nullptr, nullptr);
-		SPIExecuteOptions options = {};
-		options.params = params;
-		options.read_only = false;
-		options.dest = receiver;
-		int code = SPI_execute_extended(sql.c_str(), &options);
-		if (code != expect)
-			elog(ERROR, "SPI_execute_extended returned %s", SPI_result_code_string(code));
-		receiver->rDestroy(receiver);
-		return SPI_processed;
-	});
+/* collect_into runs a statement whose rows go to a receiver. */
+uint64 collect_into(DestReceiver *receiver, const std::string &sql, int expect, Args &args)
+{
+	ParamListInfo params = makeParamList(args.count());
+	for (int i = 0; i < args.count(); i++)
+		params->params[i] = {args.values()[i], args.nulls()[i] == 'n', PARAM_FLAG_CONST,
+							 args.types()[i]};
+	SPIExecuteOptions options = {};
+	options.params = params;
+	options.read_only = false;
+	options.dest = receiver;
+	int const code = SPI_execute_extended(sql.c_str(), &options);
+	if (code != expect)
+		elog(ERROR, "SPI_execute_extended returned %s", SPI_result_code_string(code));
+	receiver->rDestroy(receiver);
+	return SPI_processed;
 }
+
+} // namespace
 
 uint64 Spi::collect(const std::string &sql, int expect, WorkList &into, Args args)
 {
-	return collect(sql, expect, into.store(), into.context(), std::move(args));
+	return call([&] {
+		DestReceiver *receiver = CreateDestReceiver(DestTuplestore);
+		SetTuplestoreDestReceiverParams(receiver, into.store(), into.context(), false, nullptr,
+										nullptr);
+		return collect_into(receiver, sql, expect, args);
+	});
+}
+
+uint64 Spi::collect(const std::string &sql, int expect, ResultSet &into, Args args)
+{
+	return call([&] {
+		DestReceiver *receiver = CreateDestReceiver(DestTuplestore);
+		SetTuplestoreDestReceiverParams(receiver, into.store(), into.context(), false,
+										into.row_type(),
+										"the query's rows do not have the types of the result");
+		return collect_into(receiver, sql, expect, args);
+	});
 }
 
 void Spi::expose(const std::string &name, WorkList &list)

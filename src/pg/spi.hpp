@@ -53,6 +53,8 @@ private:
 	std::vector<char> nulls_;
 };
 
+class ResultSet;
+
 /* WorkList holds rows of one row type, in bounded memory.  It lives in the
  * memory context in which it is made: make it before the connection. */
 class WorkList {
@@ -147,10 +149,10 @@ public:
 								  Planned planned = Planned::by_values);
 	uint64 run(const Plan &plan, int expect, Args args = {});
 
-	/* collect does the same and puts the rows that come back into a tuplestore. */
-	uint64 collect(const std::string &sql, int expect, Tuplestorestate *into, MemoryContext context,
-				   Args args = {});
+	/* collect does the same and puts the rows that come back into a work list, or
+	 * into the result of a function, whose types they must have. */
 	uint64 collect(const std::string &sql, int expect, WorkList &into, Args args = {});
+	uint64 collect(const std::string &sql, int expect, ResultSet &into, Args args = {});
 
 	/* expose makes rows readable under a name in this connection: a work list, or
 	 * rows of a table that a trigger was given. */

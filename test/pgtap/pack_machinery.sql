@@ -310,5 +310,11 @@ SELECT count(*) AS made FROM reconcile.install_pack('probe', '{"schema": "app"}'
 SELECT is((SELECT array_agg(object ORDER BY object COLLATE "C") FROM reconcile.install_pack('probe', '{"schema": "moved"}') WHERE action LIKE 'drop%'),
 	'{app.noted,app.touch(),"app.twice(anyelement,text)","touch_note on app.notes"}', 'nothing is left where it was');
 
+-- The rows of a report have the types that are asked for, or none come.
+CREATE TABLE app.typed (id integer PRIMARY KEY);
+SELECT reconcile.create_invariant('typed', 'app.typed', '{id}', 'SELECT 1 AS id') \g /dev/null
+SELECT throws_ok($$SELECT * FROM reconcile.pack_report('typed', 'SELECT 1::bigint', NULL, NULL) AS t(a text)$$, '42804', NULL, 'a number is no address of a text');
+SELECT results_eq($$SELECT * FROM reconcile.pack_report('typed', 'SELECT 1::bigint', NULL, NULL) AS t(a bigint)$$, 'VALUES (1::bigint)', 'and is one of its own type');
+
 SELECT * FROM finish();
 ROLLBACK;
