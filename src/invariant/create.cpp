@@ -412,8 +412,9 @@ RECONCILE_FUNCTION(reconcile_alter_invariant)
 		d.severity = arguments.one_of(7, "severity", kSeverities);
 	if (!arguments.null(8))
 		d.description = arguments.optional_text(8);
-	/* new text means what it means here and now */
-	if (!arguments.null(3) || !arguments.null(6))
+	/* a new query means what it means here and now; a new condition alone joins the
+	 * query where that is, which must go on to mean the same */
+	if (!arguments.null(3))
 		pin_surroundings(d);
 
 	check_as_owner(d);

@@ -48,6 +48,14 @@ CREATE TABLE elsewhere.source (id integer PRIMARY KEY, v text);
 SET search_path = elsewhere, app, public;
 SELECT reconcile.alter_invariant('i', severity => 'error') \g /dev/null
 SELECT is(definition('i') ->> 'search_path', 'app, public, pg_temp', 'severity leaves the search_path');
+SET LOCAL TimeZone = 'Asia/Tokyo';
+SELECT definition('i') ->> 'time_zone' AS zone \gset
+SELECT reconcile.alter_invariant('i', where_absent => 'v = ''gone''') \g /dev/null
+SELECT is(definition('i') ->> 'search_path', 'app, public, pg_temp', 'so does a condition, which joins the query where that is');
+SELECT is(definition('i') ->> 'time_zone', :'zone', 'and it leaves the time zone');
+SELECT is((SELECT expected FROM reconcile.audit('i')), 4::bigint, 'the query reads what it read');
+SELECT reconcile.alter_invariant('i', where_absent => '') \g /dev/null
+RESET TimeZone;
 SELECT is((SELECT expected FROM reconcile.audit('i')), 4::bigint, 'and the query');
 SELECT reconcile.alter_invariant('i', expects => 'SELECT id, v FROM source') \g /dev/null
 SELECT is(definition('i') ->> 'search_path', 'elsewhere, app, public, pg_temp', 'a new query brings its search_path');
