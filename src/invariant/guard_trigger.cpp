@@ -58,32 +58,13 @@ private:
 
 int Depth::levels_ = 0;
 
-/* PendingStatement is one on reconcile.guard_pending, planned once in a backend. */
-class PendingStatement {
-public:
-	PendingStatement(const char *sql, int expect) : sql_(sql), expect_(expect) {}
-
-	uint64 run(pg::Spi &spi, pg::Args args)
-	{
-		if (plan_ == nullptr)
-			plan_ = spi.prepare(sql_, std::vector<Oid>(args.types(), args.types() + args.count()),
-								pg::Spi::Planned::once);
-		return spi.run(*plan_, expect_, std::move(args));
-	}
-
-private:
-	const char *sql_;
-	int expect_;
-	std::unique_ptr<pg::Plan> plan_;
-};
-
-PendingStatement enter_pending(
+pg::Constant enter_pending(
 	"INSERT INTO reconcile.guard_pending (invariant, keys, watched) VALUES ($1, $2, $3)",
-	SPI_OK_INSERT);
+	pg::Planned::once);
 /* The index would list every row that was taken, until the next vacuum. */
-PendingStatement take_pending("DELETE FROM reconcile.guard_pending WHERE ctid = $1"
-							  " RETURNING invariant, keys, coalesce(watched, 0)",
-							  SPI_OK_DELETE_RETURNING);
+pg::Constant take_pending("DELETE FROM reconcile.guard_pending WHERE ctid = $1"
+						  " RETURNING invariant, keys, coalesce(watched, 0)",
+						  pg::Planned::once);
 
 /* write writes what is missing in the scope of a part. */
 void write(Task &task, Part &part, const Rows &rows)
@@ -118,7 +99,7 @@ void postpone(Task &task, Part &part, const Rows &rows)
 		args.add_null(OIDOID);
 	else
 		args.add(OIDOID, ObjectIdGetDatum(part.scope.watched));
-	enter_pending.run(spi, std::move(args));
+	spi.run(enter_pending, SPI_OK_INSERT, std::move(args));
 }
 
 /* enqueue keeps for later what could not be done now: as precisely as the reason
@@ -221,7 +202,8 @@ RECONCILE_FUNCTION(reconcile_settle_guard)
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		if (take_pending.run(spi, pg::Args().add(TIDOID, firing.place())) == 0)
+		if (spi.run(take_pending, SPI_OK_DELETE_RETURNING,
+					pg::Args().add(TIDOID, firing.place())) == 0)
 			return Datum(0);
 		invariant = spi.required_text(0, 1);
 		rows.keys = *spi.kept(0, 2);

@@ -203,7 +203,7 @@ uint64 KeptStatement::run(pg::Spi &spi, int expect, const Rows &rows)
 	std::unique_ptr<pg::Plan> &plan = plans_[number];
 	pg::Args args = rows.args();
 	if (plan == nullptr) {
-		using Planned = pg::Spi::Planned;
+		using pg::Planned;
 		plan = spi.prepare(number == 0 ? few_ : sql_,
 						   std::vector<Oid>(args.types(), args.types() + args.count()),
 						   number == 0 ? Planned::once : Planned::by_values);

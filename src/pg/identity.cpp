@@ -105,6 +105,18 @@ bool may_act_as(Oid role)
 	return call([&] { return could_set_role(GetUserId(), role); });
 }
 
+Oid owner_of(Oid relation)
+{
+	return call([&] {
+		HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+		if (!HeapTupleIsValid(tuple))
+			return InvalidOid;
+		Oid const owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+		return owner;
+	});
+}
+
 bool role_exists(Oid role)
 {
 	return call([&] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); });

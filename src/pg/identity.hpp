@@ -114,6 +114,9 @@ private:
 /* may_act_as tells whether the current user could SET ROLE to a role. */
 bool may_act_as(Oid role);
 
+/* owner_of returns the owner of a relation, invalid when it was dropped. */
+Oid owner_of(Oid relation);
+
 /* role_exists tells whether a stored role is still there. */
 bool role_exists(Oid role);
 

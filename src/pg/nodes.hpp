@@ -64,6 +64,8 @@ inline Query *view_query(Oid view)
 	for (int n = 0; query == nullptr && n < relation->rd_rules->numLocks; n++)
 		if (relation->rd_rules->rules[n]->event == CMD_SELECT)
 			query = copied_node(linitial_node(Query, relation->rd_rules->rules[n]->actions));
+	if (query == nullptr)
+		elog(ERROR, "relation %u is no view", view);
 	table_close(relation, NoLock);
 	return query;
 }

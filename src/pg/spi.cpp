@@ -8,7 +8,6 @@
 #include "pg/spi.hpp"
 
 #include "pg/result_set.hpp"
-
 #include "pg/text.hpp"
 
 extern "C" {
@@ -162,15 +161,25 @@ uint64 Spi::run(const std::string &sql, int expect, Args args)
 	});
 }
 
+namespace {
+
+/* kept_plan prepares a statement for the rest of the session. */
+SPIPlanPtr kept_plan(const std::string &sql, int count, Oid *types, Planned planned)
+{
+	SPIPlanPtr plan = SPI_prepare_cursor(sql.c_str(), count, types,
+										 planned == Planned::once ? CURSOR_OPT_GENERIC_PLAN : 0);
+	if (plan == nullptr)
+		elog(ERROR, "SPI_prepare_cursor returned %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	return plan;
+}
+
+} // namespace
+
 SPIPlanPtr Constant::plan(int count, Oid *types)
 {
-	if (plan_ == nullptr) {
-		SPIPlanPtr plan = SPI_prepare(sql_.c_str(), count, types);
-		if (plan == nullptr)
-			elog(ERROR, "SPI_prepare returned %s", SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		plan_ = plan;
-	}
+	if (plan_ == nullptr)
+		plan_ = kept_plan(sql_, count, types, planned_);
 	return plan_;
 }
 
@@ -187,15 +196,8 @@ uint64 Spi::run(Constant &statement, int expect, Args args)
 
 std::unique_ptr<Plan> Spi::prepare(const std::string &sql, std::vector<Oid> types, Planned planned)
 {
-	return std::make_unique<Plan>(call([&] {
-		SPIPlanPtr plan =
-			SPI_prepare_cursor(sql.c_str(), static_cast<int>(types.size()), types.data(),
-							   planned == Planned::once ? CURSOR_OPT_GENERIC_PLAN : 0);
-		if (plan == nullptr)
-			elog(ERROR, "SPI_prepare_cursor returned %s", SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		return plan;
-	}));
+	return std::make_unique<Plan>(call(
+		[&] { return kept_plan(sql, static_cast<int>(types.size()), types.data(), planned); }));
 }
 
 uint64 Spi::run(const Plan &plan, int expect, Args args)

@@ -94,12 +94,19 @@ private:
 	SPIPlanPtr plan_;
 };
 
+/* Planned says for what a statement is planned: once and for all values, or for
+ * the values of each execution as far as that may pay. */
+enum class Planned { once, by_values };
+
 /* Constant is a statement whose text is always the same.  PostgreSQL prepares it
  * once in a session, and plans it anew when what it reads changes.  The types of
  * its parameters are those of the first time. */
 class Constant {
 public:
-	explicit Constant(std::string sql) : sql_(std::move(sql)) {}
+	explicit Constant(std::string sql, Planned planned = Planned::by_values)
+		: sql_(std::move(sql)), planned_(planned)
+	{
+	}
 	Constant(const Constant &) = delete;
 	Constant &operator=(const Constant &) = delete;
 
@@ -108,6 +115,7 @@ public:
 
 private:
 	std::string const sql_;
+	Planned const planned_;
 	SPIPlanPtr plan_ = nullptr;
 };
 
@@ -142,9 +150,7 @@ public:
 	uint64 run(Constant &statement, int expect, Args args = {});
 
 	/* prepare keeps a statement, which may read what is exposed here; run executes
-	 * it in any connection that exposes the same.  It is planned once and for all
-	 * values, or for the values of each execution as far as that may pay. */
-	enum class Planned { once, by_values };
+	 * it in any connection that exposes the same. */
 	std::unique_ptr<Plan> prepare(const std::string &sql, std::vector<Oid> types = {},
 								  Planned planned = Planned::by_values);
 	uint64 run(const Plan &plan, int expect, Args args = {});

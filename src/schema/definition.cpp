@@ -26,7 +26,6 @@ extern "C" {
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 }
 
 #include <cstring>
@@ -92,17 +91,6 @@ bool is_view(Oid catalog, Oid oid)
 	return kind == RELKIND_VIEW || kind == RELKIND_MATVIEW;
 }
 
-/* owner_of returns the owner of a relation, invalid when it was dropped. */
-Oid owner_of(Oid relation)
-{
-	HeapTuple const tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	Oid const owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 /* read_back prints what was printed of a view once more.  It is read as a role
  * that may use all schemas: what a view says anyone may read in the catalogs. */
 char *read_back(char *printed)
@@ -136,7 +124,7 @@ char *view_definition(Oid view)
 		pg::call([&] { return ended_before(text_from(pg_get_viewdef, view), ";"); });
 	if (pg::call([&] { return is_read_plainly(pg::view_query(view)); }))
 		return read_back(printed);
-	return read_back_as_owner(printed, pg::call([&] { return owner_of(view); }));
+	return read_back_as_owner(printed, pg::owner_of(view));
 }
 
 char *definition(Oid catalog, Oid oid)
@@ -223,8 +211,7 @@ RECONCILE_FUNCTION(reconcile_schema_function)
 	PGFunction const functions[] = {pg_get_function_arguments, pg_get_function_result,
 									pg_get_function_sqlbody};
 	for (size_t n = 0; n < lengthof(parts); n++)
-		parts[n] =
-			settled(pg::call([&] { return function_text(functions[n], PG_GETARG_OID(0)); }));
+		parts[n] = settled(pg::call([&] { return function_text(functions[n], PG_GETARG_OID(0)); }));
 	return pg::call([&] {
 		return PointerGetDatum(
 			construct_array(parts, lengthof(parts), TEXTOID, -1, false, TYPALIGN_INT));

@@ -15,29 +15,12 @@
 #include "pg/spi.hpp"
 #include "pg/text.hpp"
 
-extern "C" {
-#include "catalog/pg_type.h"
-}
-
 namespace reconcile::schema {
-
-namespace {
-
-/* owner_of returns the owner of a relation, 0 when it was dropped meanwhile. */
-Oid owner_of(Oid relation)
-{
-	pg::Spi spi;
-	uint64 const rows = spi.run("SELECT relowner FROM pg_catalog.pg_class WHERE oid = $1",
-								SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(relation)));
-	return rows == 0 ? InvalidOid : spi.oid(0, 1);
-}
-
-} // namespace
 
 RECONCILE_FUNCTION(reconcile_rows_as_owner)
 {
 	pg::Arguments arguments(fcinfo);
-	Oid const owner = owner_of(arguments.oid(0, "relation"));
+	Oid const owner = pg::owner_of(arguments.oid(0, "relation"));
 	std::string const query = arguments.text(1, "query");
 	pg::ResultSet result(fcinfo);
 	if (!OidIsValid(owner))
