@@ -62,8 +62,8 @@ size_t end_of_type(const std::string &text, size_t at)
 			at = closing(text, at);
 			if (at == kNowhere)
 				return kNowhere;
-		} else if (isupper(letter) || (letter < 0x80 && !isalnum(letter) &&
-									   strchr("_$ .\"", letter) == nullptr))
+		} else if (isupper(letter) ||
+				   (letter < 0x80 && !isalnum(letter) && strchr("_$ .\"", letter) == nullptr))
 			return kNowhere;
 	}
 	return at < text.size() ? at : kNowhere;
@@ -94,12 +94,12 @@ std::string cast_elements(const std::string &elements, const std::string &type)
 			end = elements[end] == '(' || elements[end] == '[' ? closing(elements, end) + 1
 															   : after(elements, end);
 		std::string const element = elements.substr(at, end - at);
-		bool const nested = has_at(element, 0, "ARRAY[") &&
-							closing(element, strlen("ARRAY")) == element.size() - 1;
-		result += nested ? cast_elements(element.substr(strlen("ARRAY["),
-														element.size() - strlen("ARRAY[]")),
-										 type)
-						 : "(" + settled_array_casts(element) + ")::" + type;
+		bool const nested =
+			has_at(element, 0, "ARRAY[") && closing(element, strlen("ARRAY")) == element.size() - 1;
+		result +=
+			nested ? cast_elements(
+						 element.substr(strlen("ARRAY["), element.size() - strlen("ARRAY[]")), type)
+				   : "(" + settled_array_casts(element) + ")::" + type;
 		if (end < elements.size()) {
 			result += ", ";
 			end = elements.find_first_not_of(' ', end + 1);

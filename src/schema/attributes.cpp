@@ -50,9 +50,8 @@ JsonbValue number_of(Numeric number)
 
 JsonbValue number_of(const char *digits)
 {
-	return number_of(DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(digits),
-														 ObjectIdGetDatum(InvalidOid),
-														 Int32GetDatum(-1))));
+	return number_of(DatumGetNumeric(DirectFunctionCall3(
+		numeric_in, CStringGetDatum(digits), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
 }
 
 JsonbValue boolean_of(bool boolean)

@@ -54,8 +54,8 @@ std::string settle(pg::Spi &spi, int64 run, int64 step)
 			SPI_OK_UPDATE, which);
 	if (spi.run("SELECT state FROM reconcile.schema_step WHERE run_id = $1 AND step = $2",
 				SPI_OK_SELECT, which) == 0)
-		pg::fail(ERRCODE_UNDEFINED_OBJECT, "run " + std::to_string(run) + " has no step " +
-											   std::to_string(step));
+		pg::fail(ERRCODE_UNDEFINED_OBJECT,
+				 "run " + std::to_string(run) + " has no step " + std::to_string(step));
 	return spi.required_text(0, 1);
 }
 
