@@ -191,12 +191,10 @@ bool Decoder::walk(const Node &node, bson_iter_t *fields, Task &task)
 	std::memset(seen, false, count);
 
 	while (left > 0 && bson_iter_next(fields)) {
-		const char *key = bson_iter_key_unsafe(fields);
-		size_t const length = bson_iter_key_len(fields);
+		const char *const key = bson_iter_key_unsafe(fields);
 		for (size_t step = 0; step < count; step++) {
 			size_t const i = expected + step < count ? expected + step : expected + step - count;
-			const std::string &name = node.children[i].name;
-			if (name.size() != length || std::memcmp(name.data(), key, length) != 0)
+			if (std::strcmp(node.children[i].name.c_str(), key) != 0)
 				continue;
 			if (!seen[i]) {
 				seen[i] = true;
