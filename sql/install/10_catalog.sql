@@ -24,7 +24,7 @@ COMMENT ON COLUMN reconcile.invariant.name IS 'the name that audit, repair and f
 COMMENT ON COLUMN reconcile.invariant.pack IS 'the pack that installed it, NULL for one created by hand';
 COMMENT ON COLUMN reconcile.invariant.kind IS 'insert: the expected rows must exist; fill: rows must have the expected values; check: the rows of the query must not exist';
 COMMENT ON COLUMN reconcile.invariant.target IS 'the table that must hold the expected rows, NULL for a check';
-COMMENT ON COLUMN reconcile.invariant.key IS 'columns by which an expected row is found in the target';
+COMMENT ON COLUMN reconcile.invariant.key IS 'columns, and expressions over columns, by which an expected row is found in the target';
 COMMENT ON COLUMN reconcile.invariant.expects IS 'the query that yields the expected rows, or those that must not exist, as it was given';
 COMMENT ON COLUMN reconcile.invariant.compare IS 'columns whose values must be equal as well';
 COMMENT ON COLUMN reconcile.invariant.where_absent IS 'condition on target rows that do not count as present';
@@ -84,7 +84,7 @@ COMMENT ON COLUMN reconcile.run.target IS 'the table that was written';
 COMMENT ON COLUMN reconcile.run.plan IS 'the plan that it applies, NULL when it took what was missing';
 COMMENT ON COLUMN reconcile.run.record IS 'how its rows are known: by xmin, or recorded in reconcile.run_row';
 COMMENT ON COLUMN reconcile.run.columns IS 'the columns of its recorded rows';
-COMMENT ON COLUMN reconcile.run.key IS 'the columns by which its rows were found; a recorded row of a table without primary key is known by them';
+COMMENT ON COLUMN reconcile.run.key IS 'the columns that the key was made of, by which its rows were found; a recorded row of a table without primary key is known by them';
 COMMENT ON COLUMN reconcile.run.filled IS 'the columns that a fill may have written, NULL when the run inserted rows';
 COMMENT ON COLUMN reconcile.run.xids IS 'transaction ids that the rows of the run carry as xmin';
 COMMENT ON COLUMN reconcile.run.system_identifier IS 'the cluster in which xids mean something';

@@ -16,7 +16,7 @@ COMMENT ON COLUMN reconcile.invariants.pack IS 'the pack that installed it, NULL
 COMMENT ON COLUMN reconcile.invariants.kind IS 'insert: the expected rows must exist; fill: rows must have the expected values; check: the rows of the query must not exist';
 COMMENT ON COLUMN reconcile.invariants.severity IS 'how bad drift is: error, warning or notice';
 COMMENT ON COLUMN reconcile.invariants.target IS 'the table that must hold the expected rows, NULL for a check';
-COMMENT ON COLUMN reconcile.invariants.key IS 'columns by which an expected row is found in the target';
+COMMENT ON COLUMN reconcile.invariants.key IS 'columns, and expressions over columns, by which an expected row is found in the target';
 COMMENT ON COLUMN reconcile.invariants.expects IS 'the query that yields the expected rows, or those that must not exist, as it was given';
 COMMENT ON COLUMN reconcile.invariants.compare IS 'columns whose values must be equal as well';
 COMMENT ON COLUMN reconcile.invariants.where_absent IS 'condition on target rows that do not count as present';

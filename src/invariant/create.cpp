@@ -51,12 +51,14 @@ std::vector<std::string> names_of(const std::vector<Output> &outputs)
 	return names;
 }
 
-std::vector<std::string> all_quoted(const std::vector<std::string> &names)
+/* always_fits tells whether each value of a type is one of another, so that a cast of it
+ * cannot fail. */
+bool always_fits(Oid from, Oid to)
 {
-	std::vector<std::string> quoted;
-	for (const std::string &name : names)
-		quoted.push_back(pg::quoted(name));
-	return quoted;
+	Oid function;
+	return can_coerce_type(1, &from, &to, COERCION_IMPLICIT) ||
+		   find_coercion_pathway(to, from, COERCION_EXPLICIT, &function) ==
+			   COERCION_PATH_RELABELTYPE;
 }
 
 /* target_column is the column of the target that one of the query is for. */
@@ -98,9 +100,10 @@ void check_writable(const Output &output, const Target &target)
 
 /* check_outputs checks that each column of the query is one of the target; a
  * fill does not write those of its key. */
-void check_outputs(const Definition &definition, const std::vector<Output> &outputs,
-				   const Target &target)
+void check_outputs(const Definition &definition, const ExpectedRows &expected, const Target &target)
 {
+	const std::vector<Output> &outputs = expected.outputs();
+	std::vector<std::string> const key = key_columns(definition, expected);
 	std::vector<std::string> seen;
 	for (const Output &output : outputs) {
 		if (contains(seen, output.name))
@@ -108,7 +111,7 @@ void check_outputs(const Definition &definition, const std::vector<Output> &outp
 					 "the query yields column \"" + output.name + "\" more than once", {},
 					 "Leave one of them out, or name it after another column.");
 		seen.push_back(output.name);
-		if (!definition.is_fill() || !contains(definition.key, output.name))
+		if (!definition.is_fill() || !contains(key, output.name))
 			check_writable(output, target);
 		check_type(output, target);
 	}
@@ -145,10 +148,61 @@ void check_columns(const char *argument, const std::vector<std::string> &columns
 	}
 }
 
+/* check_expression checks that the query yields what an expression of the key reads, in
+ * types of which each value is one of the column's. */
+void check_expression(const KeyPart &part, const Statements &statements)
+{
+	const Target &target = statements.target();
+	const std::vector<Output> &outputs = statements.expected().outputs();
+	std::string const expression = "expression \"" + part.name() + "\" of the key ";
+	if (target.foreign())
+		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED,
+				 expression + "cannot be a key of the foreign table " + target.name(),
+				 "The other store knows a row by values that it has.",
+				 "Name columns, or let the query yield the value for a column of its own.");
+	for (const std::string &name : part.reads()) {
+		auto const output = std::find_if(outputs.begin(), outputs.end(),
+										 [&](const Output &each) { return each.name == name; });
+		if (output == outputs.end())
+			pg::fail(ERRCODE_UNDEFINED_COLUMN,
+					 expression + "reads column \"" + name + "\", which the query does not yield",
+					 {}, "Let the query yield it.");
+		Oid const from = output->type, to = target.column(name)->base;
+		if (!pg::call([&] { return always_fits(from, to); }))
+			pg::fail(ERRCODE_DATATYPE_MISMATCH,
+					 expression + "needs column \"" + name + "\" of type " + pg::type_label(to) +
+						 ", but the query yields type " + pg::type_label(from),
+					 {}, "Cast it in the query: (...)::" + pg::type_label(to) + ".");
+	}
+	if (!OidIsValid(equality_operator(part.column().type)))
+		pg::fail(ERRCODE_UNDEFINED_FUNCTION,
+				 expression + "is of type " + pg::type_label(part.column().type) +
+					 ", which has no equality",
+				 {}, "Leave it out: values of this type cannot be compared.");
+}
+
+/* check_key checks the parts of a key. */
+void check_key(const Statements &statements)
+{
+	std::vector<std::string> columns, expressions;
+	for (const KeyPart &part : statements.key().parts())
+		if (part.expression() == nullptr) {
+			columns.push_back(part.name());
+		} else {
+			check_expression(part, statements);
+			if (contains(expressions, part.indexed()))
+				pg::fail(ERRCODE_DUPLICATE_COLUMN,
+						 "expression \"" + part.name() + "\" of the key is given more than once",
+						 {}, "Name each expression once.");
+			expressions.push_back(part.indexed());
+		}
+	check_columns("key", columns, statements.expected().outputs(), statements.target());
+}
+
 /* check_key_stays refuses a key by which no row is ever found again. */
 void check_key_stays(const Definition &definition, const ExpectedRows &expected)
 {
-	for (const std::string &name : definition.key)
+	for (const std::string &name : key_columns(definition, expected))
 		if (expected.is_new_each_time(name))
 			pg::fail(ERRCODE_INVALID_COLUMN_REFERENCE,
 					 "key column \"" + name + "\" is another value each time the query runs",
@@ -161,12 +215,13 @@ void check_filled(const Definition &definition, const Statements &statements)
 {
 	const Target &target = statements.target();
 	std::vector<std::string> const filled = statements.filled_columns();
+	std::vector<std::string> const key = statements.key().columns();
 	if (filled.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "the query yields no column to fill",
 				 "All of its columns belong to the key, by which a row is found.",
 				 "Let it also yield the columns that must have a value.");
 	for (const std::string &name : definition.compare)
-		if (contains(definition.key, name))
+		if (contains(key, name))
 			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
 					 "key column \"" + name + "\" cannot be in compare",
 					 "A fill finds rows by their key and does not change it.",
@@ -197,16 +252,19 @@ void check_covered(const std::vector<Output> &outputs, const Target &target)
 }
 
 /* duplicates_of lists keys that would stop a unique index. */
-std::string duplicates_of(const Definition &definition, const Statements &statements)
+std::string duplicates_of(const Statements &statements)
 {
 	pg::Spi spi;
-	std::string const key = pg::joined(all_quoted(definition.key), ", ");
-	uint64 rows = spi.run("SELECT " + statements.key_json("t") + "::pg_catalog.text FROM " +
-							  statements.target().name() + " t WHERE (" +
-							  pg::joined(all_quoted(definition.key), " IS NULL OR ") +
-							  " IS NULL) IS FALSE GROUP BY " + key +
-							  " HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 3",
-						  SPI_OK_SELECT);
+	const Key &key = statements.key();
+	std::vector<std::string> parts;
+	for (const KeyPart &part : key.parts())
+		parts.push_back(part.of_row("t"));
+	uint64 rows =
+		spi.run("SELECT " + key.as_json("t") + "::pg_catalog.text FROM " +
+					statements.target().name() + " t WHERE (" + pg::joined(parts, " IS NULL OR ") +
+					" IS NULL) IS FALSE GROUP BY " + pg::joined(parts, ", ") +
+					" HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 3",
+				SPI_OK_SELECT);
 	std::vector<std::string> keys;
 	for (uint64 row = 0; row < rows; row++)
 		keys.push_back(spi.required_text(row, 1));
@@ -216,9 +274,11 @@ std::string duplicates_of(const Definition &definition, const Statements &statem
 /* Unique indexes that look as if they were on the key, and what keeps them from
  * being inferred by ON CONFLICT. */
 constexpr const char *kUnusable =
-	"SELECT format('Index %s is %s.', i.indexrelid::regclass, CASE WHEN i.indexprs IS NOT NULL"
-	"  THEN 'on an expression'"
-	"  WHEN NOT i.indimmediate THEN 'deferrable' ELSE 'not valid: REINDEX INDEX CONCURRENTLY' END)"
+	"SELECT format('Index %s is %s.', i.indexrelid::regclass, CASE"
+	"  WHEN NOT i.indimmediate THEN 'deferrable'"
+	"  WHEN NOT i.indisvalid THEN 'not valid: REINDEX INDEX CONCURRENTLY'"
+	"  ELSE format('on (%s)', (SELECT string_agg(pg_get_indexdef(i.indexrelid, n, false), ', '"
+	"   ORDER BY n) FROM generate_series(1, i.indnkeyatts) AS n)) END)"
 	" FROM pg_index i WHERE i.indrelid = $1 AND i.indisunique AND i.indnkeyatts = cardinality($2)"
 	" AND (i.indexprs IS NOT NULL OR NOT i.indimmediate OR NOT i.indisvalid)"
 	" AND NOT EXISTS (SELECT FROM generate_series(0, i.indnkeyatts - 1) AS position"
@@ -243,13 +303,15 @@ std::string unusable_indexes(const Definition &definition)
 void check_arbiter(const Definition &definition, const Statements &statements)
 {
 	const Target &target = statements.target();
-	if (target.foreign() || target.arbiter(definition.key))
+	if (target.foreign() || statements.key().arbiter())
 		return;
-	std::string const key = pg::joined(all_quoted(definition.key), ", ");
+	std::string const key = statements.key().indexed();
+	bool const has_expressions = statements.key().columns() != definition.key;
 	pg::fail(kNoUsableIndex, "there is no usable unique index on (" + key + ") of " + target.name(),
 			 "Without one, two writers could insert the same row. A usable index is unique, valid, "
-			 "not deferrable, and on exactly these columns." +
-				 unusable_indexes(definition) + duplicates_of(definition, statements),
+			 "not deferrable, and on exactly these " +
+				 std::string(has_expressions ? "columns and expressions." : "columns.") +
+				 unusable_indexes(definition) + duplicates_of(statements),
 			 std::string("CREATE UNIQUE INDEX ") + (target.partitioned() ? "" : "CONCURRENTLY ") +
 				 "ON " + target.name() + " (" + key + ");");
 }
@@ -309,8 +371,8 @@ void check(const Definition &definition)
 	const Target &target = statements->target();
 
 	check_reads(statements->expected());
-	check_outputs(definition, outputs, target);
-	check_columns("key", definition.key, outputs, target);
+	check_outputs(definition, statements->expected(), target);
+	check_key(*statements);
 	check_key_stays(definition, statements->expected());
 	check_columns("compare", definition.compare, outputs, target);
 	if (definition.is_fill())

@@ -40,9 +40,10 @@ Filling::Filling(const Definition &definition)
 
 std::vector<std::string> filled_by(const Definition &definition, const ExpectedRows &expected)
 {
+	std::vector<std::string> const key = key_columns(definition, expected);
 	std::vector<std::string> filled;
 	for (const Output &output : expected.outputs())
-		if (!contains(definition.key, output.name))
+		if (!contains(key, output.name))
 			filled.push_back(output.name);
 	return filled;
 }
@@ -178,7 +179,8 @@ Write Filling::write() const
 					  " FROM " + pg::quoted(kWorkList) + " AS e";
 	if (key_can_repeat())
 		sql += " JOIN (" + present_rows() + ") AS x ON " + key_equality() + one_row_per_key();
-	return {sql + " WHERE " + key_equality("t") + " AND " + counts_as_present() + unchanged("t"),
+	return {sql + " WHERE " + key_equality_of_row("t") + " AND " + counts_as_present() +
+				unchanged("t"),
 			SPI_OK_UPDATE};
 }
 
@@ -194,7 +196,7 @@ std::optional<std::string> Filling::read_back() const
 		if (!c.dropped)
 			columns.push_back("x." + pg::quoted(c.name));
 	return "SELECT " + pg::joined(columns, ", ") + " FROM " + target_.name() + " AS x JOIN " +
-		   pg::quoted(kWorkList) + " AS e ON " + key_equality() + " WHERE NOT " +
+		   pg::quoted(kWorkList) + " AS e ON " + key_equality_of_row("x") + " WHERE NOT " +
 		   deviates_in_any(filled_);
 }
 
@@ -211,7 +213,7 @@ std::optional<std::string> Filling::not_kept() const
 std::vector<std::string> Filling::recorded_columns() const
 {
 	std::vector<std::string> columns = target_.primary_key();
-	for (const auto &names : {definition_.key, filled_})
+	for (const auto &names : {key_.columns(), filled_})
 		for (const std::string &name : names)
 			if (!contains(columns, name))
 				columns.push_back(name);
@@ -248,7 +250,7 @@ std::string Filling::recorded() const
 	return "SELECT " + row_as_json("t", columns) + ", " + row_as_json("w", filled_json_columns()) +
 		   " OPERATOR(pg_catalog.-) ARRAY[" + pg::joined(untouched, ", ") +
 		   "]::pg_catalog.text[] FROM " + pg::quoted(kWritten) + " AS t JOIN " +
-		   pg::quoted(kWorkList) + " AS e ON " + key_equality("t") + ", " + was_row();
+		   pg::quoted(kWorkList) + " AS e ON " + key_equality_of_row("t") + ", " + was_row();
 }
 
 std::string Filling::to_json() const
@@ -282,7 +284,7 @@ Overlay Filling::overlay(const std::string &work_list) const
 	}
 	return {"SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " + pg::joined(values, ", ") +
 				" FROM (",
-			") AS t LEFT JOIN " + pg::quoted(work_list) + " AS e ON " + key_equality("t") +
+			") AS t LEFT JOIN " + pg::quoted(work_list) + " AS e ON " + key_equality_of_row("t") +
 				" AND " + counts_as_present() + unchanged("t") + ") AS planned"};
 }
 

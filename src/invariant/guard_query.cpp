@@ -10,6 +10,7 @@
  */
 #include "invariant/guard_query.hpp"
 
+#include "invariant/key.hpp"
 #include "invariant/sqlstates.hpp"
 #include "pg/nodes.hpp"
 
@@ -22,6 +23,7 @@ extern "C" {
 #include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
 #include "nodes/value.h"
+#include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -43,7 +45,8 @@ struct Reading {
 struct Search {
 	const char *invariant;
 	Oid target;
-	List *key;
+	List *parts;	   /* of the key: names of columns, and expressions over the target's */
+	List *columns;	   /* that they are made of */
 	bool values_count; /* also what an expected row says besides its key */
 	List *readings;
 };
@@ -249,7 +252,7 @@ void visit_from(Search *search, Node *node, const Level *level, Place place)
 bool is_key(const Search *search, const TargetEntry *column)
 {
 	return column->resname != nullptr &&
-		   list_member(search->key, makeString(pstrdup(column->resname)));
+		   list_member(search->columns, makeString(pstrdup(column->resname)));
 }
 
 /* visit_outputs visits the select list.  A value that the outermost query looks
@@ -266,21 +269,67 @@ void visit_outputs(Search *search, const Level *level, Place place, bool top)
 	}
 }
 
+/* Outputs is a query whose columns stand for those of the target. */
+struct Outputs {
+	Oid target;
+	Query *query;
+};
+
+/* unlabelled leaves out what makes a value one of another type without changing it. */
+Node *unlabelled(Node *node, void *context)
+{
+	if (node != nullptr && IsA(node, RelabelType))
+		return unlabelled(reinterpret_cast<Node *>(reinterpret_cast<RelabelType *>(node)->arg),
+						  context);
+	return expression_tree_mutator(node, pg::tree_mutator(unlabelled), context);
+}
+
+/* over_outputs replaces the columns of the target in an expression by what a query
+ * yields for them. */
+Node *over_outputs(Node *node, void *context)
+{
+	if (node == nullptr || !IsA(node, Var))
+		return expression_tree_mutator(node, pg::tree_mutator(over_outputs), context);
+	const auto &outputs = *static_cast<Outputs *>(context);
+	const char *const name =
+		get_attname(outputs.target, reinterpret_cast<Var *>(node)->varattno, false);
+	ListCell *cell;
+	foreach (cell, outputs.query->targetList) {
+		auto *column = static_cast<TargetEntry *>(lfirst(cell));
+		if (!column->resjunk && strcmp(column->resname, name) == 0)
+			return pg::copied_node(reinterpret_cast<Node *>(column->expr));
+	}
+	return node;
+}
+
+/* is_kept tells whether the rows of a query are distinct by a column, given by its name, or
+ * by an expression over the target's columns. */
+bool is_kept(Node *part, Outputs *outputs, TargetEntry *by)
+{
+	if (IsA(part, String))
+		return by->resname != nullptr && strcmp(by->resname, strVal(part)) == 0;
+	Node *kept = reinterpret_cast<Node *>(by->expr);
+	return exprType(kept) == exprType(part) &&
+		   equal(unlabelled(kept, nullptr), unlabelled(over_outputs(part, outputs), nullptr));
+}
+
 /* distinct_by_key tells whether DISTINCT ON keeps a row of every key. */
 bool distinct_by_key(const Search *search, Query *query)
 {
-	List *kept = NIL;
+	Outputs outputs{search->target, query};
 	ListCell *cell;
-	foreach (cell, query->targetList) {
-		auto *column = static_cast<TargetEntry *>(lfirst(cell));
+	foreach (cell, search->parts) {
+		bool kept = false;
 		ListCell *by;
-		foreach (by, query->distinctClause)
-			if (column->ressortgroupref != 0 && column->resname != nullptr &&
-				static_cast<SortGroupClause *>(lfirst(by))->tleSortGroupRef ==
-					column->ressortgroupref)
-				kept = lappend(kept, makeString(column->resname));
+		foreach (by, query->distinctClause) {
+			auto *clause = static_cast<SortGroupClause *>(lfirst(by));
+			kept = kept || is_kept(static_cast<Node *>(lfirst(cell)), &outputs,
+								   get_sortgroupclause_tle(clause, query->targetList));
+		}
+		if (!kept)
+			return false;
 	}
-	return list_difference(search->key, kept) == NIL;
+	return true;
 }
 
 /* place_within adds the first clause of a query that forbids to guard it. */
@@ -325,6 +374,13 @@ void check_columns(const Search *search, const Reading *reading)
 				   "Use a column of the table.");
 }
 
+/* is_part tells whether a column of the query is a part of the key by itself. */
+bool is_part(const Search *search, const TargetEntry *column)
+{
+	return column->resname != nullptr &&
+		   list_member(search->parts, makeString(pstrdup(column->resname)));
+}
+
 /* key_columns_of are the columns of an entry of the outermost FROM that the key
  * has as they are. */
 Bitmapset *key_columns_of(const Search *search, Query *query, int number)
@@ -333,7 +389,7 @@ Bitmapset *key_columns_of(const Search *search, Query *query, int number)
 	ListCell *cell;
 	foreach (cell, query->targetList) {
 		auto *column = static_cast<TargetEntry *>(lfirst(cell));
-		if (!is_key(search, column) || !IsA(column->expr, Var))
+		if (!is_part(search, column) || !IsA(column->expr, Var))
 			continue;
 		auto *value = reinterpret_cast<Var *>(column->expr);
 		if (static_cast<int>(value->varno) == number &&
@@ -388,14 +444,37 @@ std::vector<std::string> columns_of(const Reading &reading)
 	return columns;
 }
 
+/* add_key adds the parts of the key.  Only one with expressions looks at the target, which
+ * may be gone. */
+void add_key(Search &search, const Definition &definition, const ExpectedRows &expected)
+{
+	std::vector<std::string> const columns = key_columns(definition, expected);
+	for (const std::string &name : columns)
+		pg::call(
+			[&] { search.columns = lappend(search.columns, makeString(pstrdup(name.c_str()))); });
+	if (columns == definition.key) {
+		search.parts = search.columns;
+		return;
+	}
+	Target const target(target_of(definition));
+	Key const key(target, definition.key);
+	for (const KeyPart &part : key.parts())
+		pg::call([&] {
+			search.parts =
+				lappend(search.parts,
+						part.expression() != nullptr
+							? pg::copied_node(part.expression()->tree())
+							: reinterpret_cast<Node *>(makeString(pstrdup(part.name().c_str()))));
+		});
+}
+
 } // namespace
 
 WatchedTables watched_tables(const Definition &definition, const ExpectedRows &expected)
 {
-	Search search{definition.name.c_str(), definition.target, NIL, definition.is_fill(), NIL};
+	Search search{definition.name.c_str(), definition.target, NIL, NIL, definition.is_fill(), NIL};
+	add_key(search, definition, expected);
 	pg::call([&] {
-		for (const std::string &name : definition.key)
-			search.key = lappend(search.key, makeString(pstrdup(name.c_str())));
 		Query *const query = pg::copied_node(expected.tree());
 		visit_query(&search, query, nullptr, {nullptr, nullptr}, true);
 		if (search.readings == NIL)

@@ -67,7 +67,7 @@ void enqueue_refused(const Definition &definition, const Scope &scope, const Row
 		{
 			pg::Spi spi;
 			rows.expose(spi);
-			spi.collect(due_in(*statements, definition, scope), SPI_OK_SELECT, *list, rows.args());
+			spi.collect(due_in(*statements, scope), SPI_OK_SELECT, *list, rows.args());
 		}
 		if (statements->needs_distinct())
 			drop_surplus(definition, *statements, list);
@@ -83,10 +83,9 @@ void enqueue_refused(const Definition &definition, const Scope &scope, const Row
 	pg::Spi spi;
 	spi.expose(kWaiting, refused);
 	spi.run("INSERT INTO reconcile.guard_failure (invariant, key, source, sqlstate, message, role)"
-			" SELECT $1, (SELECT jsonb_object_agg(k, w.row::jsonb -> k) FROM unnest($2) k),"
-			"  w.row::jsonb, w.sqlstate, w.message, $3 FROM " +
+			" SELECT $1, w.key::jsonb, w.row::jsonb, w.sqlstate, w.message, $2 FROM " +
 				pg::quoted(kWaiting) + " w",
-			SPI_OK_INSERT, pg::Args().add(definition.name).add(definition.key).add(role));
+			SPI_OK_INSERT, pg::Args().add(definition.name).add(role));
 }
 
 void enqueue_expected(const Definition &definition, const Scope &scope, const Rows &rows,

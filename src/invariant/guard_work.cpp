@@ -35,11 +35,11 @@ std::string with_list(const std::string &rows, const std::string &statement)
 	return "WITH " + pg::quoted(kWorkList) + " AS (" + rows + ") " + statement;
 }
 
-/* key_rows yields the keys of $1, which has columns of a table. */
-std::string key_rows(const std::vector<std::string> &key, const Target &table)
+/* key_rows yields the keys of $1. */
+std::string key_rows(const std::vector<JsonColumn> &columns)
 {
 	return "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
-		   rows_of_json("l.key", table.json_columns(key), "k") + ")";
+		   rows_of_json("l.key", columns, "k") + ")";
 }
 
 /* stored_rows yields the rows of a table whose primary keys are in $1, as they are
@@ -55,7 +55,7 @@ std::string stored_rows(const Scope &scope)
 		conditions.push_back(
 			equality(*table.column(name), "w." + pg::quoted(name), "k." + pg::quoted(name)));
 	return "SELECT " + pg::joined(columns, ", ") + " FROM " + table.name() + " AS w, " +
-		   key_rows(key, table) + " AS k WHERE " + pg::joined(conditions, " AND ");
+		   key_rows(table.json_columns(key)) + " AS k WHERE " + pg::joined(conditions, " AND ");
 }
 
 /* with_new_rows is what a statement begins with that reads rows as kNewRows. */
@@ -71,8 +71,8 @@ std::string pending_statement(const Definition &definition, const Statements &st
 {
 	if (scope.columns.empty())
 		return "SELECT pg_catalog.array_agg(" +
-			   row_as_json("d", json_columns(statements.expected(), definition.key)) + ") FROM (" +
-			   due + ") AS d";
+			   expected_key_json(definition, statements.expected(), "d") + ") FROM (" + due +
+			   ") AS d";
 	Target const watched(scope.watched);
 	return "SELECT pg_catalog.array_agg(" +
 		   row_as_json("n", watched.json_columns(watched.primary_key())) + ") FROM " +
@@ -89,15 +89,14 @@ std::string distinct_due(const Statements &statements, const std::string &due)
 
 /* unprotected_statement counts the due rows that the unique index would let two
  * sessions write at once: with NULL in the key, or outside of a partial index. */
-std::string unprotected_statement(const Definition &definition, const Statements &statements,
-								  const std::string &due)
+std::string unprotected_statement(const Statements &statements, const std::string &due)
 {
 	std::vector<std::string> conditions;
-	auto const arbiter = statements.target().arbiter(definition.key);
+	auto const arbiter = statements.key().arbiter();
 	if (arbiter && !arbiter->nulls_are_equal)
-		for (const std::string &name : definition.key)
-			if (!statements.target().column(name)->not_null)
-				conditions.push_back("t." + pg::quoted(name) + " IS NULL");
+		for (const KeyPart &part : statements.key().parts())
+			if (!part.column().not_null)
+				conditions.push_back(part.of_row("t") + " IS NULL");
 	if (arbiter && arbiter->predicate)
 		conditions.push_back("(" + *arbiter->predicate + ") IS NOT TRUE");
 	if (conditions.empty())
@@ -161,17 +160,16 @@ void confine(Statements &statements, const Scope &scope)
 		statements.see_new_rows(scope.watched, stored_rows(scope));
 }
 
-std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope,
-				   Statements::Rows number)
+std::string due_in(const Statements &statements, const Scope &scope, Statements::Rows number)
 {
 	switch (scope.kind) {
 	case Scope::new_rows:
 	case Scope::stored_rows:
 		return statements.due();
 	case Scope::target_rows:
-		return statements.due_among(pg::quoted(kNewRows), number);
+		return statements.due_among(statements.key().list(pg::quoted(kNewRows)), number);
 	default:
-		return statements.due_among(key_rows(definition.key, statements.target()), number);
+		return statements.due_among(key_rows(statements.key().json_columns()), number);
 	}
 }
 
@@ -184,12 +182,12 @@ std::string expected_in(const Definition &definition, const Scope &scope)
 		expected.read_from(scope.watched, kNewRows);
 		std::string const with =
 			scope.kind == Scope::stored_rows ? with_new_rows(stored_rows(scope)) : "";
-		return with + "SELECT " + row_as_json("e", json_columns(expected, definition.key)) + ", " +
+		return with + "SELECT " + expected_key_json(definition, expected, "e") + ", " +
 			   row_as_json("e", json_columns(expected)) + " FROM (" + expected.text() + ") AS e";
 	}
 	case Scope::target_rows: {
 		Target const target(definition.target);
-		return "SELECT " + row_as_json("d", target.json_columns(definition.key)) + ", " +
+		return "SELECT " + Key(target, definition.key).as_json("d") + ", " +
 			   row_as_json("d", target.json_columns()) + " FROM " + pg::quoted(kNewRows) + " AS d";
 	}
 	default:
@@ -228,8 +226,8 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 {
 	auto const statements = statements_of(definition);
 	confine(*statements, scope);
-	std::string const few = due_in(*statements, definition, scope, Statements::Rows::few);
-	std::string const many = due_in(*statements, definition, scope, Statements::Rows::many);
+	std::string const few = due_in(*statements, scope, Statements::Rows::few);
+	std::string const many = due_in(*statements, scope, Statements::Rows::many);
 	auto const on_due = [&](auto statement) {
 		return KeptStatement(statement(few), statement(many));
 	};
@@ -249,9 +247,8 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 		return pending_statement(definition, *statements, scope, due);
 	});
 	if (statements->may_write_twice())
-		unprotected_ = on_due([&](const std::string &due) {
-			return unprotected_statement(definition, *statements, due);
-		});
+		unprotected_ =
+			on_due([&](const std::string &due) { return unprotected_statement(*statements, due); });
 }
 
 void GuardWork::write(const Rows &rows)

@@ -57,7 +57,7 @@ bool is_found_again(const Watched &watched);
 void confine(Statements &statements, const Scope &scope);
 
 /* due_in yields the rows that are due in a scope. */
-std::string due_in(const Statements &statements, const Definition &definition, const Scope &scope,
+std::string due_in(const Statements &statements, const Scope &scope,
 				   Statements::Rows number = Statements::Rows::many);
 
 /* expected_in yields the key and the row of what is expected in a scope, as far

@@ -27,7 +27,8 @@ std::string Insertion::is_different() const
 std::string Insertion::absent(const std::string &rows) const
 {
 	return "SELECT e.* FROM " + rows + " AS e WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " +
-		   source_ + " t WHERE " + counts_as_present() + ") AS x WHERE " + key_equality() + ")";
+		   source_ + " t WHERE " + counts_as_present() + ") AS x WHERE " +
+		   key_equality_of_row("x") + ")";
 }
 
 std::string Insertion::due() const
@@ -55,10 +56,7 @@ Write Insertion::write() const
 		if (!arbiter_)
 			pg::fail(kNoUsableIndex, "there is no usable unique index on the key of invariant \"" +
 										 definition_.name + "\"");
-		std::vector<std::string> key;
-		for (const std::string &name : definition_.key)
-			key.push_back(pg::quoted(name));
-		sql += "(" + pg::joined(key, ", ") + ") ";
+		sql += "(" + key_.indexed() + ") ";
 		if (arbiter_->predicate)
 			sql += "WHERE " + *arbiter_->predicate + " ";
 	}
@@ -75,7 +73,7 @@ std::optional<std::string> Insertion::writable() const
 	if (arbiter_ && arbiter_->predicate)
 		held += " WHERE " + *arbiter_->predicate;
 	return "SELECT e.* FROM " + pg::quoted(kWorkList) + " AS e WHERE NOT EXISTS (SELECT FROM (" +
-		   held + ") AS x WHERE " + key_equality() + ")";
+		   held + ") AS x WHERE " + key_equality_of_row("x") + ")";
 }
 
 /* not_kept: where no unique index would stop it, a row that a trigger stores

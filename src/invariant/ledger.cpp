@@ -71,7 +71,7 @@ void enter_run(pg::Spi &spi, const Definition &definition, const RunRecord &run,
 			.add(run.plan)
 			.add(run.columns)
 			.add(run.filled)
-			.add(definition.key));
+			.add(run.key));
 }
 
 void enter_rows(pg::Spi &spi, int64 run_id, pg::WorkList &written)
@@ -95,19 +95,16 @@ void enter_failures(pg::Spi &spi, const Definition &definition, int64 run_id,
 	spi.expose(kRefused, refused);
 	spi.run("INSERT INTO reconcile.failure AS f"
 			" (invariant, key, run_id, source, sqlstate, message, role)"
-			" SELECT DISTINCT ON (key) $1, key, $2, source, sqlstate, message, $3 FROM"
-			" (SELECT (SELECT jsonb_object_agg(k, r.row -> k)"
-			"   FROM unnest($4) k) AS key, r.row AS source, r.sqlstate, r.message"
-			"  FROM (SELECT row::jsonb AS row, sqlstate, message FROM " +
+			" SELECT DISTINCT ON (r.key::jsonb) $1, r.key::jsonb, $2, r.row::jsonb, r.sqlstate,"
+			"  r.message, $3 FROM " +
 				pg::quoted(kRefused) +
-				") r) refused"
+				" r"
 				" ON CONFLICT (invariant, key_md5) DO UPDATE SET run_id = EXCLUDED.run_id,"
 				" source = EXCLUDED.source, sqlstate = EXCLUDED.sqlstate,"
 				" message = EXCLUDED.message, role = EXCLUDED.role,"
 				" attempts = f.attempts + 1,"
 				" last_failed_at = EXCLUDED.last_failed_at",
-			SPI_OK_INSERT,
-			pg::Args().add(definition.name).add(run_id).add(run_by).add(definition.key));
+			SPI_OK_INSERT, pg::Args().add(definition.name).add(run_id).add(run_by));
 }
 
 /* clear_failures forgets those of earlier runs and those of guards that the run
@@ -158,7 +155,10 @@ void claim_failures(const std::string &invariant, int64 run_id)
 
 TupleDesc refusal_row_type()
 {
-	return row_type_of({{"row", TEXTOID, -1}, {"sqlstate", TEXTOID, -1}, {"message", TEXTOID, -1}});
+	return row_type_of({{"key", TEXTOID, -1},
+						{"row", TEXTOID, -1},
+						{"sqlstate", TEXTOID, -1},
+						{"message", TEXTOID, -1}});
 }
 
 TupleDesc recorded_row_type()

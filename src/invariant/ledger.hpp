@@ -27,6 +27,7 @@ struct RunRecord {
 	int64 run_id = 0;
 	int64 planned = 0, changed = 0, failed = 0;
 	bool rows_recorded = false;
+	std::vector<std::string> key;	  /* columns that the key was made of */
 	std::vector<std::string> columns; /* recorded if rows are */
 	std::vector<std::string> filled;  /* overwritten in rows that were there */
 	std::vector<uint64> xids;
@@ -43,8 +44,8 @@ int64 next_run_id();
  * run, which then reads what is missing; what they record later stays. */
 void claim_failures(const std::string &invariant, int64 run_id);
 
-/* refusal_row_type is the row type of a list of refused rows: the row as JSON,
- * SQLSTATE, message. */
+/* refusal_row_type is the row type of a list of refused rows: the key and the row
+ * as JSON, SQLSTATE, message. */
 TupleDesc refusal_row_type();
 
 /* recorded_row_type is the row type of a list of written rows: the row as it

@@ -7,20 +7,16 @@
  */
 #include "invariant/query.hpp"
 
+#include "invariant/position.hpp"
 #include "pg/identity.hpp"
 #include "pg/nodes.hpp"
 #include "pg/text.hpp"
 
 extern "C" {
 #include "access/relation.h"
-#include "access/table.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
-#include "parser/parse_clause.h"
-#include "parser/parse_collate.h"
-#include "parser/parse_expr.h"
-#include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -30,31 +26,6 @@ extern "C" {
 namespace reconcile::invariant {
 
 namespace {
-
-/* show_position makes an error in the user's text point into that text and
- * not into the statement that called us. */
-void show_position(void *text)
-{
-	int position = geterrposition();
-	if (position > 0) {
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery(static_cast<const char *>(text));
-	}
-}
-
-/* WithPosition is show_position for a scope inside call(). */
-struct WithPosition {
-	ErrorContextCallback callback;
-	explicit WithPosition(const char *source)
-	{
-		callback.callback = show_position;
-		callback.arg = const_cast<char *>(source);
-		callback.previous = error_context_stack;
-		error_context_stack = &callback;
-	}
-	void end() { error_context_stack = callback.previous; }
-};
 
 [[noreturn]] void refuse(const char *what, const char *hint)
 {
@@ -246,42 +217,6 @@ std::string ExpectedRows::text() const
 	/* deparsing scribbles on its argument */
 	return pg::call(
 		[&] { return const_cast<const char *>(pg_get_querydef(pg::copied_node(query_), false)); });
-}
-
-std::string condition_text(const std::string &condition, Oid table, const char *alias)
-{
-	pg::PortableText portable; /* as in text() */
-	return pg::call([&]() -> const char * {
-		const char *text = pstrdup(condition.c_str());
-		WithPosition position(text);
-		auto *statement =
-			static_cast<RawStmt *>(linitial(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR)));
-		auto *select = castNode(SelectStmt, statement->stmt);
-		if (list_length(select->targetList) != 1 || select->fromClause != NIL ||
-			select->whereClause != nullptr || select->distinctClause != NIL ||
-			select->groupClause != NIL || select->havingClause != nullptr ||
-			select->sortClause != NIL || select->limitCount != nullptr ||
-			select->limitOffset != nullptr || select->lockingClause != NIL ||
-			select->op != SETOP_NONE)
-			ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
-							errmsg("where_absent must be a condition, as after WHERE")));
-		auto *column = static_cast<ResTarget *>(linitial(select->targetList));
-
-		Relation relation = table_open(table, AccessShareLock);
-		ParseState *state = make_parsestate(nullptr);
-		state->p_sourcetext = text;
-		ParseNamespaceItem *item = addRangeTableEntryForRelation(
-			state, relation, AccessShareLock, makeAlias(alias, NIL), false, false);
-		addNSItemToQuery(state, item, false, true, true);
-		Node *clause = transformWhereClause(state, column->val, EXPR_KIND_WHERE, "where_absent");
-		assign_expr_collations(state, clause);
-		position.end();
-		const char *written =
-			deparse_expression(clause, deparse_context_for(alias, table), true, false);
-		free_parsestate(state);
-		table_close(relation, NoLock);
-		return written;
-	});
 }
 
 } // namespace reconcile::invariant

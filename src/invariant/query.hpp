@@ -73,8 +73,4 @@ private:
 	std::vector<Output> outputs_;
 };
 
-/* condition_text analyses a condition on the rows of a table and returns it as
- * PostgreSQL writes it, with every column qualified by the alias. */
-std::string condition_text(const std::string &condition, Oid table, const char *alias);
-
 } // namespace reconcile::invariant

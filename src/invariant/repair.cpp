@@ -51,15 +51,14 @@ struct Options {
 };
 
 /* rows_with_keys are the rows with some keys that are due now. */
-std::unique_ptr<pg::WorkList> rows_with_keys(const Definition &definition, Datum keys,
-											 const Statements &statements)
+std::unique_ptr<pg::WorkList> rows_with_keys(Datum keys, const Statements &statements)
 {
 	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
 	Rows rows;
 	rows.keys = keys;
 	pg::Spi spi;
 	pg::ReadOnly read_only;
-	spi.collect(due_in(statements, definition, {Scope::keys}), SPI_OK_SELECT, *list, rows.args());
+	spi.collect(due_in(statements, {Scope::keys}), SPI_OK_SELECT, *list, rows.args());
 	return list;
 }
 
@@ -69,7 +68,7 @@ std::unique_ptr<pg::WorkList> rows_to_write(const Definition &definition, const 
 											Statements &statements)
 {
 	if (options.keys)
-		return rows_with_keys(definition, *options.keys, statements);
+		return rows_with_keys(*options.keys, statements);
 	if (!options.plan)
 		return due_rows(definition, statements);
 	auto list = planned_rows(options.plan->plan_id, statements, 1, kAllRows);

@@ -31,9 +31,9 @@ std::string printed(const std::string &value)
 		   ") OPERATOR(pg_catalog.=) 0 THEN pg_catalog.format('%s', " + value + ") END";
 }
 
-std::string as_json(const JsonColumn &column, const std::string &value)
+std::string as_json(Oid type, const std::string &value)
 {
-	switch (base_type(column.type)) {
+	switch (base_type(type)) {
 	case BOOLOID:
 	case INT2OID:
 	case INT4OID:
@@ -57,6 +57,20 @@ std::string as_json(const JsonColumn &column, const std::string &value)
 	default:
 		return printed(value);
 	}
+}
+
+/* by_name is a jsonb expression with its values under the names of the columns. */
+std::string by_name(const std::string &json, const std::vector<JsonColumn> &columns)
+{
+	std::vector<std::string> parts;
+	bool labelled = false;
+	for (const JsonColumn &column : columns) {
+		std::string const &label = column.label.empty() ? column.name : column.label;
+		labelled = labelled || label != column.name;
+		parts.push_back(pg::literal(column.name) + ", " + json + " OPERATOR(pg_catalog.->) " +
+						pg::literal(label));
+	}
+	return labelled ? "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")" : json;
 }
 
 /* read_as_text tells types that would take JSON for their own. */
@@ -85,9 +99,17 @@ std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> 
 	std::vector<std::string> values;
 	for (const JsonColumn &column : columns) {
 		std::string const name = pg::quoted(column.name);
-		values.push_back(as_json(column, alias + "." + name) + " AS " + name);
+		values.push_back(as_json(column.type, alias + "." + name) + " AS " + name);
 	}
 	return "(SELECT pg_catalog.to_jsonb(v.*) FROM (SELECT " + pg::joined(values, ", ") + ") AS v)";
+}
+
+std::string values_as_json(const std::vector<JsonValue> &values)
+{
+	std::vector<std::string> parts;
+	for (const JsonValue &value : values)
+		parts.push_back(pg::literal(value.label) + ", " + as_json(value.type, value.value));
+	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
 }
 
 std::string rows_of_json(const std::string &json, const std::vector<JsonColumn> &columns,
@@ -102,7 +124,7 @@ std::string rows_of_json(const std::string &json, const std::vector<JsonColumn> 
 						 (read_as_text(column.type) ? "::" + type + " AS " + name : ""));
 	}
 	return "LATERAL (SELECT " + pg::joined(values, ", ") + " FROM pg_catalog.jsonb_to_record(" +
-		   json + ") AS j(" + pg::joined(types, ", ") + ")) AS " + alias;
+		   by_name(json, columns) + ") AS j(" + pg::joined(types, ", ") + ")) AS " + alias;
 }
 
 } // namespace reconcile::invariant

@@ -25,6 +25,7 @@ struct JsonColumn {
 	std::string name;
 	Oid type;
 	int32 typmod;
+	std::string label = {}; /* in JSON, where it is not the name */
 };
 
 /* row_type_of is the row type of a list of such columns. */
@@ -32,6 +33,16 @@ TupleDesc row_type_of(const std::vector<JsonColumn> &columns);
 
 /* row_as_json is a jsonb expression of columns of an alias. */
 std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns);
+
+/* JsonValue is an SQL expression of a type, and its name in JSON, of any length. */
+struct JsonValue {
+	std::string label;
+	Oid type;
+	std::string value;
+};
+
+/* values_as_json is a jsonb expression of a few values. */
+std::string values_as_json(const std::vector<JsonValue> &values);
 
 /* rows_of_json is an item of FROM, named alias, that reads a jsonb expression
  * back into the columns. */

@@ -38,42 +38,6 @@ std::string counted(const std::string &condition)
 
 } // namespace
 
-Oid target_of(const Definition &definition)
-{
-	if (!OidIsValid(locked(definition.target)))
-		pg::fail(ERRCODE_UNDEFINED_TABLE,
-				 "the target of invariant \"" + definition.name + "\" does not exist", {},
-				 "Drop the invariant with reconcile.drop_invariant(), or give it another target"
-				 " with reconcile.alter_invariant().");
-	return definition.target;
-}
-
-std::string key_json(const std::vector<std::string> &key, const std::string &alias)
-{
-	std::vector<std::string> parts;
-	for (const std::string &name : key)
-		parts.push_back(pg::literal(name) + ", " + alias + "." + pg::quoted(name));
-	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
-}
-
-std::vector<JsonColumn> json_columns(const ExpectedRows &rows)
-{
-	std::vector<JsonColumn> columns;
-	for (const Output &output : rows.outputs())
-		columns.push_back({output.name, output.type, output.typmod});
-	return columns;
-}
-
-std::vector<JsonColumn> json_columns(const ExpectedRows &rows,
-									 const std::vector<std::string> &names)
-{
-	std::vector<JsonColumn> columns;
-	for (JsonColumn &column : json_columns(rows))
-		if (std::find(names.begin(), names.end(), column.name) != names.end())
-			columns.push_back(std::move(column));
-	return columns;
-}
-
 std::unique_ptr<Statements> statements_of(const Definition &definition)
 {
 	if (definition.is_fill())
@@ -83,7 +47,7 @@ std::unique_ptr<Statements> statements_of(const Definition &definition)
 
 Statements::Statements(const Definition &definition)
 	: definition_(definition), target_(target_of(definition)), expected_(definition.expects),
-	  source_(target_.name()), arbiter_(target_.arbiter(definition.key))
+	  key_(target_, definition.key), source_(target_.name()), arbiter_(key_.arbiter())
 {
 	if (definition.where_absent)
 		absent_ = condition_text(*definition.where_absent, definition.target, "t");
@@ -95,11 +59,8 @@ bool Statements::key_can_repeat() const
 		return true;
 	if (arbiter_->nulls_are_equal)
 		return false;
-	return std::any_of(definition_.key.begin(), definition_.key.end(),
-					   [&](const std::string &name) {
-						   const Column *column = target_.column(name);
-						   return column != nullptr && !column->not_null;
-					   });
+	return std::any_of(key_.parts().begin(), key_.parts().end(),
+					   [](const KeyPart &part) { return !part.column().not_null; });
 }
 
 /* column returns a column of the target that the definition names. */
@@ -121,17 +82,27 @@ std::string Statements::given_value(const std::string &name, const std::string &
 /* expected_value is a column of e as the target would store it. */
 std::string Statements::expected_value(const std::string &name, const std::string &alias) const
 {
-	for (const Output &output : expected_.outputs())
-		if (output.name == name)
-			return as_stored(column(name), output.type, given_value(name, alias));
-	pg::fail(ERRCODE_UNDEFINED_COLUMN, "column \"" + name + "\" is not a column of the query");
+	return invariant::expected_value(column(name), expected_, alias);
+}
+
+/* expected_part is a part of the key of e as the target would have it, given_part as the
+ * query yields it, if it does. */
+std::string Statements::expected_part(const KeyPart &part, const std::string &alias) const
+{
+	return invariant::expected_part(part, target_, expected_, alias);
+}
+
+std::string Statements::given_part(const KeyPart &part, const std::string &alias) const
+{
+	return part.expression() == nullptr ? given_value(part.name(), alias)
+										: expected_part(part, alias);
 }
 
 std::string Statements::expected_key() const
 {
 	std::vector<std::string> values;
-	for (const std::string &name : definition_.key)
-		values.push_back(expected_value(name));
+	for (const KeyPart &part : key_.parts())
+		values.push_back(expected_part(part));
 	return pg::joined(values, ", ");
 }
 
@@ -147,9 +118,11 @@ std::string Statements::present_rows() const
 {
 	std::vector<std::string> const compared = compared_columns();
 	std::vector<std::string> columns, keys;
-	for (const std::string &name : definition_.key)
-		keys.push_back("t." + pg::quoted(name));
-	columns = keys;
+	for (const KeyPart &part : key_.parts()) {
+		keys.push_back(part.of_row("t"));
+		columns.push_back(keys.back() +
+						  (part.expression() ? " AS " + pg::quoted(part.listed_name()) : ""));
+	}
 	for (const std::string &name : compared) {
 		std::string const column = "t." + pg::quoted(name);
 		if (std::find(columns.begin(), columns.end(), column) == columns.end())
@@ -167,12 +140,21 @@ std::string Statements::present_rows() const
 		   key + ") AS \"copies of the key\"" + rows;
 }
 
-/* key_equality compares the key of a row with that of e. */
-std::string Statements::key_equality(const std::string &row) const
+/* key_equality compares the key x of a list of keys with that of e, and
+ * key_equality_of_row that of a row of the target. */
+std::string Statements::key_equality() const
 {
 	std::vector<std::string> parts;
-	for (const std::string &name : definition_.key)
-		parts.push_back(equality(column(name), row + "." + pg::quoted(name), expected_value(name)));
+	for (const KeyPart &part : key_.parts())
+		parts.push_back(equality(part.column(), part.listed("x"), expected_part(part)));
+	return pg::joined(parts, " AND ");
+}
+
+std::string Statements::key_equality_of_row(const std::string &row) const
+{
+	std::vector<std::string> parts;
+	for (const KeyPart &part : key_.parts())
+		parts.push_back(equality(part.column(), part.of_row(row), expected_part(part)));
 	return pg::joined(parts, " AND ");
 }
 
@@ -181,10 +163,10 @@ std::string Statements::key_equality(const std::string &row) const
 std::string Statements::same_expected_key(const std::string &other) const
 {
 	std::vector<std::string> parts;
-	for (const std::string &name : definition_.key) {
-		Column expected = column(name);
+	for (const KeyPart &part : key_.parts()) {
+		Column expected = part.column();
 		expected.not_null = false;
-		parts.push_back(equality(expected, expected_value(name, other), expected_value(name)));
+		parts.push_back(equality(expected, expected_part(part, other), expected_part(part)));
 	}
 	return pg::joined(parts, " AND ");
 }
@@ -212,10 +194,10 @@ std::string Statements::deviates_in_any(const std::vector<std::string> &columns)
  * number of copies have to pass through the join, a tenth of an audit's time. */
 std::string Statements::is_absent() const
 {
-	for (const std::string &name : definition_.key) {
-		Oid const base = column(name).base; /* a composite of NULLs IS NULL, and there */
-		if (column(name).not_null && !pg::call([&] { return type_is_rowtype(base); }))
-			return "x." + pg::quoted(name) + " IS NULL";
+	for (const KeyPart &part : key_.parts()) {
+		Oid const base = part.column().base; /* a composite of NULLs IS NULL, and there */
+		if (part.column().not_null && !pg::call([&] { return type_is_rowtype(base); }))
+			return part.listed("x") + " IS NULL";
 	}
 	return std::string(kCopies) + " IS NULL";
 }
@@ -297,30 +279,30 @@ std::string Statements::with() const
 	return with_queries_.empty() ? "" : "WITH " + pg::joined(with_queries_, ", ") + " ";
 }
 
-/* key_in tells that each key column of e has one of the values that some rows
- * have in it: less than equal keys, but a condition on e alone.  Columns that may
+/* key_in tells that each part of the key of e has one of the values that a list of
+ * keys has in it: less than equal keys, but a condition on e alone.  Parts that may
  * be NULL, or whose type has no arrays, are left out. */
-std::string Statements::key_in(const std::string &rows) const
+std::string Statements::key_in(const std::string &keys) const
 {
 	std::string condition;
-	for (const std::string &name : definition_.key) {
-		const Column &c = column(name);
+	for (const KeyPart &part : key_.parts()) {
+		const Column &c = part.column();
 		if (c.not_null && pg::call([&] { return OidIsValid(get_array_type(c.type)); }))
-			condition += " AND " + expected_value(name) + " " +
-						 pg::operator_name(equality_operator(c.type)) + " ANY (ARRAY(SELECT r." +
-						 pg::quoted(name) + " FROM " + rows + " AS r))";
+			condition += " AND " + expected_part(part) + " " +
+						 pg::operator_name(equality_operator(c.type)) + " ANY (ARRAY(SELECT " +
+						 part.listed("r") + " FROM " + keys + " AS r))";
 	}
 	return condition;
 }
 
-std::string Statements::due_among(const std::string &rows, Rows number) const
+std::string Statements::due_among(const std::string &keys, Rows number) const
 {
-	std::vector<std::string> key;
-	for (const std::string &name : definition_.key)
-		key.push_back("r." + pg::quoted(name));
-	return "SELECT e.* FROM (" + due() + ") AS e, (SELECT DISTINCT " + pg::joined(key, ", ") +
-		   " FROM " + rows + " AS r) AS x WHERE " + key_equality() +
-		   (number == Rows::few ? key_in(rows) : "");
+	std::vector<std::string> parts;
+	for (const KeyPart &part : key_.parts())
+		parts.push_back(part.listed("r"));
+	return "SELECT e.* FROM (" + due() + ") AS e, (SELECT DISTINCT " + pg::joined(parts, ", ") +
+		   " FROM " + keys + " AS r) AS x WHERE " + key_equality() +
+		   (number == Rows::few ? key_in(keys) : "");
 }
 
 Write Statements::write_returning() const
@@ -404,10 +386,10 @@ std::string Statements::distinct() const
 std::string Statements::in_key_order(const std::string &rows) const
 {
 	std::vector<std::string> order;
-	for (const std::string &name : definition_.key) {
-		Oid const type = column(name).type;
+	for (const KeyPart &part : key_.parts()) {
+		Oid const type = part.column().type;
 		if (pg::call([&] { return OidIsValid(lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr); }))
-			order.push_back(expected_value(name));
+			order.push_back(expected_part(part));
 	}
 	std::string const all = "SELECT e.* FROM (" + rows + ") AS e";
 	return order.empty() ? all : all + " ORDER BY " + pg::joined(order, ", ");
@@ -444,7 +426,10 @@ void Statements::see(Oid table, const std::string &rows)
 
 std::string Statements::key_json(const std::string &alias) const
 {
-	return invariant::key_json(definition_.key, alias);
+	std::vector<std::string> parts;
+	for (const KeyPart &part : key_.parts())
+		parts.push_back(pg::literal(part.name()) + ", " + given_part(part, alias));
+	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
 }
 
 } // namespace reconcile::invariant

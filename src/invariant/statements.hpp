@@ -12,13 +12,14 @@
  * present, one per key.  An expected row is "due" when a repair has to write
  * it.  A work list holds due rows.
  *
- * Depends on: definition.hpp, query.hpp, row_json.hpp, target.hpp, values.hpp.
+ * Depends on: key.hpp, query.hpp, row_json.hpp, target.hpp, values.hpp.
  *
  *-------------------------------------------------------------------------
  */
 #pragma once
 
 #include "invariant/comparison.hpp"
+#include "invariant/key.hpp"
 #include "invariant/query.hpp"
 #include "invariant/row_json.hpp"
 #include "invariant/target.hpp"
@@ -38,19 +39,6 @@ inline constexpr const char *kWritten = "pg_reconcile written rows";
 /* The name under which a statement of a guard reads new rows. */
 inline constexpr const char *kNewRows = "pg_reconcile new rows";
 
-/* target_of is the target of a definition, as locked() leaves it.  One that is
- * gone has no name any more: the error names the invariant. */
-Oid target_of(const Definition &definition);
-
-/* key_json makes a jsonb object of the key columns of an alias. */
-std::string key_json(const std::vector<std::string> &key, const std::string &alias);
-
-/* json_columns lists what a query yields, or what it yields under some names, for
- * row_as_json(). */
-std::vector<JsonColumn> json_columns(const ExpectedRows &rows);
-std::vector<JsonColumn> json_columns(const ExpectedRows &rows,
-									 const std::vector<std::string> &names);
-
 /* Write is a statement that writes, and what SPI says when it is done. */
 struct Write {
 	std::string sql;
@@ -66,6 +54,7 @@ struct Overlay {
 class Statements : public Comparison {
 public:
 	const Target &target() const { return target_; }
+	const Key &key() const { return key_; }
 	const ExpectedRows &expected() const { return expected_; }
 
 	std::string audit() const override;
@@ -160,12 +149,11 @@ public:
 	void see_new_rows(Oid table) { expected_.read_from(table, kNewRows); }
 	void see_new_rows(Oid table, const std::string &rows);
 
-	/* due_among yields the due rows whose key is among the keys of some rows, in
-	 * the types of the target.  For few rows the condition is such that PostgreSQL
-	 * can take it into the query, also below a DISTINCT ON, instead of joining with
-	 * all that the query yields; for many that would be a list too long to search. */
+	/* due_among yields the due rows whose key is in a list of keys.  For few rows the condition is
+	 * such that PostgreSQL can take it into the query, also below a DISTINCT ON, instead of joining
+	 * with all that the query yields; for many that would be a list too long to search. */
 	enum class Rows { few, many };
-	std::string due_among(const std::string &rows, Rows number = Rows::many) const;
+	std::string due_among(const std::string &keys, Rows number = Rows::many) const;
 
 	/* unexpected counts the rows of the work list whose key the query does not
 	 * yield any more, and shows one; outdated also counts those for which it
@@ -177,7 +165,7 @@ public:
 	 * unique index do. */
 	std::string structure() const;
 
-	/* key_json makes a jsonb object of the key columns of an alias. */
+	/* key_json makes a jsonb object of the key of an expected row, to be shown. */
 	std::string key_json(const std::string &alias) const;
 
 protected:
@@ -196,6 +184,8 @@ protected:
 	const Column &column(const std::string &name) const;
 	std::string given_value(const std::string &name, const std::string &alias = "e") const;
 	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
+	std::string expected_part(const KeyPart &part, const std::string &alias = "e") const;
+	std::string given_part(const KeyPart &part, const std::string &alias) const;
 	std::string expected_key() const;
 	std::string torn(const std::string &rows) const;
 	std::string expected_columns() const;
@@ -203,8 +193,9 @@ protected:
 	std::string with() const;
 	std::string counts_as_present() const;
 	std::string present_rows() const;
-	std::string key_in(const std::string &rows) const;
-	std::string key_equality(const std::string &row = "x") const;
+	std::string key_in(const std::string &keys) const;
+	std::string key_equality() const;
+	std::string key_equality_of_row(const std::string &row) const;
 	std::string same_expected_key(const std::string &other) const;
 	std::string not_yielded(const std::string &same) const;
 	std::string is_absent() const;
@@ -216,6 +207,7 @@ protected:
 	const Definition &definition_;
 	Target target_;
 	ExpectedRows expected_;
+	Key key_;
 	std::string source_; /* where present rows are read: the target, or see() */
 	std::vector<std::string> with_queries_;
 	std::optional<Arbiter> arbiter_;

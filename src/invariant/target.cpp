@@ -91,19 +91,6 @@ Column column_of(const pg::Spi &spi, uint64 row)
 	return column;
 }
 
-/* Usable for ON CONFLICT: unique, valid, checked at once, plain columns. */
-pg::Constant arbiter_of(
-	"SELECT i.indexrelid::regclass::text,"
-	" pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct"
-	" FROM pg_index i WHERE i.indrelid = $1"
-	" AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND i.indexprs IS NULL"
-	" AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text)"
-	"  FROM generate_series(0, i.indnkeyatts - 1) AS position"
-	"  JOIN pg_attribute a ON a.attrelid = i.indrelid"
-	"   AND a.attnum = i.indkey[position]) ="
-	" (SELECT array_agg(k ORDER BY k) FROM unnest($2) AS k)"
-	" ORDER BY i.indpred IS NOT NULL, i.indexrelid LIMIT 1");
-
 } // namespace
 
 Oid locked(Oid table)
@@ -146,6 +133,11 @@ const Column *Target::column(const std::string &name) const
 	return nullptr;
 }
 
+const Column &Target::column(AttrNumber number) const
+{
+	return columns_[static_cast<size_t>(number) - 1]; /* dropped ones included */
+}
+
 std::vector<std::string> Target::column_names() const
 {
 	std::vector<std::string> names;
@@ -167,17 +159,6 @@ std::vector<JsonColumn> Target::json_columns(const std::vector<std::string> &nam
 		if (const Column *known = column(name))
 			columns.push_back({name, known->type, known->typmod});
 	return columns;
-}
-
-std::optional<Arbiter> Target::arbiter(const std::vector<std::string> &key) const
-{
-	pg::PinnedPath path;
-	pg::Spi spi;
-	uint64 rows =
-		spi.run(arbiter_of, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)).add(key));
-	if (rows == 0)
-		return std::nullopt;
-	return Arbiter{spi.required_text(0, 1), spi.text(0, 2), spi.truth(0, 3)};
 }
 
 std::vector<std::string> Target::primary_key() const

@@ -3,9 +3,6 @@
  * target.hpp
  *	  What the engine must know about the table that an invariant fills.
  *
- * Terms.  The "arbiter" is the unique index by which ON CONFLICT recognises a
- * row that is already there.
- *
  * Depends on: row_json.hpp, pg/.
  *
  *-------------------------------------------------------------------------
@@ -16,6 +13,7 @@
 #include "pg/boundary.hpp"
 
 extern "C" {
+#include "access/attnum.h"
 #include "nodes/nodes.h"
 }
 
@@ -45,12 +43,6 @@ struct Column {
 	bool counted;	   /* the default takes a number from a sequence, or may do so */
 };
 
-struct Arbiter {
-	std::string index;
-	std::optional<std::string> predicate; /* of a partial index */
-	bool nulls_are_equal;
-};
-
 class Target {
 public:
 	explicit Target(Oid table);
@@ -61,18 +53,15 @@ public:
 	bool partitioned() const { return kind_ == 'p'; }
 	const std::vector<Column> &columns() const { return columns_; }
 
-	/* column returns a column by name, or nullptr. */
+	/* column returns a column by name, or nullptr, and by its number. */
 	const Column *column(const std::string &name) const;
+	const Column &column(AttrNumber number) const;
 
 	/* column_names lists the columns, for hints. */
 	std::vector<std::string> column_names() const;
 
 	/* primary_key returns its columns, none when there is no primary key. */
 	std::vector<std::string> primary_key() const;
-
-	/* arbiter returns the unique index on exactly these columns: a whole one
-	 * if there is, else a partial one, else nothing. */
-	std::optional<Arbiter> arbiter(const std::vector<std::string> &key) const;
 
 	/* has_children tells whether other tables inherit from it, which hold rows
 	 * that no unique index of this one knows. */

@@ -34,7 +34,10 @@ std::string Violations::audit() const
 
 std::string Violations::findings() const
 {
-	return "SELECT 'violation', " + key_json(definition_.key, "e") +
+	std::vector<std::string> key;
+	for (const std::string &name : definition_.key)
+		key.push_back(pg::literal(name) + ", e." + pg::quoted(name));
+	return "SELECT 'violation', pg_catalog.jsonb_build_object(" + pg::joined(key, ", ") + ")" +
 		   ", NULL::pg_catalog.jsonb, pg_catalog.to_jsonb(e.*), " +
 		   pg::literal(definition_.description.value_or("a row that must not exist")) +
 		   "::pg_catalog.text FROM (" + rows_.text() + ") AS e";

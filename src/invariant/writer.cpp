@@ -57,11 +57,12 @@ void on_refused(void *state, TupleTableSlot *slot, int sqlstate, const char *mes
 	auto *seen = static_cast<Observations *>(state);
 	if (seen->stop_at_bad_row)
 		ereport(ERROR, (errcode(sqlstate), errmsg("%s", message)));
-	Datum values[3];
-	bool nulls[3] = {false, false, false};
-	values[0] = DirectFunctionCall1(row_to_json, ExecFetchSlotHeapTupleDatum(slot));
-	values[1] = CStringGetTextDatum(unpack_sql_state(sqlstate));
-	values[2] = CStringGetTextDatum(message);
+	Datum values[4];
+	bool nulls[4] = {true, false, false, false}; /* take_refused() adds the key */
+	values[0] = Datum(0);
+	values[1] = DirectFunctionCall1(row_to_json, ExecFetchSlotHeapTupleDatum(slot));
+	values[2] = CStringGetTextDatum(unpack_sql_state(sqlstate));
+	values[3] = CStringGetTextDatum(message);
 	tuplestore_putvalues(seen->refused, seen->refusal, values, nulls);
 	seen->rows_refused++;
 	tell(seen);
@@ -97,6 +98,7 @@ void choose_record(const Statements &statements, const std::string &record, RunR
 					 : "What a fill overwrites is nowhere else.",
 				 "Use record => 'rows' or 'auto'.");
 	run.rows_recorded = record == "rows" || statements.needs_rows();
+	run.key = statements.key().columns();
 	run.columns = statements.recorded_columns();
 	run.filled = statements.filled_columns();
 }
@@ -128,7 +130,7 @@ void Writer::write(pg::WorkList &list)
 	});
 	if (observed) { /* a row that was written stays, also when the statement failed */
 		if (!failure)
-			refused_.append_slice(refused, 0, refused.size());
+			take_refused(refused);
 		run_.changed = written_->size();
 		run_.failed = refused_.size();
 	}
@@ -217,6 +219,18 @@ void Writer::write_observed(pg::WorkList &list, pg::WorkList &refused)
 	spi.run(write.sql, write.done);
 }
 
+/* take_refused keeps the rows that a store has refused, with their keys. */
+void Writer::take_refused(pg::WorkList &refused)
+{
+	pg::Spi spi;
+	spi.expose(kWorkList, refused);
+	spi.collect("SELECT (SELECT pg_catalog.jsonb_object_agg(k, r.row::pg_catalog.jsonb"
+				"  OPERATOR(pg_catalog.->) k) FROM pg_catalog.unnest($1) AS k)::pg_catalog.text,"
+				" r.row, r.sqlstate, r.message FROM " +
+					pg::quoted(kWorkList) + " AS r",
+				SPI_OK_SELECT, refused_, pg::Args().add(definition_.key));
+}
+
 void Writer::halve(pg::WorkList &list)
 {
 	int64 const half = list.size() / 2;
@@ -238,7 +252,8 @@ void Writer::refuse(pg::WorkList &row, const pg::Failure &failure)
 	pg::Spi spi;
 	spi.expose(kWorkList, row);
 	pg::PortableText portable;
-	spi.collect("SELECT " + row_as_json("r", json_columns(statements_.expected())) +
+	spi.collect("SELECT " + expected_key_json(definition_, statements_.expected(), "r") +
+					"::pg_catalog.text, " + row_as_json("r", json_columns(statements_.expected())) +
 					"::pg_catalog.text, $1, $2 FROM (" + statements_.expected_rows() + ") AS r",
 				SPI_OK_SELECT, refused_, pg::Args().add(failure.code()).add(failure.message()));
 	run_.failed++;

@@ -50,6 +50,7 @@ private:
 	Outcome write_list(pg::WorkList &list);
 	void write_observed(pg::WorkList &list, pg::WorkList &refused);
 	void check_kept(pg::Spi &spi, int64 rows, int64 written);
+	void take_refused(pg::WorkList &refused);
 	void halve(pg::WorkList &list);
 	void refuse(pg::WorkList &row, const pg::Failure &failure);
 

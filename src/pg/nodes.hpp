@@ -37,6 +37,18 @@ inline TreeWalker tree_walker(bool (*walker)(Node *, void *))
 	return reinterpret_cast<TreeWalker>(reinterpret_cast<void (*)()>(walker));
 }
 
+#if PG16_GE
+using TreeMutator = tree_mutator_callback;
+#else
+using TreeMutator = Node *(*)();
+#endif
+
+/* tree_mutator is the same for a mutator. */
+inline TreeMutator tree_mutator(Node *(*mutator)(Node *, void *))
+{
+	return reinterpret_cast<TreeMutator>(reinterpret_cast<void (*)()>(mutator));
+}
+
 /* copied_node is copyObject(), whose macro needs a C compiler. */
 template <class T> T *copied_node(const T *node)
 {

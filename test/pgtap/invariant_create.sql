@@ -99,6 +99,8 @@ FROM (SELECT 'SELECT id AS user_id, 1 AS customer_id, ''{}''::json AS doc FROM u
 	('where_absent with a syntax error', '42601', 'syntax error at end of input', NULL, '{user_id}', ', where_absent => ''IS'''),
 	('where_absent with two conditions', '42601', 'where_absent must be a condition, as after WHERE', NULL, '{user_id}',
 	 ', where_absent => ''true, false'''),
+	('where_absent that is every column', '42601', 'where_absent must be a condition, as after WHERE', NULL, '{user_id}',
+	 ', where_absent => ''*'''),
 	('where_absent with FROM', '42601', 'where_absent must be a condition, as after WHERE', NULL, '{user_id}',
 	 ', where_absent => ''true FROM users'''),
 	('where_absent that ends the statement', '42601', 'syntax error at or near ";"', NULL, '{user_id}',
@@ -216,7 +218,7 @@ BEGIN
 END $$;
 SELECT unusable('a deferrable constraint', 'CREATE TABLE t (k integer, l integer, CONSTRAINT "K once" UNIQUE (k) DEFERRABLE)', '{k}', 'Index app."K once" is deferrable.');
 SELECT unusable('an expression', 'CREATE TABLE t (k integer, l integer); CREATE UNIQUE INDEX t_abs ON t (l, abs(k))', '{k,l}',
-	'Index app.t_abs is on an expression.');
+	'Index app.t_abs is on (l, abs(k)).');
 SELECT unusable('an invalid index', 'CREATE TABLE t (k integer, l integer); CREATE UNIQUE INDEX t_k ON t (k);
 	UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''t_k''::regclass', '{k}', 'Index app.t_k is not valid: REINDEX INDEX CONCURRENTLY.');
 CREATE TABLE folded (email text NOT NULL, key text GENERATED ALWAYS AS (lower(email)) STORED UNIQUE, note text);
