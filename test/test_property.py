@@ -39,6 +39,18 @@ TYPES = {
     "jsonb": ["to_jsonb(a.t)", "jsonb_build_object('i', b.i)"],
     "integer[]": ["ARRAY[a.i]", "ARRAY[a.i, b.i]"],
 }
+# Expressions over a key column, which let different values be one key.
+PARTS = {
+    "integer": ["{0} % 2", "coalesce({0}, 0)", "abs({0} - 1)"],
+    "text": ["left({0}, 1)", "coalesce({0}, 'k')", "length({0})"],
+    "varchar(3)": ["upper({0})", "({0} || 'x') COLLATE \"C\""],
+    "boolean": ["NOT {0}", "CASE WHEN {0} THEN 1 END"],
+    "date": ["{0} - DATE '2026-01-02'"],
+    "numeric(4,1)": ["round({0})", "{0} * 2"],
+    "bigint": ["nullif({0}, 1)"],
+    "jsonb": ["{0} ->> 'i'"],
+    "integer[]": ["{0}[1]"],
+}
 SHAPES = [
     "SELECT {outputs} FROM a JOIN b ON b.i = a.i",
     "SELECT {outputs} FROM a CROSS JOIN b",
@@ -59,6 +71,16 @@ class Column:
     type: str
     not_null: bool = False
     default: str = ""
+    part: str = ""          # of the key: the expression over it
+
+    def entry(self):
+        """The entry of the key."""
+        return self.part or self.name
+
+
+class Row(dict):
+    """The texts of a row's columns, and those of its key."""
+    key = ()
 
 
 @dataclass
@@ -109,6 +131,10 @@ def draw(lot):
     if yielded and yielded[0].type in ("text", "integer") and lot.random() < 0.3:
         refused = str(value(lot, yielded[0].type))
     expressions = {c.name: lot.choice(TYPES[c.type]) for c in key + yielded}
+    for column in key:
+        if column.type in PARTS and lot.random() < 0.3:
+            column.part = lot.choice(PARTS[column.type]).format(column.name)
+            expressions[column.name] = f"({expressions[column.name]})::{column.type}"
     outputs = ", ".join(f"{e} AS {name}" for name, e in expressions.items())
     groups = ", ".join(str(n + 1) for n in range(len(expressions)))
     shape = lot.choice(SHAPES)
@@ -116,7 +142,7 @@ def draw(lot):
     if "EXCEPT" not in expects and "UNION" not in expects and lot.random() < 0.2:
         expects = expects.replace("SELECT", "SELECT DISTINCT", 1) if not expects.startswith("WITH") else expects
     if lot.random() < 0.8:
-        names = ", ".join(c.name for c in key)
+        names = ", ".join(c.entry() for c in key)
         rest = ", ".join(c.name + "::text" for c in key + yielded)
         expects = f"SELECT DISTINCT ON ({names}) * FROM ({expects}) AS q ORDER BY {names}, {rest}"
     return Case(kind, key, values, yielded, compare, expects, index, where_absent, refused)
@@ -129,9 +155,10 @@ class Round:
         self.connection = connection
         self.lot = lot
         self.case = draw(lot)
-        self.key = [c.name for c in self.case.key]
-        self.names = self.key + [c.name for c in self.case.values] + ["live"]
-        self.yielded = self.key + [c.name for c in self.case.yielded]
+        self.key = [c.entry() for c in self.case.key]
+        self.keys = [c.name for c in self.case.key]
+        self.names = self.keys + [c.name for c in self.case.values] + ["live"]
+        self.yielded = self.keys + [c.name for c in self.case.yielded]
 
     def sql(self, query, *parameters):
         cursor = self.connection.execute(query, parameters or None)
@@ -156,7 +183,7 @@ class Round:
                          *(None if self.lot.random() < 0.15 else v for v in drawn))
 
     def make_target(self):
-        case, key = self.case, ", ".join(self.key)
+        case, key = self.case, ", ".join(f"({c.part})" if c.part else c.name for c in self.case.key)
         columns = [f"{c.name} {c.type}{' NOT NULL' if c.not_null else ''}" + (f" DEFAULT '{c.default}'" if c.default else "")
                    for c in case.key + case.values]
         if case.refused:
@@ -173,7 +200,7 @@ class Round:
             places = ", ".join(f"%s::{c.type}" for c in case.key + case.values)
             self.raised_insert(f"INSERT INTO target ({', '.join(self.names)}) VALUES ({places}, %s) ON CONFLICT DO NOTHING", row)
         # Some rows of the query itself are there, whole or with other values.
-        keys = ", ".join(self.key)
+        keys = ", ".join(self.keys)
         self.raised(f"INSERT INTO target ({keys}) SELECT {keys} FROM ({case.expects}) AS e LIMIT 2 ON CONFLICT DO NOTHING")
 
     def raised_insert(self, query, row):
@@ -187,10 +214,16 @@ class Round:
         """The target's rows as dictionaries of texts, with whether they count as present and are in the unique index."""
         case = self.case
         absent = f"coalesce({case.where_absent}, false)" if case.where_absent else "false"
-        listed = ", ".join(f"{name}::text" for name in self.names)
         indexed = "coalesce(live, false)" if case.index == "live" else "true"
-        return [(dict(zip(self.names, r)), not r[-2], r[-1])
-                for r in self.sql(f"SELECT {listed}, {absent}, {indexed} FROM target")]
+        return [(row, not absent, indexed) for row, absent, indexed in self.read(self.names, f"{absent}, {indexed} FROM target")]
+
+    def read(self, names, rest):
+        """Rows with the texts of some columns and of the key, each with the values of the rest."""
+        listed = ", ".join([f"{name}::text" for name in names] + [f"({entry})::text" for entry in self.key])
+        for values in self.sql(f"SELECT {listed}, {rest}"):
+            row = Row(zip(names, values))
+            row.key = tuple(values[len(names):len(names) + len(self.key)])
+            yield row, *values[len(names) + len(self.key):]
 
     def contents(self):
         return Counter(tuple(row.values()) for row, _, _ in self.rows())
@@ -202,11 +235,7 @@ class Round:
         self.sql(f"CREATE TABLE stored ({columns}, raw text)")
         listed = ", ".join(self.yielded)
         self.sql(f"INSERT INTO stored SELECT {listed}, e::text FROM (SELECT {listed} FROM ({self.case.expects}) AS q) AS e")
-        texts = ", ".join(f"{name}::text" for name in self.yielded)
-        return [(dict(zip(self.yielded, r)), r[-1]) for r in self.sql(f"SELECT {texts}, raw FROM stored")]
-
-    def key_of(self, row):
-        return tuple(row[name] for name in self.key)
+        return list(self.read(self.yielded, "raw FROM stored"))
 
     # ------------------------------------------------------------ the reckoning
 
@@ -244,14 +273,14 @@ class Round:
         present, held = {}, set()
         for row, counts, indexed in target:
             if counts:
-                present.setdefault(self.key_of(row), []).append(row)
-            if indexed and (case.index == "nulls" or None not in self.key_of(row)):
-                held.add(self.key_of(row))
+                present.setdefault(row.key, []).append(row)
+            if indexed and (case.index == "nulls" or None not in row.key):
+                held.add(row.key)
         kinds = Counter()
         work, raws, copies = {}, {}, Counter()
         planned = 0
         for row, raw in expected:
-            key = self.key_of(row)
+            key = row.key
             why = self.due(row, present.get(key, []))
             kinds[why] += 1
             if case.kind == "fill":
@@ -265,8 +294,8 @@ class Round:
                 raws.setdefault(key, set()).add(raw)
         if case.kind == "fill" and case.compare:
             for row, raw in expected:
-                if self.key_of(row) in work:
-                    raws[self.key_of(row)].add(raw)
+                if row.key in work:
+                    raws[row.key].add(raw)
         self.torn = any(len(r) > 1 for r in raws.values())
         self.counts = (len(expected), len(expected) - kinds["missing"], kinds["missing"], kinds["differs"], kinds["duplicate"])
         self.planned = planned
@@ -342,7 +371,7 @@ class Round:
 
     def twins(self):
         """Whether two rows have one key, of which the repair may have seen one only."""
-        return max(Counter(self.key_of(row) for row, _, _ in self.rows()).values()) > 1
+        return max(Counter(row.key for row, _, _ in self.rows()).values()) > 1
 
     def check_audit(self):
         (counts,) = self.sql("SELECT expected, present, missing, differing, duplicated FROM reconcile.audit('i')")
