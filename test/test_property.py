@@ -134,7 +134,7 @@ def draw(lot):
     for column in key:
         if column.type in PARTS and lot.random() < 0.3:
             column.part = lot.choice(PARTS[column.type]).format(column.name)
-            expressions[column.name] = f"({expressions[column.name]})::{column.type}"
+            expressions[column.name] = f"({expressions[column.name]})::{column.type.split('(')[0]}"
     outputs = ", ".join(f"{e} AS {name}" for name, e in expressions.items())
     groups = ", ".join(str(n + 1) for n in range(len(expressions)))
     shape = lot.choice(SHAPES)

@@ -108,7 +108,8 @@ std::string values_as_json(const std::vector<JsonValue> &values)
 {
 	std::vector<std::string> parts;
 	for (const JsonValue &value : values)
-		parts.push_back(pg::literal(value.label) + ", " + as_json(value.type, value.value));
+		parts.push_back(pg::literal(value.label) + ", pg_catalog.to_jsonb(" +
+						as_json(value.type, value.value) + ")"); /* their collations may differ */
 	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
 }
 

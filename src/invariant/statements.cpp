@@ -428,7 +428,8 @@ std::string Statements::key_json(const std::string &alias) const
 {
 	std::vector<std::string> parts;
 	for (const KeyPart &part : key_.parts())
-		parts.push_back(pg::literal(part.name()) + ", " + given_part(part, alias));
+		parts.push_back(pg::literal(part.name()) + ", pg_catalog.to_jsonb(" +
+						given_part(part, alias) + ")"); /* their collations may differ */
 	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
 }
 

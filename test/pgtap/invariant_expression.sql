@@ -34,6 +34,8 @@ FROM (VALUES
 	 'SELECT unnest(''{A,b}''::text[]) AS k', 1, 1, 0, NULL),
 	('a collation', 'CREATE TABLE target (k text); CREATE UNIQUE INDEX ON target ((lower(k) COLLATE "C")); INSERT INTO target VALUES (''a'')',
 	 '{"lower(k) COLLATE \"C\""}', 'SELECT k COLLATE "POSIX" AS k FROM unnest(''{A,b}''::text[]) AS k', 1, 1, 0, NULL),
+	('two collations', 'CREATE TABLE target (k text, l text COLLATE "POSIX"); CREATE UNIQUE INDEX ON target ((lower(k) COLLATE "C"), lower(l)); INSERT INTO target VALUES (''a'', ''b'')',
+	 '{"lower(k) COLLATE \"C\"",lower(l)}', 'SELECT k, ''B'' AS l FROM unnest(''{A,b}''::text[]) AS k', 1, 1, 0, NULL),
 	('a field of a composite', 'CREATE TABLE target (p place); CREATE UNIQUE INDEX ON target (((p).zip)); INSERT INTO target VALUES (''(x,1)'')', '{(p).zip}',
 	 'SELECT ROW(''y'', n)::place AS p FROM generate_series(1, 2) AS n', 1, 1, 0, NULL),
 	('an element of an array', 'CREATE TABLE target (a integer[]); CREATE UNIQUE INDEX ON target ((a[1])); INSERT INTO target VALUES (''{1,2}'')', '{a[1]}',
@@ -270,6 +272,13 @@ CREATE UNIQUE INDEX ON doors (room_id, upper(label));
 INSERT INTO teams VALUES (1, 'Red'), (2, 'Blue'), (3, 'Green');
 INSERT INTO rooms (slug) VALUES ('RED');
 INSERT INTO doors VALUES (1, 'IN');
+CREATE TABLE shelves (k text CHECK (k <> 'bad'), l text COLLATE "POSIX");
+CREATE UNIQUE INDEX ON shelves ((lower(k) COLLATE "C"), lower(l));
+SELECT reconcile.create_invariant('shelves', 'shelves', '{"lower(k) COLLATE \"C\"",lower(l)}', 'SELECT ''bad'' AS k, ''L'' AS l') \g /dev/null
+SELECT is((SELECT key FROM reconcile.findings('shelves')), '{"lower(l)": "l", "lower(k) COLLATE \"C\"": "bad"}', 'parts of several collations: a finding');
+SELECT is(counts('shelves', false), '(1,0,0,1)', 'parts of several collations: a repair');
+SELECT is((SELECT key FROM reconcile.failures), '{"lower(l)": "l", "lower(k) COLLATE \"C\"": "bad"}', 'parts of several collations: its failure');
+SELECT reconcile.drop_invariant('shelves') \g /dev/null
 SELECT reconcile.create_invariant('rooms', 'rooms', '{lower(slug)}', 'SELECT slug FROM teams') \g /dev/null
 SELECT reconcile.create_invariant('doors', 'doors', '{room_id,upper(label)}',
 	'SELECT r.id AS room_id, l AS label FROM teams t JOIN rooms r ON lower(r.slug) = lower(t.slug), unnest(''{in,out}''::text[]) AS l') \g /dev/null
