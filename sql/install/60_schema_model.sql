@@ -129,6 +129,7 @@ CREATE FUNCTION reconcile.schema_model(schemas text[] DEFAULT NULL)
 	SET max_parallel_workers_per_gather = 0   -- many small joins: a worker starts for longer than it helps
 	SET random_page_cost = 1                  -- catalogs are in memory
 	SET enable_nestloop = off                 -- the planner takes the schemas of users for few
+	SET enable_mergejoin = off                -- and sorts what it takes for few
 	BEGIN ATOMIC
 		SELECT reconcile.require_schemas(schemas, NULL);
 		SELECT m.category, m.object, m.parent, m.attributes, m.classid, m.objid, m.objsubid

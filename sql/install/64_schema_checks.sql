@@ -373,9 +373,12 @@ COMMENT ON FUNCTION reconcile.function_findings(text[]) IS 'used by schema_check
 
 -- Hints are what may be meant so: an audit against a baseline does not ask for them.
 CREATE FUNCTION reconcile.schema_checks(schemas text[] DEFAULT NULL, hints boolean DEFAULT true) RETURNS SETOF reconcile.schema_finding
-	LANGUAGE sql STABLE PARALLEL UNSAFE
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+	SET plan_cache_mode = force_generic_plan   -- which takes longer to make than most schemas to be checked
+AS $$
+BEGIN
+	RETURN QUERY
 	SELECT c.severity, c.category, c.kind, i.identity, c.expected, c.actual, c.reason, c.hazard, c.fix, NULL, NULL, c.needs,
 	       CASE WHEN c.kind <> 'invalid' THEN NULL
 	            WHEN c.category = 'constraint' THEN jsonb_build_object('definition', pg_get_constraintdef(c.objid))
@@ -394,7 +397,7 @@ BEGIN ATOMIC
 	SELECT * FROM reconcile.sequence_findings(schemas)
 	UNION ALL
 	SELECT * FROM reconcile.function_findings(schemas);
-END;
+END $$;
 COMMENT ON FUNCTION reconcile.schema_checks(text[], boolean) IS
 	'used by audit_schema(): what is wrong or doubtful in the schema by itself, without a baseline';
 

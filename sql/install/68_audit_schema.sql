@@ -39,20 +39,22 @@ CREATE FUNCTION reconcile.schema_summary(category text, attributes jsonb) RETURN
 COMMENT ON FUNCTION reconcile.schema_summary(text, jsonb) IS 'used by audits: an object in a few words';
 
 CREATE FUNCTION reconcile.schema_reason(category text, attribute text, expected jsonb, actual jsonb) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	BEGIN ATOMIC
-		SELECT CASE
-			WHEN category = 'type' AND attribute = 'labels' THEN concat_ws('; ',
-			     'missing labels: ' || (SELECT string_agg(e.label, ', ') FROM jsonb_array_elements_text(expected -> 'labels') AS e(label) WHERE NOT actual -> 'labels' ? e.label),
-			     'labels too many: ' || (SELECT string_agg(a.label, ', ') FROM jsonb_array_elements_text(actual -> 'labels') AS a(label) WHERE NOT expected -> 'labels' ? a.label),
-			     CASE WHEN (SELECT jsonb_agg(e.label ORDER BY e.n) FROM jsonb_array_elements_text(expected -> 'labels') WITH ORDINALITY AS e(label, n) WHERE actual -> 'labels' ? e.label)
-			          <> (SELECT jsonb_agg(a.label ORDER BY a.n) FROM jsonb_array_elements_text(actual -> 'labels') WITH ORDINALITY AS a(label, n) WHERE expected -> 'labels' ? a.label)
-			          THEN 'the order differs' END)
-			WHEN attribute = 'enabled' AND actual ->> 'enabled' = 'disabled' THEN 'it is disabled'
-			WHEN category = 'index' AND attribute = 'valid' THEN 'it is invalid: queries do not use it'
-			WHEN category = 'constraint' AND attribute = 'valid' AND actual -> 'valid' = 'false' THEN 'it was never validated: rows of before may violate it'
-			ELSE attribute || ' differs from the baseline' END;
-	END;
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE
+		WHEN category = 'type' AND attribute = 'labels' THEN concat_ws('; ',
+		     'missing labels: ' || (SELECT string_agg(e.label, ', ') FROM jsonb_array_elements_text(expected -> 'labels') AS e(label) WHERE NOT actual -> 'labels' ? e.label),
+		     'labels too many: ' || (SELECT string_agg(a.label, ', ') FROM jsonb_array_elements_text(actual -> 'labels') AS a(label) WHERE NOT expected -> 'labels' ? a.label),
+		     CASE WHEN (SELECT jsonb_agg(e.label ORDER BY e.n) FROM jsonb_array_elements_text(expected -> 'labels') WITH ORDINALITY AS e(label, n) WHERE actual -> 'labels' ? e.label)
+		          <> (SELECT jsonb_agg(a.label ORDER BY a.n) FROM jsonb_array_elements_text(actual -> 'labels') WITH ORDINALITY AS a(label, n) WHERE expected -> 'labels' ? a.label)
+		          THEN 'the order differs' END)
+		WHEN attribute = 'enabled' AND actual ->> 'enabled' = 'disabled' THEN 'it is disabled'
+		WHEN category = 'index' AND attribute = 'valid' THEN 'it is invalid: queries do not use it'
+		WHEN category = 'constraint' AND attribute = 'valid' AND actual -> 'valid' = 'false' THEN 'it was never validated: rows of before may violate it'
+		ELSE attribute || ' differs from the baseline' END;
+END $$;
 COMMENT ON FUNCTION reconcile.schema_reason(text, text, jsonb, jsonb) IS 'used by audits: what an attribute that differs means';
 
 CREATE FUNCTION reconcile.in_schemas(object text, schemas text[]) RETURNS boolean
@@ -66,204 +68,215 @@ COMMENT ON FUNCTION reconcile.in_schemas(text, text[]) IS 'used by audits: wheth
 
 -- Whatever is not the same on both sides, compared as bytes.  Its settings are
 -- those of catalogs, which have statistics; what it returns is usually little.
+-- The plan is for any arguments and kept for the session: for a small schema it
+-- takes longer to make than to run.
 CREATE FUNCTION reconcile.schema_pairs(expected_baseline text, actual_baseline text, schemas text[])
 	RETURNS TABLE (category text, object text, parent text, requires text[], expected jsonb, actual jsonb)
-	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 100
 	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan
 	SET jit = off
 	SET max_parallel_workers_per_gather = 0   -- many small joins: a worker starts for longer than it helps
 	SET random_page_cost = 1                  -- catalogs are in memory
 	SET enable_nestloop = off                 -- the planner takes the schemas of users for few
+	SET enable_mergejoin = off                -- and sorts what it takes for few
 	SET work_mem = '32MB'                     -- the two schemas are compared in memory
-	BEGIN ATOMIC
-		WITH e AS (
-			SELECT o.category, o.object, o.parent, o.attributes, o.requires FROM reconcile.baseline_objects o
-			WHERE o.baseline = expected_baseline AND o.category <> 'migration'
-			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
-		),
-		a AS (
-			SELECT m.category, m.object, m.parent, m.attributes FROM reconcile.schema_objects m
-			WHERE actual_baseline IS NULL AND (schemas IS NULL OR m.category = 'extension' OR m.schema = ANY (schemas))
-			UNION ALL
-			SELECT o.category, o.object, o.parent, o.attributes FROM reconcile.baseline_objects o
-			WHERE actual_baseline IS NOT NULL AND o.baseline = actual_baseline AND o.category <> 'migration'
-			  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
-		)
-		SELECT coalesce(e.category, a.category), coalesce(e.object, a.object), coalesce(e.parent, a.parent), e.requires, e.attributes, a.attributes
-		FROM e FULL JOIN a ON a.category = e.category AND a.object = e.object
-		WHERE record_image_ne(ROW(e.attributes), ROW(a.attributes));
-	END;
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH e AS (
+		SELECT o.category, o.object, o.parent, o.attributes, o.requires FROM reconcile.baseline_objects o
+		WHERE o.baseline = expected_baseline AND o.category <> 'migration'
+		  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
+	),
+	a AS (
+		SELECT m.category, m.object, m.parent, m.attributes FROM reconcile.schema_objects m
+		WHERE actual_baseline IS NULL AND (schemas IS NULL OR m.category = 'extension' OR m.schema = ANY (schemas))
+		UNION ALL
+		SELECT o.category, o.object, o.parent, o.attributes FROM reconcile.baseline_objects o
+		WHERE actual_baseline IS NOT NULL AND o.baseline = actual_baseline AND o.category <> 'migration'
+		  AND (schemas IS NULL OR o.category = 'extension' OR reconcile.in_schemas(coalesce(o.parent, o.object), schemas))
+	)
+	SELECT coalesce(e.category, a.category), coalesce(e.object, a.object), coalesce(e.parent, a.parent), e.requires, e.attributes, a.attributes
+	FROM e FULL JOIN a ON a.category = e.category AND a.object = e.object
+	WHERE record_image_ne(ROW(e.attributes), ROW(a.attributes));
+END $$;
 COMMENT ON FUNCTION reconcile.schema_pairs(text, text, text[]) IS
 	'used by schema_differences(): the objects that a baseline and another one, or the live schema, have not in common';
 
 CREATE FUNCTION reconcile.schema_differences(expected text, actual text DEFAULT NULL, schemas text[] DEFAULT NULL)
 	RETURNS SETOF reconcile.schema_finding
-	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+	LANGUAGE plpgsql STABLE PARALLEL UNSAFE ROWS 100
 	SET search_path = pg_catalog, pg_temp
+	SET plan_cache_mode = force_generic_plan
 	SET jit = off
 	SET enable_nestloop = off   -- what CTEs hold is not estimated, and may be much
-	BEGIN ATOMIC
-		WITH side AS (
-			SELECT (SELECT b.server FROM reconcile.baselines b WHERE b.name = schema_differences.expected) AS expected_server,
-			       coalesce((SELECT b.server FROM reconcile.baselines b WHERE b.name = schema_differences.actual),
-			                current_setting('server_version_num')::integer / 10000) AS actual_server
-		),
-		pair AS MATERIALIZED (
-			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual
-			FROM reconcile.schema_pairs(schema_differences.expected, schema_differences.actual, schemas) p
-		),
-		-- One side has a view and the other one a table of this name: the kind differs, nothing is missing.
-		other_kind AS MATERIALIZED (
-			SELECT m.object, m.category, x.category AS actual_category, m.expected, x.actual
-			FROM pair m JOIN pair x ON x.object = m.object AND x.category <> m.category
-			WHERE m.actual IS NULL AND x.expected IS NULL AND m.category IN ('table', 'view', 'sequence') AND x.category IN ('table', 'view', 'sequence')
-		),
-		-- Constraints and indexes that differ in nothing but their name, matched one to one.
-		numbered AS (
-			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
-			       row_number() OVER (PARTITION BY p.category, p.parent, coalesce(p.expected, p.actual), p.actual IS NULL ORDER BY p.object) AS n
-			FROM pair p WHERE p.category IN ('constraint', 'index') AND (p.expected IS NULL OR p.actual IS NULL)
-		),
-		renamed AS MATERIALIZED (
-			SELECT m.category, m.parent, m.object, x.object AS actual_object, m.expected, x.actual, m.requires
-			FROM numbered m JOIN numbered x ON x.category = m.category AND x.parent = m.parent AND x.actual = m.expected AND x.n = m.n
-			WHERE m.actual IS NULL AND x.expected IS NULL
-		),
-		-- A role of the baseline that this cluster lacks is one finding, not one for each thing it owns or may.
-		named_role AS (
-			SELECT p.category, p.object, p.expected ->> 'owner' AS role, quote_ident(p.expected ->> 'owner') AS grantee FROM pair p
-			WHERE p.expected ->> 'owner' IS DISTINCT FROM p.actual ->> 'owner' AND p.expected ? 'owner'
-			UNION ALL
-			SELECT p.category, p.object, g.grantee, g.grantee FROM pair p,
-			     LATERAL (SELECT left(p.object, length(p.object) - length(p.parent) - 4)) AS g(grantee)
-			WHERE p.category = 'privilege' AND p.actual IS NULL AND g.grantee <> 'PUBLIC'
-		),
-		absent AS MATERIALIZED (
-			SELECT n.category, n.object, n.role, n.grantee FROM named_role n
-			WHERE schema_differences.actual IS NULL
-			  AND NOT EXISTS (SELECT FROM pg_roles r WHERE quote_ident(r.rolname) = n.grantee)
-		),
-		whole AS MATERIALIZED (
-			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
-			       CASE WHEN p.actual IS NULL THEN 'missing' ELSE 'extra' END AS kind,
-			       CASE WHEN p.actual IS NULL THEN up.object END AS part_of
-			FROM pair p
-			LEFT JOIN pair up ON up.object = p.parent AND (up.actual IS NULL) = (p.actual IS NULL) AND (up.expected IS NULL) = (p.expected IS NULL)
-			     AND (up.parent IS NULL OR up.category = 'column') AND up.category <> 'privilege'
-			LEFT JOIN renamed was ON was.category = p.category AND was.object = p.object AND p.actual IS NULL
-			LEFT JOIN renamed now ON now.category = p.category AND now.actual_object = p.object AND p.expected IS NULL
-			LEFT JOIN other_kind k ON k.object = p.object
-			LEFT JOIN other_kind pk ON pk.object = p.parent
-			LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND p.category = 'privilege'
-			WHERE (p.expected IS NULL OR p.actual IS NULL) AND was.object IS NULL AND now.object IS NULL AND k.object IS NULL AND pk.object IS NULL
-			  AND r.object IS NULL AND NOT (p.expected IS NULL AND up.object IS NOT NULL)
-		),
-		-- What a table is made of, for CREATE TABLE and for guessing at a new name.
-		shape AS MATERIALIZED (
-			SELECT p.parent, p.actual IS NULL AS missing,
-			       string_agg(reconcile.schema_column_clause(c.name, coalesce(p.expected, p.actual)), ', '
-			                  ORDER BY (coalesce(p.expected, p.actual) -> 'position')::integer) AS columns,
-			       string_agg(reconcile.schema_column_extras(p.object, p.parent, p.expected), E'\n'
-			                  ORDER BY (p.expected -> 'position')::integer) AS extras
-			FROM pair p, LATERAL (SELECT substr(p.object, length(p.parent) + 2)) AS c(name)
-			WHERE p.category = 'column' AND (p.actual IS NULL OR p.expected IS NULL) AND NOT coalesce(p.expected, p.actual) ? 'of_partition' GROUP BY p.parent, p.actual IS NULL
-		),
-		likeness AS (
-			SELECT w.category, w.object, w.parent, w.kind,
-			       CASE WHEN w.category = 'table' THEN s.columns
-			            WHEN w.category IN ('column', 'type', 'view', 'sequence', 'policy') THEN (coalesce(w.expected, w.actual) - 'position')::text END AS likeness
-			FROM whole w LEFT JOIN shape s ON w.category = 'table' AND s.parent = w.object AND s.missing = (w.kind = 'missing')
-			WHERE w.part_of IS NULL
-		),
-		guess AS (
-			SELECT m.category, m.object, min(x.object) AS renamed, NULL AS misspelt
-			FROM likeness m JOIN likeness x ON x.category = m.category AND x.likeness = m.likeness AND coalesce(x.parent, '') = coalesce(m.parent, '')
-			WHERE m.kind = 'missing' AND x.kind = 'extra' GROUP BY m.category, m.object
-			UNION ALL
-			SELECT m.category, m.object, NULL, min(x.object)
-			FROM likeness m JOIN likeness x ON x.category = m.category AND lower(replace(x.object, '"', '')) = lower(replace(m.object, '"', ''))
-			WHERE m.kind = 'missing' AND x.kind = 'extra' GROUP BY m.category, m.object
-		),
-		hint AS (SELECT g.category, g.object, max(g.renamed) AS renamed, max(g.misspelt) AS misspelt FROM guess g GROUP BY g.category, g.object),
-		-- One finding an attribute; when the kind differs, it alone.
-		attribute AS (
-			SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual, k.attribute
-			FROM pair p
-			CROSS JOIN side s
-			CROSS JOIN LATERAL (SELECT jsonb_object_keys(p.expected || p.actual)) AS k(attribute)
-			LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND k.attribute = 'owner'
-			WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL
-			  AND p.expected -> k.attribute IS DISTINCT FROM p.actual -> k.attribute
-			  AND k.attribute <> 'position'
-			  AND (k.attribute <> 'maintain' OR least(s.expected_server, s.actual_server) >= 17)
-			  AND (k.attribute = 'kind' OR p.expected -> 'kind' IS NOT DISTINCT FROM p.actual -> 'kind')
-		),
-		-- A column that was dropped and added again stands elsewhere: worth a note, when it changes the order.
-		reordered AS MATERIALIZED (
-			SELECT DISTINCT p.parent FROM pair p
-			WHERE schema_differences.actual IS NULL AND p.category = 'column' AND p.expected -> 'position' <> p.actual -> 'position'
-		),
-		moved AS (
-			SELECT t.parent FROM reordered t
-			JOIN reconcile.baseline_objects o ON o.baseline = schema_differences.expected AND o.category = 'column' AND o.parent = t.parent
-			JOIN reconcile.schema_columns c ON c.parent = t.parent AND c.object = o.object
-			WHERE EXISTS (SELECT FROM reordered)   -- or all columns would be read for none
-			GROUP BY t.parent
-			HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
-		)
-		SELECT CASE WHEN w.kind = 'missing' OR own.partition THEN 'error' WHEN w.category = 'privilege' THEN 'warning' ELSE 'notice' END,
-		       w.category, CASE WHEN own.partition AND w.part_of IS NULL THEN 'differs' ELSE w.kind END, w.object,
-		       CASE WHEN w.kind = 'missing' THEN reconcile.schema_summary(w.category, w.expected) WHEN own.partition THEN 'as the parent has it' END,
-		       CASE WHEN w.kind = 'extra' THEN reconcile.schema_summary(w.category, w.actual) WHEN own.partition THEN 'as the parent has it' END,
-		       CASE WHEN own.partition THEN 'the partition has it otherwise than its parent, or should'
-		            WHEN w.kind = 'extra' THEN 'it is not in the baseline'
-		            ELSE 'it does not exist' || coalesce('; there is ' || h.misspelt || ': quoted identifier?', '; possibly renamed to ' || h.renamed, '') END,
-		       CASE WHEN w.part_of IS NULL THEN f.hazard ELSE '' END,
-		       CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL AND NOT own.partition THEN NULL ELSE f.fix END, NULL::text, w.part_of,
-		       CASE WHEN w.part_of IS NULL THEN f.needs END,   -- what is created comes with what the baseline grants on it
-		       w.expected, w.actual, coalesce(w.requires, '{}')
-		FROM whole w
-		LEFT JOIN hint h ON h.category = w.category AND h.object = w.object AND w.kind = 'missing'
-		LEFT JOIN shape c ON w.category = 'table' AND c.parent = w.object AND c.missing
-		LEFT JOIN pair open ON open.category = 'privilege' AND open.object = 'PUBLIC on ' || w.object AND w.category IN ('function', 'type')
-		CROSS JOIN LATERAL (SELECT coalesce(coalesce(w.expected, w.actual) ? 'of_partition', false)) AS own(partition)
-		CROSS JOIN LATERAL reconcile.schema_fix(w.category, w.kind, w.object, w.parent, NULL,
-		       CASE WHEN w.category IN ('table', 'function', 'type')
-		            THEN w.expected || jsonb_strip_nulls(jsonb_build_object('columns', c.columns, 'column_extras', c.extras,
-		                     'private', CASE WHEN w.category <> 'table' AND open.expected IS NULL THEN true END))
-		            ELSE w.expected END, w.actual) AS f
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH side AS (
+		SELECT (SELECT b.server FROM reconcile.baselines b WHERE b.name = schema_differences.expected) AS expected_server,
+		       coalesce((SELECT b.server FROM reconcile.baselines b WHERE b.name = schema_differences.actual),
+		                current_setting('server_version_num')::integer / 10000) AS actual_server
+	),
+	pair AS MATERIALIZED (
+		SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual
+		FROM reconcile.schema_pairs(schema_differences.expected, schema_differences.actual, schemas) p
+	),
+	-- One side has a view and the other one a table of this name: the kind differs, nothing is missing.
+	other_kind AS MATERIALIZED (
+		SELECT m.object, m.category, x.category AS actual_category, m.expected, x.actual
+		FROM pair m JOIN pair x ON x.object = m.object AND x.category <> m.category
+		WHERE m.actual IS NULL AND x.expected IS NULL AND m.category IN ('table', 'view', 'sequence') AND x.category IN ('table', 'view', 'sequence')
+	),
+	-- Constraints and indexes that differ in nothing but their name, matched one to one.
+	numbered AS (
+		SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
+		       row_number() OVER (PARTITION BY p.category, p.parent, coalesce(p.expected, p.actual), p.actual IS NULL ORDER BY p.object) AS n
+		FROM pair p WHERE p.category IN ('constraint', 'index') AND (p.expected IS NULL OR p.actual IS NULL)
+	),
+	renamed AS MATERIALIZED (
+		SELECT m.category, m.parent, m.object, x.object AS actual_object, m.expected, x.actual, m.requires
+		FROM numbered m JOIN numbered x ON x.category = m.category AND x.parent = m.parent AND x.actual = m.expected AND x.n = m.n
+		WHERE m.actual IS NULL AND x.expected IS NULL
+	),
+	-- A role of the baseline that this cluster lacks is one finding, not one for each thing it owns or may.
+	named_role AS (
+		SELECT p.category, p.object, p.expected ->> 'owner' AS role, quote_ident(p.expected ->> 'owner') AS grantee FROM pair p
+		WHERE p.expected ->> 'owner' IS DISTINCT FROM p.actual ->> 'owner' AND p.expected ? 'owner'
 		UNION ALL
-		SELECT CASE WHEN x.line_ends THEN 'notice' ELSE reconcile.schema_severity(t.category, t.attribute) END,
-		       CASE t.attribute WHEN 'owner' THEN 'owner' ELSE t.category END,
-		       CASE WHEN t.attribute = 'enabled' AND t.actual ->> 'enabled' = 'disabled' THEN 'disabled'
-		            WHEN t.attribute = 'valid' AND t.actual -> 'valid' = 'false' THEN 'invalid'
-		            ELSE 'differs' END,
-		       t.object,
-		       t.attribute || ' ' || coalesce(nullif(t.expected ->> t.attribute, ''), 'none'),
-		       t.attribute || ' ' || coalesce(nullif(t.actual ->> t.attribute, ''), 'none'),
-		       CASE WHEN x.line_ends THEN 'body differs in its line ends only' ELSE reconcile.schema_reason(t.category, t.attribute, t.expected, t.actual) END,
-		       f.hazard, f.fix, t.attribute, NULL, f.needs, t.expected, t.actual, coalesce(t.requires, '{}')
-		FROM attribute t
-		CROSS JOIN LATERAL (SELECT t.attribute = 'body' AND replace(t.expected ->> 'body', E'\r\n', E'\n') = replace(t.actual ->> 'body', E'\r\n', E'\n')) AS x(line_ends)
-		CROSS JOIN LATERAL reconcile.schema_fix(t.category, 'differs', t.object, t.parent, t.attribute, t.expected, t.actual) AS f
+		SELECT p.category, p.object, g.grantee, g.grantee FROM pair p,
+		     LATERAL (SELECT left(p.object, length(p.object) - length(p.parent) - 4)) AS g(grantee)
+		WHERE p.category = 'privilege' AND p.actual IS NULL AND g.grantee <> 'PUBLIC'
+	),
+	absent AS MATERIALIZED (
+		SELECT n.category, n.object, n.role, n.grantee FROM named_role n
+		WHERE schema_differences.actual IS NULL
+		  AND NOT EXISTS (SELECT FROM pg_roles r WHERE quote_ident(r.rolname) = n.grantee)
+	),
+	whole AS MATERIALIZED (
+		SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
+		       CASE WHEN p.actual IS NULL THEN 'missing' ELSE 'extra' END AS kind,
+		       CASE WHEN p.actual IS NULL THEN up.object END AS part_of
+		FROM pair p
+		LEFT JOIN pair up ON up.object = p.parent AND (up.actual IS NULL) = (p.actual IS NULL) AND (up.expected IS NULL) = (p.expected IS NULL)
+		     AND (up.parent IS NULL OR up.category = 'column') AND up.category <> 'privilege'
+		LEFT JOIN renamed was ON was.category = p.category AND was.object = p.object AND p.actual IS NULL
+		LEFT JOIN renamed now ON now.category = p.category AND now.actual_object = p.object AND p.expected IS NULL
+		LEFT JOIN other_kind k ON k.object = p.object
+		LEFT JOIN other_kind pk ON pk.object = p.parent
+		LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND p.category = 'privilege'
+		WHERE (p.expected IS NULL OR p.actual IS NULL) AND was.object IS NULL AND now.object IS NULL AND k.object IS NULL AND pk.object IS NULL
+		  AND r.object IS NULL AND NOT (p.expected IS NULL AND up.object IS NOT NULL)
+	),
+	-- What a table is made of, for CREATE TABLE and for guessing at a new name.
+	shape AS MATERIALIZED (
+		SELECT p.parent, p.actual IS NULL AS missing,
+		       string_agg(reconcile.schema_column_clause(c.name, coalesce(p.expected, p.actual)), ', '
+		                  ORDER BY (coalesce(p.expected, p.actual) -> 'position')::integer) AS columns,
+		       string_agg(reconcile.schema_column_extras(p.object, p.parent, p.expected), E'\n'
+		                  ORDER BY (p.expected -> 'position')::integer) AS extras
+		FROM pair p, LATERAL (SELECT substr(p.object, length(p.parent) + 2)) AS c(name)
+		WHERE p.category = 'column' AND (p.actual IS NULL OR p.expected IS NULL) AND NOT coalesce(p.expected, p.actual) ? 'of_partition' GROUP BY p.parent, p.actual IS NULL
+	),
+	likeness AS (
+		SELECT w.category, w.object, w.parent, w.kind,
+		       CASE WHEN w.category = 'table' THEN s.columns
+		            WHEN w.category IN ('column', 'type', 'view', 'sequence', 'policy') THEN (coalesce(w.expected, w.actual) - 'position')::text END AS likeness
+		FROM whole w LEFT JOIN shape s ON w.category = 'table' AND s.parent = w.object AND s.missing = (w.kind = 'missing')
+		WHERE w.part_of IS NULL
+	),
+	guess AS (
+		SELECT m.category, m.object, min(x.object) AS renamed, NULL AS misspelt
+		FROM likeness m JOIN likeness x ON x.category = m.category AND x.likeness = m.likeness AND coalesce(x.parent, '') = coalesce(m.parent, '')
+		WHERE m.kind = 'missing' AND x.kind = 'extra' GROUP BY m.category, m.object
 		UNION ALL
-		SELECT 'notice', r.category, 'differs', r.object, 'name ' || r.object, 'name ' || r.actual_object, 'the definition is the same, the name is another',
-		       f.hazard, f.fix, 'name', NULL, f.needs, r.expected, r.actual, coalesce(r.requires, '{}')
-		FROM renamed r
-		CROSS JOIN LATERAL reconcile.schema_fix(r.category, 'differs', r.object, r.parent, 'name', r.expected,
-		                                        r.actual || jsonb_build_object('name', r.actual_object)) AS f
-		UNION ALL
-		SELECT 'error', k.category, 'differs', k.object, 'kind ' || (k.expected ->> 'kind'), 'kind ' || coalesce(k.actual ->> 'kind', k.actual_category),
-		       'it is of another kind', '', NULL, 'kind', NULL, NULL, k.expected, k.actual, '{}'
-		FROM other_kind k
-		UNION ALL
-		SELECT 'error', CASE WHEN bool_or(r.category <> 'privilege') THEN 'owner' ELSE 'privilege' END, 'missing', r.grantee, 'role ' || r.grantee, NULL,
-		       format('role missing: %s objects name it', count(*)), '', NULL, NULL, NULL, NULL, NULL, NULL, '{}'
-		FROM absent r GROUP BY r.grantee
-		UNION ALL
-		SELECT 'notice', 'table', 'hint', m.parent, NULL, NULL, 'its columns are in another order', '', NULL, 'column order', NULL, NULL, NULL, NULL, '{}'
-		FROM moved m;
-	END;
+		SELECT m.category, m.object, NULL, min(x.object)
+		FROM likeness m JOIN likeness x ON x.category = m.category AND lower(replace(x.object, '"', '')) = lower(replace(m.object, '"', ''))
+		WHERE m.kind = 'missing' AND x.kind = 'extra' GROUP BY m.category, m.object
+	),
+	hint AS (SELECT g.category, g.object, max(g.renamed) AS renamed, max(g.misspelt) AS misspelt FROM guess g GROUP BY g.category, g.object),
+	-- One finding an attribute; when the kind differs, it alone.
+	attribute AS (
+		SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual, k.attribute
+		FROM pair p
+		CROSS JOIN side s
+		CROSS JOIN LATERAL (SELECT jsonb_object_keys(p.expected || p.actual)) AS k(attribute)
+		LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND k.attribute = 'owner'
+		WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL
+		  AND p.expected -> k.attribute IS DISTINCT FROM p.actual -> k.attribute
+		  AND k.attribute <> 'position'
+		  AND (k.attribute <> 'maintain' OR least(s.expected_server, s.actual_server) >= 17)
+		  AND (k.attribute = 'kind' OR p.expected -> 'kind' IS NOT DISTINCT FROM p.actual -> 'kind')
+	),
+	-- A column that was dropped and added again stands elsewhere: worth a note, when it changes the order.
+	reordered AS MATERIALIZED (
+		SELECT DISTINCT p.parent FROM pair p
+		WHERE schema_differences.actual IS NULL AND p.category = 'column' AND p.expected -> 'position' <> p.actual -> 'position'
+	),
+	moved AS (
+		SELECT t.parent FROM reordered t
+		JOIN reconcile.baseline_objects o ON o.baseline = schema_differences.expected AND o.category = 'column' AND o.parent = t.parent
+		JOIN reconcile.schema_columns c ON c.parent = t.parent AND c.object = o.object
+		WHERE EXISTS (SELECT FROM reordered)   -- or all columns would be read for none
+		GROUP BY t.parent
+		HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
+	)
+	SELECT CASE WHEN w.kind = 'missing' OR own.partition THEN 'error' WHEN w.category = 'privilege' THEN 'warning' ELSE 'notice' END,
+	       w.category, CASE WHEN own.partition AND w.part_of IS NULL THEN 'differs' ELSE w.kind END, w.object,
+	       CASE WHEN w.kind = 'missing' THEN reconcile.schema_summary(w.category, w.expected) WHEN own.partition THEN 'as the parent has it' END,
+	       CASE WHEN w.kind = 'extra' THEN reconcile.schema_summary(w.category, w.actual) WHEN own.partition THEN 'as the parent has it' END,
+	       CASE WHEN own.partition THEN 'the partition has it otherwise than its parent, or should'
+	            WHEN w.kind = 'extra' THEN 'it is not in the baseline'
+	            ELSE 'it does not exist' || coalesce('; there is ' || h.misspelt || ': quoted identifier?', '; possibly renamed to ' || h.renamed, '') END,
+	       CASE WHEN w.part_of IS NULL THEN f.hazard ELSE '' END,
+	       CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL AND NOT own.partition THEN NULL ELSE f.fix END, NULL::text, w.part_of,
+	       CASE WHEN w.part_of IS NULL THEN f.needs END,   -- what is created comes with what the baseline grants on it
+	       w.expected, w.actual, coalesce(w.requires, '{}')
+	FROM whole w
+	LEFT JOIN hint h ON h.category = w.category AND h.object = w.object AND w.kind = 'missing'
+	LEFT JOIN shape c ON w.category = 'table' AND c.parent = w.object AND c.missing
+	LEFT JOIN pair open ON open.category = 'privilege' AND open.object = 'PUBLIC on ' || w.object AND w.category IN ('function', 'type')
+	CROSS JOIN LATERAL (SELECT coalesce(coalesce(w.expected, w.actual) ? 'of_partition', false)) AS own(partition)
+	CROSS JOIN LATERAL reconcile.schema_fix(w.category, w.kind, w.object, w.parent, NULL,
+	       CASE WHEN w.category IN ('table', 'function', 'type')
+	            THEN w.expected || jsonb_strip_nulls(jsonb_build_object('columns', c.columns, 'column_extras', c.extras,
+	                     'private', CASE WHEN w.category <> 'table' AND open.expected IS NULL THEN true END))
+	            ELSE w.expected END, w.actual) AS f
+	UNION ALL
+	SELECT CASE WHEN x.line_ends THEN 'notice' ELSE reconcile.schema_severity(t.category, t.attribute) END,
+	       CASE t.attribute WHEN 'owner' THEN 'owner' ELSE t.category END,
+	       CASE WHEN t.attribute = 'enabled' AND t.actual ->> 'enabled' = 'disabled' THEN 'disabled'
+	            WHEN t.attribute = 'valid' AND t.actual -> 'valid' = 'false' THEN 'invalid'
+	            ELSE 'differs' END,
+	       t.object,
+	       t.attribute || ' ' || coalesce(nullif(t.expected ->> t.attribute, ''), 'none'),
+	       t.attribute || ' ' || coalesce(nullif(t.actual ->> t.attribute, ''), 'none'),
+	       CASE WHEN x.line_ends THEN 'body differs in its line ends only' ELSE reconcile.schema_reason(t.category, t.attribute, t.expected, t.actual) END,
+	       f.hazard, f.fix, t.attribute, NULL, f.needs, t.expected, t.actual, coalesce(t.requires, '{}')
+	FROM attribute t
+	CROSS JOIN LATERAL (SELECT t.attribute = 'body' AND replace(t.expected ->> 'body', E'\r\n', E'\n') = replace(t.actual ->> 'body', E'\r\n', E'\n')) AS x(line_ends)
+	CROSS JOIN LATERAL reconcile.schema_fix(t.category, 'differs', t.object, t.parent, t.attribute, t.expected, t.actual) AS f
+	UNION ALL
+	SELECT 'notice', r.category, 'differs', r.object, 'name ' || r.object, 'name ' || r.actual_object, 'the definition is the same, the name is another',
+	       f.hazard, f.fix, 'name', NULL, f.needs, r.expected, r.actual, coalesce(r.requires, '{}')
+	FROM renamed r
+	CROSS JOIN LATERAL reconcile.schema_fix(r.category, 'differs', r.object, r.parent, 'name', r.expected,
+	                                        r.actual || jsonb_build_object('name', r.actual_object)) AS f
+	UNION ALL
+	SELECT 'error', k.category, 'differs', k.object, 'kind ' || (k.expected ->> 'kind'), 'kind ' || coalesce(k.actual ->> 'kind', k.actual_category),
+	       'it is of another kind', '', NULL, 'kind', NULL, NULL, k.expected, k.actual, '{}'
+	FROM other_kind k
+	UNION ALL
+	SELECT 'error', CASE WHEN bool_or(r.category <> 'privilege') THEN 'owner' ELSE 'privilege' END, 'missing', r.grantee, 'role ' || r.grantee, NULL,
+	       format('role missing: %s objects name it', count(*)), '', NULL, NULL, NULL, NULL, NULL, NULL, '{}'
+	FROM absent r GROUP BY r.grantee
+	UNION ALL
+	SELECT 'notice', 'table', 'hint', m.parent, NULL, NULL, 'its columns are in another order', '', NULL, 'column order', NULL, NULL, NULL, NULL, '{}'
+	FROM moved m;
+END $$;
 COMMENT ON FUNCTION reconcile.schema_differences(text, text, text[]) IS
 	'used by audit_schema(): what differs between a baseline and another one, or the live schema';
 
