@@ -93,11 +93,11 @@ CREATE FUNCTION reconcile.schema_expression(expression pg_node_tree, relation oi
 COMMENT ON FUNCTION reconcile.schema_expression(pg_node_tree, oid) IS
 	'used by the schema views: an expression over the columns of a relation';
 
-CREATE FUNCTION reconcile.schema_default(expression pg_node_tree, relation oid, type oid, typmod integer) RETURNS text
+CREATE FUNCTION reconcile.schema_default(expression pg_node_tree, type oid, typmod integer) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE
 	AS 'MODULE_PATHNAME', 'reconcile_schema_default';
-COMMENT ON FUNCTION reconcile.schema_default(pg_node_tree, oid, oid, integer) IS
-	'used by the schema views: the default or generating expression of a column, numbers as the column would hold them';
+COMMENT ON FUNCTION reconcile.schema_default(pg_node_tree, oid, integer) IS
+	'used by the schema views: the default of a column or domain, numbers as it would hold them';
 
 CREATE FUNCTION reconcile.schema_type(type oid, typmod integer) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE

@@ -1,13 +1,11 @@
 -- Tables and their columns.
 
--- The relations that own columns, constraints and the like.  OFFSET 0: what is
--- asked of a relation is asked once, and not again for each of its columns.
+-- The relations that own columns, constraints and the like.
 CREATE VIEW reconcile.schema_relations AS
 	SELECT s.schema, c.relname::text COLLATE "C" AS name, c.relkind, c.relispartition, s.object || '.' || quote_ident(c.relname) AS object, c.oid
 	FROM pg_class c JOIN reconcile.schema_scope s ON s.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relpersistence <> 't'
-	  AND c.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_class'::regclass)
-	OFFSET 0;
+	  AND c.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_class'::regclass);
 COMMENT ON VIEW reconcile.schema_relations IS 'used by audits: all tables, views and sequences that are audited';
 COMMENT ON COLUMN reconcile.schema_relations.relkind IS 'its kind, as pg_class has it';
 COMMENT ON COLUMN reconcile.schema_relations.relispartition IS 'whether it is a partition';
@@ -109,7 +107,7 @@ CREATE VIEW reconcile.schema_columns AS
 	       reconcile.schema_type(a.atttypid, a.atttypmod) AS type,
 	       a.attnotnull AS not_null,
 	       CASE WHEN q.kind IS DISTINCT FROM 'serial' AND a.atthasdef AND a.attgenerated = ''
-	            THEN reconcile.schema_default(e.adbin, e.adrelid, a.atttypid, a.atttypmod) END AS default_value,
+	            THEN reconcile.schema_default(e.adbin, a.atttypid, a.atttypmod) END AS default_value,
 	       CASE a.attgenerated WHEN '' THEN NULL
 	            ELSE reconcile.schema_expression(e.adbin, e.adrelid) || CASE a.attgenerated WHEN 's' THEN ' stored' ELSE ' virtual' END
 	       END AS generated,
@@ -127,13 +125,14 @@ CREATE VIEW reconcile.schema_columns AS
 	       CASE WHEN a.attfdwoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(a.attfdwoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
 	       d.description AS comment, r.relispartition AS of_partition,
 	       r.object || '.' || quote_ident(a.attname) AS object, r.object AS parent, r.oid AS relation
-	FROM reconcile.schema_relations r
+	-- OFFSET 0: what is asked of a table is asked once, and not again for each of its columns.
+	FROM (SELECT * FROM reconcile.schema_relations WHERE relkind IN ('r', 'p', 'f') OFFSET 0) AS r
 	JOIN pg_attribute a ON a.attrelid = r.oid
 	JOIN pg_type t ON t.oid = a.atttypid
 	LEFT JOIN pg_attrdef e ON e.adrelid = r.oid AND e.adnum = a.attnum
 	LEFT JOIN reconcile.schema_column_sequences q ON q.relation = r.oid AND q.attnum = a.attnum
 	LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum
-	WHERE r.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE a.attnum > 0 AND NOT a.attisdropped
 	  AND (NOT r.relispartition OR a.attislocal OR d.description IS NOT NULL OR NOT EXISTS (
 	        SELECT FROM pg_inherits i
 	        JOIN pg_attribute pa ON pa.attrelid = i.inhparent AND pa.attname = a.attname

@@ -73,7 +73,7 @@ CREATE VIEW reconcile.schema_views AS
 	       (SELECT jsonb_object_agg(a.attname, cd.description)
 	        FROM pg_description cd JOIN pg_attribute a ON a.attrelid = cd.objoid AND a.attnum = cd.objsubid
 	        WHERE cd.objoid = c.oid AND cd.classoid = 'pg_class'::regclass AND cd.objsubid > 0) AS column_comments,
-	       (SELECT jsonb_object_agg(a.attname, reconcile.schema_default(e.adbin, e.adrelid, a.atttypid, a.atttypmod))
+	       (SELECT jsonb_object_agg(a.attname, reconcile.schema_default(e.adbin, a.atttypid, a.atttypmod))
 	        FROM pg_attrdef e JOIN pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = e.adnum
 	        WHERE e.adrelid = c.oid) AS column_defaults,
 	       r.object, r.oid
@@ -135,7 +135,7 @@ CREATE VIEW reconcile.schema_types AS
 	                      WHEN 'r' THEN (SELECT reconcile.schema_type(g.rngsubtype, -1) FROM pg_range g WHERE g.rngtypid = t.oid) END AS base,
 	       t.typnotnull AS not_null,
 	       CASE WHEN t.typtype = 'd' AND t.typdefaultbin IS NOT NULL
-	            THEN reconcile.schema_default(t.typdefaultbin::pg_node_tree, 0, t.typbasetype, t.typtypmod) END AS default_value,
+	            THEN reconcile.schema_default(t.typdefaultbin::pg_node_tree, t.typbasetype, t.typtypmod) END AS default_value,
 	       CASE WHEN t.typtype = 'd' AND t.typcollation NOT IN (0, bt.typcollation)
 	            THEN (SELECT format('%I.%I', cn.nspname, co.collname) FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
 	                  WHERE co.oid = t.typcollation) END AS collation,

@@ -22,6 +22,8 @@ extern "C" {
 #include "utils/ruleutils.h"
 }
 
+#include <cstring>
+
 namespace reconcile::schema {
 
 namespace {
@@ -64,6 +66,12 @@ bool number_of(const Const *constant, Datum *number)
 bool is_integer(Oid type)
 {
 	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+bool begins_with(text *value, const char *word)
+{
+	size_t const length = strlen(word);
+	return VARSIZE_ANY_EXHDR(value) >= length && memcmp(VARDATA_ANY(value), word, length) == 0;
 }
 
 /* scale_of returns the digits after the point that numeric(p, s) keeps. */
@@ -113,9 +121,12 @@ char *canonical_query(const char *text)
 	return pg_get_querydef(query, false);
 }
 
-bool has_constant_default(Oid type)
+bool may_be_constant_default(text *tree, Oid type)
 {
-	return is_integer(type) || type == NUMERICOID || type == TIMESTAMPTZOID;
+	if (type == TIMESTAMPTZOID)
+		return begins_with(tree, "{SQLVALUEFUNCTION ");
+	return (is_integer(type) || type == NUMERICOID) &&
+		   (begins_with(tree, "{CONST ") || begins_with(tree, "{FUNCEXPR "));
 }
 
 char *constant_default(Node *expression, Oid type, int32 typmod)

@@ -27,8 +27,10 @@ char *canonical_query(const char *text);
  * ask functions. */
 bool is_read_plainly(Query *query);
 
-/* has_constant_default tells a type whose defaults constant_default() may know. */
-bool has_constant_default(Oid type);
+/* may_be_constant_default tells by its stored form whether constant_default() may
+ * know a default of a type: to read all of them would take as long as to print
+ * them. */
+bool may_be_constant_default(text *tree, Oid type);
 
 /* constant_default returns the canonical text of a default that is a number
  * or the current time, and nullptr for any other. */

@@ -16,6 +16,7 @@
 #include "schema/canonical.hpp"
 
 extern "C" {
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -25,6 +26,7 @@ extern "C" {
 #include "nodes/nodes.h"
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 }
 
@@ -147,16 +149,62 @@ char *definition(Oid catalog, Oid oid)
 	}
 }
 
-/* expression_text prints the expression of a catalog, except that of a default
- * that constant_default() knows.  It is read twice only where it may be one. */
-char *expression_text(Datum tree, Oid relation, Oid type = InvalidOid, int32 typmod = -1)
+/* expression_text prints the expression of a catalog. */
+char *expression_text(Datum tree, Oid relation)
 {
-	if (has_constant_default(type)) {
+	return c_string(DirectFunctionCall2(pg_get_expr, tree, ObjectIdGetDatum(relation)));
+}
+
+/* default_text prints a default.  It has no columns in it, so its relation need
+ * not be looked at. */
+char *default_text(Datum tree, Oid type, int32 typmod)
+{
+	if (may_be_constant_default(DatumGetTextPP(tree), type)) {
 		auto *expression = static_cast<Node *>(stringToNode(c_string(tree)));
 		if (char *constant = constant_default(expression, type, typmod))
 			return constant;
 	}
-	return c_string(DirectFunctionCall2(pg_get_expr, tree, ObjectIdGetDatum(relation)));
+	return expression_text(tree, InvalidOid);
+}
+
+text *type_name(Oid type, int32 typmod)
+{
+	bits16 const flags = FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID;
+	return cstring_to_text(format_type_extended(type, typmod, flags));
+}
+
+/* KnownType is a type of PostgreSQL's own, whose name does not change. */
+struct KnownType {
+	struct {
+		Oid type;
+		int32 typmod;
+	} key;
+	text *name;
+};
+
+/* known_type_name prints each type once in a statement: columns are many, types
+ * are few. */
+text *known_type_name(FmgrInfo *statement, Oid type, int32 typmod)
+{
+	if (statement->fn_extra == nullptr) {
+		HASHCTL layout = {};
+		layout.keysize = sizeof(KnownType::key);
+		layout.entrysize = sizeof(KnownType);
+		layout.hcxt = statement->fn_mcxt;
+		statement->fn_extra =
+			hash_create("type names", 64, &layout, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	auto *names = static_cast<HTAB *>(statement->fn_extra);
+	decltype(KnownType::key) const key = {type, typmod};
+	auto *known = static_cast<KnownType *>(hash_search(names, &key, HASH_FIND, nullptr));
+	if (known == nullptr) {
+		MemoryContext const here = MemoryContextSwitchTo(statement->fn_mcxt);
+		text *const name = type_name(type, typmod);
+		MemoryContextSwitchTo(here);
+		known = static_cast<KnownType *>(hash_search(names, &key, HASH_ENTER, nullptr));
+		known->name = name;
+	}
+	return known->name;
 }
 
 /* function_text is a text about a function, empty where there is none. */
@@ -198,10 +246,8 @@ RECONCILE_FUNCTION(reconcile_schema_expression)
 RECONCILE_FUNCTION(reconcile_schema_default)
 {
 	Pinned path;
-	return settled(pg::call([&] {
-		return expression_text(PG_GETARG_DATUM(0), PG_GETARG_OID(1), PG_GETARG_OID(2),
-							   PG_GETARG_INT32(3));
-	}));
+	return settled(pg::call(
+		[&] { return default_text(PG_GETARG_DATUM(0), PG_GETARG_OID(1), PG_GETARG_INT32(2)); }));
 }
 
 RECONCILE_FUNCTION(reconcile_schema_function)
@@ -222,9 +268,12 @@ RECONCILE_FUNCTION(reconcile_schema_type)
 {
 	Pinned path;
 	return pg::call([&] {
-		char *name = format_type_extended(PG_GETARG_OID(0), PG_GETARG_INT32(1),
-										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_ALLOW_INVALID);
-		return PointerGetDatum(cstring_to_text(name));
+		Oid const type = PG_GETARG_OID(0);
+		int32 const typmod = PG_GETARG_INT32(1);
+		text *const name = type < FirstNormalObjectId
+							   ? known_type_name(fcinfo->flinfo, type, typmod)
+							   : type_name(type, typmod);
+		return PointerGetDatum(name);
 	});
 }
 
