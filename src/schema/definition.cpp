@@ -23,11 +23,15 @@ extern "C" {
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "nodes/nodes.h"
 #include "utils/array.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
+#include "utils/syscache.h"
 }
 
 #include <cstring>
@@ -83,6 +87,60 @@ char *relation_definition(Oid oid)
 	PGFunction const print =
 		get_rel_relkind(oid) == RELKIND_PARTITIONED_TABLE ? pg_get_partkeydef : pg_get_indexdef;
 	return text_from(print, oid);
+}
+
+char *name_in_schema(Oid schema, const char *name)
+{
+	return quote_qualified_identifier(get_namespace_name(schema), name);
+}
+
+/* statistics_kinds finds the kinds that are printed before the columns, if any. */
+char *statistics_kinds(Oid oid, const char *name)
+{
+	char *printed =
+		text_from(pg_get_statisticsobjdef, oid) + strlen("CREATE STATISTICS ") + strlen(name);
+	return printed[1] == '(' ? pnstrdup(printed, strchr(printed, ')') + 1 - printed) : pstrdup("");
+}
+
+/* append_expressions appends the expressions of statistics. */
+void append_expressions(StringInfo list, Oid oid)
+{
+	LOCAL_FCINFO(call, 1);
+	InitFunctionCallInfoData(*call, nullptr, 1, InvalidOid, nullptr, nullptr);
+	call->args[0].value = ObjectIdGetDatum(oid);
+	call->args[0].isnull = false;
+	Datum const result = pg_get_statisticsobjdef_expressions(call);
+	if (call->isnull)
+		return;
+	Datum *expressions;
+	int count;
+	deconstruct_array(DatumGetArrayTypeP(result), TEXTOID, -1, false, TYPALIGN_INT, &expressions,
+					  nullptr, &count);
+	for (int n = 0; n < count; n++)
+		appendStringInfo(list, "%s(%s)", list->len > 0 ? ", " : "", c_string(expressions[n]));
+}
+
+/* statistics_definition prints expressions like those of other objects.
+ * pg_get_statisticsobjdef() leaves out parentheses, without which nobody can tell
+ * where the cast of an array belongs. */
+char *statistics_definition(Oid oid)
+{
+	HeapTuple tuple = SearchSysCache1(STATEXTOID, ObjectIdGetDatum(oid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for statistics object %u", oid);
+	auto *statistics = reinterpret_cast<Form_pg_statistic_ext>(GETSTRUCT(tuple));
+	Oid const table = statistics->stxrelid;
+	char *const name = name_in_schema(statistics->stxnamespace, NameStr(statistics->stxname));
+	StringInfoData list;
+	initStringInfo(&list);
+	for (int n = 0; n < statistics->stxkeys.dim1; n++)
+		appendStringInfo(
+			&list, "%s%s", n > 0 ? ", " : "",
+			quote_identifier(get_attname(table, statistics->stxkeys.values[n], false)));
+	ReleaseSysCache(tuple);
+	append_expressions(&list, oid);
+	return psprintf("CREATE STATISTICS %s%s ON %s FROM %s", name, statistics_kinds(oid, name),
+					list.data, name_in_schema(get_rel_namespace(table), get_rel_name(table)));
 }
 
 bool is_view(Oid catalog, Oid oid)
@@ -141,7 +199,7 @@ char *definition(Oid catalog, Oid oid)
 	case RewriteRelationId:
 		return text_from(pg_get_ruledef, oid);
 	case StatisticExtRelationId:
-		return text_from(pg_get_statisticsobjdef, oid);
+		return statistics_definition(oid);
 	default:
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("objects of catalog %u have no definition", catalog)));

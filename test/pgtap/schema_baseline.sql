@@ -172,6 +172,10 @@ FROM (VALUES ('IN', $$x IN ('p', 'q')$$), ('many lengths', $$x::varchar(7) IN ('
 	 $$SELECT format('ALTER DOMAIN d DROP CONSTRAINT c; ALTER DOMAIN d ADD CONSTRAINT c %s', pg_get_constraintdef(oid)) FROM pg_constraint WHERE contypid = 's.d'::regtype$$),
 	('an index', 'x', 'CREATE TABLE t (x varchar); CREATE INDEX i ON t ((%), x) WHERE NOT (%)',
 	 $$SELECT format('DROP INDEX i; %s', pg_get_indexdef('s.i'::regclass))$$),
+	('statistics', 'x', 'CREATE TABLE t (x varchar, n integer); CREATE STATISTICS i (mcv) ON n, (%), (NOT (%)) FROM t',
+	 $$SELECT format('DROP STATISTICS i; %s', pg_get_statisticsobjdef(oid)) FROM pg_statistic_ext WHERE stxrelid = 's.t'::regclass$$),
+	('statistics of one expression', 'x', 'CREATE TABLE t (x varchar); CREATE STATISTICS "ON (i" ON (%) FROM t',
+	 $$SELECT format('DROP STATISTICS "ON (i"; %s', pg_get_statisticsobjdef(oid)) FROM pg_statistic_ext WHERE stxrelid = 's.t'::regclass$$),
 	('a trigger', 'new.a', 'CREATE TABLE t (a varchar); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS ''BEGIN RETURN NULL; END'';
 	   CREATE TRIGGER r AFTER INSERT ON t FOR EACH ROW WHEN (%) EXECUTE FUNCTION f()',
 	 $$SELECT format('DROP TRIGGER r ON t; %s', pg_get_triggerdef(oid)) FROM pg_trigger WHERE tgrelid = 's.t'::regclass$$),

@@ -53,6 +53,7 @@ CREATE UNIQUE INDEX orders_parent ON app.orders (id, parent_id) NULLS NOT DISTIN
 ALTER TABLE app.orders ADD CONSTRAINT orders_parent_fkey FOREIGN KEY (parent_id) REFERENCES app.orders (id) DEFERRABLE;
 CREATE INDEX orders_by_parent ON app.orders (parent_id);
 CREATE STATISTICS app.orders_related (dependencies) ON customer_id, quantity FROM app.orders;
+CREATE STATISTICS app.orders_coded (mcv) ON quantity, lower(code), (code::varchar IN ('a', 'b')) FROM app.orders;
 ALTER TABLE app.orders ALTER COLUMN quantity SET STATISTICS 500;
 
 CREATE TRIGGER touch BEFORE UPDATE OF name, note ON app.customers FOR EACH ROW WHEN (old.name IS DISTINCT FROM new.name) EXECUTE FUNCTION app.touch();
