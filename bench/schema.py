@@ -5,7 +5,7 @@ read all catalogs before; memory is that of a session of its own. How it grows i
 """
 import subprocess
 
-from databases import connect, create
+from databases import connect, create, drop
 from measure import Comparison, Measurement, seconds
 
 TABLES = 5_000
@@ -45,7 +45,7 @@ EXPORT = "SELECT length(reconcile.export_baseline()::text)"
 
 
 def schema_of(tables):
-    name = create("schema", "")
+    name = create(f"schema_{tables}", "")
     with connect(name) as database:
         for first in range(1, tables + 1, 100):
             database.execute(TABLES_SQL.format(first=first, last=min(first + 99, tables)))
@@ -86,6 +86,8 @@ def run(scale):
     for what, statements in (("audit_schema()", [AUDIT]), ("export_baseline()", [EXPORT]), ("the plain catalog queries, to compare", PLAIN)):
         yield Measurement(f"memory of a session for {what}, {tables:,} tables", f"{memory_for(name, statements)} MB",
                           "below 300 MB" if statements != PLAIN else "")
+    yield missing(name, tables)
+    drop(name)
     yield from growth(tables)
 
 
@@ -103,15 +105,30 @@ def drift(database, tables):
     return 3 * len(range(1, tables + 1, 100))
 
 
+def missing(name, tables):
+    """missing audits an empty database by the baseline of a full one: what is longest is to write the statements."""
+    with connect(name) as full:
+        (document,) = full.execute("SELECT reconcile.export_baseline()::text").fetchone()
+    with connect(create("schema_empty", "")) as empty:
+        empty.execute("SELECT reconcile.import_baseline(%s::jsonb)", [document])
+        empty.execute("VACUUM ANALYZE")
+        expect(empty, tables)
+        took = min(seconds(lambda: empty.execute(AUDIT).fetchone()) for _ in range(REPETITIONS))
+        return Measurement(f"audit_schema() that finds all {tables:,} tables missing", f"{took:.3g} s; {memory(empty)} MB", "")
+
+
 def growth(tables):
-    first = None
-    for count in (tables // 5, tables, 4 * tables):
-        with connect(schema_of(count)) as database:
-            database.execute(AUDIT)
-            took = min(seconds(lambda: database.execute(AUDIT)) for _ in range(3))
-            first = first or (took, count)
+    """growth compares a schema with one of four times as many tables, each in a session of its own that has read the catalogs before."""
+    ours = []
+    for count in (tables, 4 * tables):
+        name = schema_of(count)
+        with connect(name) as database:
+            expect(database, 0)
+            took = min(seconds(lambda: database.execute(AUDIT).fetchone()) for _ in range(REPETITIONS))
+            ours.append(1000 * took / count)
             yield Measurement(f"audit_schema() of {count:,} tables",
-                              f"{took:.3g} s; {took / first[0] / (count / first[1]):.2f} of linear; {memory(database)} MB", "linear")
+                              f"{took:.3g} s; {ours[-1]:.3f} ms a table, {ours[-1] / ours[0]:.2f} of the first; {memory(database)} MB", "linear")
+        drop(name)
 
 
 def memory_for(name, statements):
