@@ -4,8 +4,8 @@ import psycopg
 PREFIX = "pg_reconcile_bench"
 
 
-def connect(database):
-    return psycopg.connect(dbname=database, autocommit=True)
+def connect(database, **more):
+    return psycopg.connect(dbname=database, autocommit=True, **more)
 
 
 def create(name, script):

@@ -3,6 +3,7 @@
 A machine's speed changes while a benchmark runs. So the two sides of a comparison run in turn, the other one first every
 second time, and what counts is the median of the turns' ratios; the lowest and the highest show how sure it is.
 """
+import os
 import statistics
 import threading
 import time
@@ -60,6 +61,32 @@ class Measurement:
 
     def cells(self):
         return [self.work, self.ours, "", "", self.wanted]
+
+
+class Processor:
+    """The processor time of a server's sessions that begin and end in a with block, in seconds.
+
+    A session's time is added to that of the postmaster when it ends; so does that of an autovacuum worker, which is why a block
+    should be long beside those.
+    """
+
+    def __init__(self, database):
+        with open(f"/proc/{database.info.backend_pid}/status", encoding="ascii") as status:
+            postmaster = next(int(line.split()[1]) for line in status if line.startswith("PPid"))
+        self.stat = f"/proc/{postmaster}/stat"
+
+    def __enter__(self):
+        self.before = self.of_ended_sessions()
+        return self
+
+    def __exit__(self, *_):
+        time.sleep(0.2)  # until the postmaster has noticed the end of the last one
+        self.seconds = self.of_ended_sessions() - self.before
+
+    def of_ended_sessions(self):
+        with open(self.stat, encoding="ascii") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 class Growth:
