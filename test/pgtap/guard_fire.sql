@@ -218,6 +218,85 @@ SELECT returns('many at commit', $$INSERT INTO accounts SELECT n, 'Name ' || n F
 SELECT results_eq('SELECT id, current_place FROM accounts WHERE id IN (2001, 2003, 3100) ORDER BY 1', 'VALUES (2001, 2), (2003, NULL), (3100, 3100)', 'filled');
 SELECT reconcile.drop_invariant(name) FROM unnest('{places,slugs,marks}'::text[]) AS name;
 
+-- ---------------------------------------------------------------- rows that others refer to
+
+-- A signup: who has a home, lives in the first of them. Statements on users are counted.
+CREATE TABLE people2 (id integer PRIMARY KEY, home integer, name text);
+CREATE TABLE homes (id integer PRIMARY KEY, address text);
+CREATE TABLE keys2 (home_id integer REFERENCES homes, person_id integer REFERENCES people2, PRIMARY KEY (home_id, person_id));
+CREATE TABLE counted2 (what text);
+CREATE FUNCTION count_statement() RETURNS trigger LANGUAGE plpgsql SET search_path = app AS $$ BEGIN INSERT INTO counted2 VALUES (TG_OP); RETURN NULL; END $$;
+CREATE TRIGGER counts AFTER UPDATE ON people2 FOR EACH STATEMENT EXECUTE FUNCTION count_statement();
+SELECT reconcile.create_invariant('homes', 'people2', '{id}', 'SELECT DISTINCT ON (k.person_id) k.person_id AS id, k.home_id AS home'
+	' FROM keys2 k JOIN homes h ON h.id = k.home_id WHERE seen(k.person_id) ORDER BY k.person_id, h.address', kind => 'fill');
+SELECT is((SELECT string_agg(watched || ' ' || events, ', ' ORDER BY watched::text, events) FROM reconcile.guard('homes')),
+	'homes INSERT, homes UPDATE OF id, address, keys2 INSERT, keys2 UPDATE OF home_id, person_id, people2 INSERT, people2 UPDATE OF id, home',
+	'every table that the query reads is watched, and the target');
+-- guard_does tells how many statements a guard ran, and for how many rows the query was evaluated.
+CREATE FUNCTION guard_does(what text, statement text, statements bigint, evaluated bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	before constant bigint := coalesce(pg_stat_get_xact_function_calls('seen'::regproc), 0);
+BEGIN
+	DELETE FROM counted2;
+	EXECUTE statement;
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SET CONSTRAINTS ALL DEFERRED;
+	RETURN NEXT is((SELECT count(*) FROM counted2), statements, what || ': statements');
+	RETURN NEXT is(coalesce(pg_stat_get_xact_function_calls('seen'::regproc), 0) - before, evaluated, what || ': rows evaluated');
+	RETURN NEXT is(audited('homes'), 'clean', what || ': and nothing is missing');
+END $$;
+SELECT guard_does('a row to which nothing can refer yet', 'INSERT INTO people2 VALUES (1), (2), (9)', 0, 0);
+SELECT guard_does('in another table', $$INSERT INTO homes VALUES (10, 'b'), (20, 'a')$$, 0, 0);
+SELECT guard_does('the row that refers to both', 'INSERT INTO keys2 VALUES (10, 1)', 1, 1);
+SELECT is((SELECT home FROM people2 WHERE id = 1), 10, 'it fills');
+SELECT guard_does('a row that is full already', 'UPDATE people2 SET home = 10 WHERE id = 1', 1, 0);
+SELECT guard_does('a value taken away', 'UPDATE people2 SET home = NULL WHERE id = 1', 2, 1);
+SELECT guard_does('all in one statement', $$WITH p AS (INSERT INTO people2 VALUES (3) RETURNING id), h AS (INSERT INTO homes VALUES (30, 'c') RETURNING id)
+	INSERT INTO keys2 SELECT h.id, p.id FROM p, h$$, 1, 1);
+SELECT is((SELECT home FROM people2 WHERE id = 3), 30, 'fills as well');
+SELECT count(*) FROM reconcile.guard('homes', timing => 'commit');
+SELECT guard_does('at commit', $$INSERT INTO people2 VALUES (4); INSERT INTO homes VALUES (40, 'd'); INSERT INTO keys2 VALUES (40, 4); INSERT INTO keys2 VALUES (20, 4)$$, 1, 2);
+SELECT is((SELECT home FROM people2 WHERE id = 4), 20, 'one statement fills with what is best then');
+SELECT count(*) FROM reconcile.guard('homes');
+-- Without such a foreign key the other row may have been there first.
+CREATE FUNCTION late(how text, ddl text, person integer, OUT said text, OUT state text) LANGUAGE plpgsql AS $$
+BEGIN
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SET CONSTRAINTS ALL DEFERRED;
+	EXECUTE ddl;
+	IF ddl !~ 'NOT VALID' THEN
+		INSERT INTO keys2 VALUES (20, person);
+	END IF;
+	INSERT INTO people2 VALUES (person);
+	said := how;
+	state := audited('homes');
+END $$;
+SELECT is(doing.state, 'clean', doing.how || ', the row that was referred to may come last') FROM (VALUES
+	('a foreign key that is checked later', 'ALTER TABLE keys2 DROP CONSTRAINT keys2_person_id_fkey, ADD FOREIGN KEY (person_id) REFERENCES people2 DEFERRABLE INITIALLY DEFERRED', 5),
+	('one that was not validated', 'ALTER TABLE keys2 DROP CONSTRAINT keys2_person_id_fkey; INSERT INTO keys2 VALUES (20, 6); ALTER TABLE keys2 ADD FOREIGN KEY (person_id) REFERENCES people2 NOT VALID', 6),
+	('none', 'ALTER TABLE keys2 DROP CONSTRAINT keys2_person_id_fkey', 7)) AS way(how, ddl, person),
+	LATERAL late(how, ddl, person) AS doing(how, state);
+SELECT reconcile.drop_invariant('homes');
+
+-- A row that is there already is not shown to the triggers of the target that see what is about to be inserted.
+CREATE TABLE sources (id integer PRIMARY KEY);
+CREATE TABLE sinks (id integer PRIMARY KEY);
+CREATE FUNCTION sees() RETURNS trigger LANGUAGE plpgsql SET search_path = app AS $$ BEGIN INSERT INTO counted2 VALUES (NEW.id); RETURN NEW; END $$;
+SELECT reconcile.create_invariant('sinks', 'sinks', '{id}', 'SELECT id FROM sources');
+SELECT count(*) FROM reconcile.guard('sinks');
+CREATE TRIGGER after_it AFTER INSERT ON sinks FOR EACH ROW EXECUTE FUNCTION sees();
+INSERT INTO sinks VALUES (1);
+DELETE FROM counted2;
+INSERT INTO sources VALUES (1), (2);
+SELECT results_eq('SELECT what FROM counted2', $$VALUES ('2')$$, 'an AFTER trigger of the target sees what is inserted');
+DROP TRIGGER after_it ON sinks;
+CREATE TRIGGER before_it BEFORE INSERT ON sinks FOR EACH ROW EXECUTE FUNCTION sees();
+INSERT INTO sinks VALUES (3);
+DELETE FROM counted2;
+INSERT INTO sources VALUES (3), (4);
+SELECT results_eq('SELECT what FROM counted2', $$VALUES ('4')$$, 'so does a BEFORE trigger, and no more');
+SELECT reconcile.drop_invariant('sinks');
+
 -- ---------------------------------------------------------------- definitions
 
 SELECT reconcile.alter_invariant('notes', expects => 'SELECT owner, upper(title) AS title FROM titles');
