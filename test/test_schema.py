@@ -393,6 +393,35 @@ def test_ddl_that_ends_during_an_audit(app, ddl):
     assert found[0] in ([], findings(app, "both"))
 
 
+RENAMES = ["ALTER TABLE noise.t RENAME name TO title", "ALTER TABLE noise.u RENAME CONSTRAINT u_pkey TO u_key"]
+
+
+@pytest.mark.parametrize("isolation, ddl", [(("REPEATABLE READ", "SERIALIZABLE")[n % 2], ddl) for n, ddl in enumerate(DDL + RENAMES)])
+def test_a_transaction_does_not_see_half_of_a_change(app, isolation, ddl):
+    """What a transaction lists as it was when it began, the server prints as it is: such an audit is refused, and one of its own changes is not."""
+    app.execute(NOISE)
+    app.execute("SELECT reconcile.capture_baseline('both', '{app,noise}')")
+    with connect("reconcile_schema_e") as connection:
+        connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+        connection.execute("SELECT count(*) FROM pg_class")
+        app.execute(ddl)
+        with pytest.raises(psycopg.errors.SerializationFailure) as refused:
+            findings(connection, "both")
+        assert refused.value.diag.message_primary == "the schema was changed since this transaction began"
+        connection.execute("ROLLBACK")
+        connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+        connection.execute("SELECT count(*) FROM pg_class")
+        app.execute("COMMENT ON SCHEMA app IS NULL; ALTER TABLE app.parent RENAME TO another; ALTER TABLE app.another RENAME TO parent")
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            connection.execute("SELECT reconcile.capture_baseline('half')")
+        connection.execute("ROLLBACK")
+        connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+        assert findings(connection, "both") == findings(app, "both")
+        connection.execute("ALTER TABLE app.child DROP COLUMN parent_id")
+        assert ("column", "missing", "app.child.parent_id") in findings(connection, "both")
+        connection.execute("ROLLBACK")
+
+
 def test_ddl_all_the_time(app):
     """While a schema comes and goes, another one is as it was; of the one that does, only what is of it may be said.
 

@@ -419,6 +419,14 @@ CREATE FUNCTION reconcile.catalog_changes() RETURNS bigint
 COMMENT ON FUNCTION reconcile.catalog_changes() IS
 	'used by schema_findings(): how often this session has heard that others changed a catalog';
 
+-- A transaction that is REPEATABLE READ lists objects as they were when it began,
+-- while the server prints their definitions as they are.
+CREATE FUNCTION reconcile.require_current_catalogs() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_require_current_catalogs';
+COMMENT ON FUNCTION reconcile.require_current_catalogs() IS
+	'used by audits and baselines: raises 40001 in a transaction that no longer sees the catalogs as they are';
+
 -- Every source of findings, for audit_schema() and fix_schema().  The catalog is
 -- read by the snapshot of one statement and by functions of the server that see
 -- later changes: when an object goes in between, the statement fails or finds
@@ -459,11 +467,13 @@ BEGIN
 					           AND CASE c.kind WHEN 'invalid' THEN c.category = 'constraint' AND o.attributes -> 'valid' = 'false'
 					                    ELSE c.category <> 'constraint' END))) AS f
 				ORDER BY f.category, f.object, f.part_of, f.kind, f.attribute, f.reason);
+			PERFORM reconcile.require_current_catalogs();
 			EXIT WHEN findings = '{}' OR findings = before OR reconcile.catalog_changes() = changes;
 			before := findings;
 			reason := 'Others change catalogs all the time';
 		EXCEPTION WHEN internal_error OR undefined_table OR undefined_object OR undefined_function OR undefined_column OR invalid_schema_name THEN
 			reason := SQLERRM;
+			PERFORM reconcile.require_current_catalogs();
 		END;
 		IF attempt = most_attempts THEN
 			RAISE object_in_use USING MESSAGE = 'the schema was changed while it was read', DETAIL = reason || '.',

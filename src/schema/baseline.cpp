@@ -288,6 +288,7 @@ RECONCILE_FUNCTION(reconcile_capture_baseline)
 				" SELECT $1, category, object, parent, attributes, requires"
 				" FROM reconcile.schema_requirements($2)",
 				SPI_OK_INSERT, which);
+		spi.run("SELECT reconcile.require_current_catalogs()", SPI_OK_SELECT);
 		if (migrations)
 			spi.run("INSERT INTO reconcile.baseline_object"
 					" (baseline, category, object, attributes, requires)"

@@ -54,7 +54,7 @@ SELECT is_empty($$SELECT identity FROM member_function AS f JOIN pg_language AS 
 -- caller may not see, or are trigger functions, which nobody can call; all else is for whom it is granted to.
 CREATE TEMP TABLE open_to_all (name name PRIMARY KEY);
 INSERT INTO open_to_all VALUES ('audit'), ('audit_schema'), ('schema_findings'), ('report'), ('report_document'), ('report_schema_lines'), ('report_invariant_lines'), ('report_guard_lines'), ('findings'), ('assert_clean'), ('export_invariants'), ('sample_rows'), ('sample_rows_add'),
-	('run_rows'), ('fire_guard'), ('refuse_transaction_block'), ('refuse'), ('catalog_changes'), ('run_failures'), ('run_xids'), ('pack_report'), ('mongo_check'), ('mongo_collections'),
+	('run_rows'), ('fire_guard'), ('refuse_transaction_block'), ('refuse'), ('catalog_changes'), ('require_current_catalogs'), ('run_failures'), ('run_xids'), ('pack_report'), ('mongo_check'), ('mongo_collections'),
 	('reconcile_mongo_handler'), ('reconcile_mongo_validator');
 SELECT is_empty($$SELECT identity FROM member_function AS f WHERE provolatile = 'v' AND proname NOT IN (SELECT name FROM open_to_all)
 	AND EXISTS (SELECT FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a WHERE a.grantee = 0)$$,
