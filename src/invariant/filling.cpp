@@ -271,7 +271,7 @@ std::string Filling::recorded() const
 
 std::string Filling::to_json() const
 {
-	return "SELECT " + key_json("e") + ", " + row_as_json("e", json_columns()) + ", " +
+	return "SELECT " + key_beside_row() + ", " + row_as_json("e", json_columns()) + ", " +
 		   row_as_json("w", filled_json_columns()) + " FROM " + pg::quoted(kWorkList) + " AS e, " +
 		   was_row();
 }

@@ -216,6 +216,14 @@ std::string Key::list(const std::string &rows) const
 	return "(SELECT " + pg::joined(values, ", ") + " FROM " + rows + " AS n)";
 }
 
+std::vector<std::string> Key::names() const
+{
+	std::vector<std::string> names;
+	for (const KeyPart &part : parts_)
+		names.push_back(part.name());
+	return names;
+}
+
 std::string Key::as_json(const std::string &alias) const
 {
 	std::vector<JsonValue> values;

@@ -90,6 +90,9 @@ public:
 	/* list yields a list of keys of some rows of the target. */
 	std::string list(const std::string &rows) const;
 
+	/* names are what findings call the parts. */
+	std::vector<std::string> names() const;
+
 	/* as_json is the key of a row of the target, as rows_of_json() reads it into a list
 	 * of keys. */
 	std::string as_json(const std::string &alias) const;

@@ -27,6 +27,12 @@ TupleDesc json_row_type()
 	return row_type_of({{"key", JSONBOID, -1}, {"row", JSONBOID, -1}, {"was", JSONBOID, -1}});
 }
 
+/* What from_json() reads of them. */
+TupleDesc stored_row_type()
+{
+	return row_type_of({{"row", JSONBOID, -1}, {"was", JSONBOID, -1}});
+}
+
 [[noreturn]] void stale(const SavedPlan &plan, const std::string &why)
 {
 	pg::fail(kStalePlan, "plan " + std::to_string(plan.plan_id) + " is stale", why,
@@ -34,20 +40,26 @@ TupleDesc json_row_type()
 }
 
 /* save stores a plan whose rows are readable under kWorkList as key, row and was. */
-int64 save(const Definition &definition, const std::string &structure, pg::WorkList &rows)
+int64 save(const Definition &definition, const std::string &structure,
+		   const std::vector<std::string> &key, pg::WorkList &rows)
 {
 	std::string const by = pg::role_name(GetUserId());
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	spi.expose(kWorkList, rows);
 	spi.run("INSERT INTO reconcile.saved_plan (invariant, planned, definition, structure,"
-			" fingerprint, created_by)"
+			" fingerprint, created_by, key)"
 			" SELECT $1, count(*), md5($2), md5($3),"
 			"  md5($2 || $3 || coalesce(sum(jsonb_hash_extended(row,"
-			"   coalesce(jsonb_hash_extended(was, 0), 0))), 0)), $4 FROM " +
+			"   coalesce(jsonb_hash_extended(was, 0), 0))), 0)), $4, $5 FROM " +
 				pg::quoted(kWorkList) + " RETURNING plan_id",
 			SPI_OK_INSERT_RETURNING,
-			pg::Args().add(definition.name).add(fingerprint(definition)).add(structure).add(by));
+			pg::Args()
+				.add(definition.name)
+				.add(fingerprint(definition))
+				.add(structure)
+				.add(by)
+				.add(key));
 	int64 const plan_id = spi.number(0, 1);
 	spi.run("INSERT INTO reconcile.saved_plan_row (plan_id, ordinal, key, row, was)"
 			" SELECT $1, row_number() OVER (), key, row, was FROM " +
@@ -101,11 +113,11 @@ SavedPlan saved_plan(int64 plan_id)
 std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &statements, int64 first,
 										   int64 count)
 {
-	pg::WorkList stored(json_row_type());
+	pg::WorkList stored(stored_row_type());
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		spi.collect("SELECT key, row, was FROM reconcile.saved_plan_row WHERE plan_id = $1"
+		spi.collect("SELECT row, was FROM reconcile.saved_plan_row WHERE plan_id = $1"
 					" AND ordinal >= $2 AND ordinal < $2 + $3 ORDER BY ordinal",
 					SPI_OK_SELECT, stored, pg::Args().add(plan_id).add(first).add(count));
 	}
@@ -151,10 +163,12 @@ MadePlan make_plan(const Definition &definition)
 {
 	pg::WorkList rows(json_row_type());
 	std::string structure;
+	std::vector<std::string> key;
 	{
 		AsDeclared const declared(definition);
 		auto const statements = statements_of(definition);
 		structure = statements->structure();
+		key = statements->key().names();
 		auto list = due_rows(definition, *statements);
 		drop_surplus(definition, *statements, list);
 		pg::Spi spi;
@@ -162,7 +176,7 @@ MadePlan make_plan(const Definition &definition)
 		pg::PortableText portable;
 		spi.collect(statements->to_json(), SPI_OK_SELECT, rows);
 	}
-	return {save(definition, structure, rows), rows.size()};
+	return {save(definition, structure, key, rows), rows.size()};
 }
 
 RECONCILE_FUNCTION(reconcile_plan)
@@ -186,8 +200,10 @@ RECONCILE_FUNCTION(reconcile_plan_rows)
 	pg::ResultSet result(fcinfo);
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.collect("SELECT ordinal, key, row, was FROM reconcile.saved_plan_row WHERE plan_id = $1"
-				" ORDER BY ordinal",
+	spi.collect("SELECT r.ordinal, (SELECT jsonb_object_agg(k, coalesce(r.key -> k, r.row -> k))"
+				"  FROM unnest(p.key) AS k), r.row, r.was"
+				" FROM reconcile.saved_plan p JOIN reconcile.saved_plan_row r USING (plan_id)"
+				" WHERE p.plan_id = $1 ORDER BY r.ordinal",
 				SPI_OK_SELECT, result, pg::Args().add(plan.plan_id));
 	return Datum(0);
 }

@@ -471,6 +471,16 @@ void Statements::see(Oid table, const std::string &rows)
 		source_ = pg::quoted(name);
 }
 
+/* key_beside_row is a jsonb object of the parts of the key of e that are no columns. */
+std::string Statements::key_beside_row() const
+{
+	std::vector<JsonValue> values;
+	for (const KeyPart &part : key_.parts())
+		if (part.expression() != nullptr)
+			values.push_back({part.name(), part.column().type, expected_part(part)});
+	return values.empty() ? "NULL::pg_catalog.jsonb" : values_as_json(values);
+}
+
 std::string Statements::key_json(const std::string &alias) const
 {
 	std::vector<std::string> parts;

@@ -116,8 +116,9 @@ public:
 	/* recorded yields the written rows for the ledger: row and was, as jsonb. */
 	virtual std::string recorded() const = 0;
 
-	/* to_json yields the rows of the work list as key, row and was, from_json
-	 * the rows again of a work list that holds them so. */
+	/* to_json yields the rows of the work list as key, row and was: the key without what
+	 * is in the row anyway.  from_json yields the rows again of a work list that holds row
+	 * and was. */
 	virtual std::string to_json() const = 0;
 	virtual std::string from_json() const = 0;
 
@@ -208,6 +209,7 @@ protected:
 	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
 	std::string expected_part(const KeyPart &part, const std::string &alias = "e") const;
 	std::string given_part(const KeyPart &part, const std::string &alias) const;
+	std::string key_beside_row() const;
 	std::string expected_key() const;
 	std::string torn(const std::string &rows) const;
 	std::string expected_columns() const;
