@@ -109,7 +109,7 @@ std::string Insertion::recorded() const
 
 std::string Insertion::to_json() const
 {
-	return "SELECT " + key_beside_row() + ", " + row_as_json("e", json_columns()) +
+	return "SELECT " + key_beside_row() + ", " + whole_row_as_json("e", json_columns()) +
 		   ", NULL::pg_catalog.jsonb FROM " + pg::quoted(kWorkList) + " AS e";
 }
 

@@ -251,7 +251,8 @@ std::optional<Arbiter> Key::arbiter() const
 		return std::nullopt;
 	static pg::Constant facts("SELECT i.indexrelid::regclass::text,"
 							  " pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct"
-							  " FROM pg_index i WHERE i.indexrelid = $1");
+							  " FROM pg_index i WHERE i.indexrelid = $1",
+							  pg::Planned::once);
 	pg::PinnedPath path;
 	pg::Spi spi;
 	spi.run(facts, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(index)));

@@ -14,6 +14,8 @@ extern "C" {
 #include "utils/lsyscache.h"
 }
 
+#include <algorithm>
+
 namespace reconcile::invariant {
 
 namespace {
@@ -102,6 +104,15 @@ std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> 
 		values.push_back(as_json(column.type, alias + "." + name) + " AS " + name);
 	}
 	return "(SELECT pg_catalog.to_jsonb(v.*) FROM (SELECT " + pg::joined(values, ", ") + ") AS v)";
+}
+
+std::string whole_row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns)
+{
+	bool const as_they_are =
+		std::all_of(columns.begin(), columns.end(), [](const JsonColumn &column) {
+			return as_json(column.type, column.name) == column.name;
+		});
+	return as_they_are ? "pg_catalog.to_jsonb(" + alias + ".*)" : row_as_json(alias, columns);
 }
 
 std::string values_as_json(const std::vector<JsonValue> &values)

@@ -31,8 +31,10 @@ struct JsonColumn {
 /* row_type_of is the row type of a list of such columns. */
 TupleDesc row_type_of(const std::vector<JsonColumn> &columns);
 
-/* row_as_json is a jsonb expression of columns of an alias. */
+/* row_as_json is a jsonb expression of columns of an alias, whole_row_as_json the same of
+ * an alias that has no others, which is faster where JSON has all of their types. */
 std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns);
+std::string whole_row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns);
 
 /* JsonValue is an SQL expression of a type, and its name in JSON, of any length. */
 struct JsonValue {

@@ -44,7 +44,8 @@ pg::Constant relation_facts(
 	"   AND w.fdwname = 'reconcile_mongo'),"
 	" c.relkind = 'r' AND c.relhassubclass,"
 	" pg_relation_is_updatable(c.oid, false)::int8"
-	" FROM pg_class c WHERE c.oid = $1");
+	" FROM pg_class c WHERE c.oid = $1",
+	pg::Planned::once);
 
 pg::Constant column_facts(
 	"SELECT a.attnum::int8, a.attname::text, a.attisdropped, a.atttypid,"
@@ -67,7 +68,8 @@ pg::Constant column_facts(
 	"  ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
 	" LEFT JOIN pg_type t ON t.oid = a.atttypid"
 	" WHERE a.attrelid = $1 AND a.attnum > 0"
-	" ORDER BY a.attnum");
+	" ORDER BY a.attnum",
+	pg::Planned::once);
 
 /* column_of reads one row of column_facts. */
 Column column_of(const pg::Spi &spi, uint64 row)
