@@ -38,14 +38,19 @@ CREATE FUNCTION reconcile.fire_guard() RETURNS trigger
 COMMENT ON FUNCTION reconcile.fire_guard() IS
 	'used by the triggers of guards: writes, as the owner of the invariant, what new rows are expected to have';
 
--- A row whose deferred trigger goes off when the transaction that entered it
--- ends; nobody else ever sees it, so that a crash may lose it and nothing need be
--- logged.  What is to be done then is kept in memory.
+-- What waits for the end of the transaction that entered it; nobody else ever
+-- sees a row, so that a crash may lose it and nothing need be logged.
 CREATE UNLOGGED TABLE reconcile.guard_pending (
-	transaction_id xid8 PRIMARY KEY
+	pending_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	invariant  text NOT NULL,
+	watched    oid,
+	keys       jsonb[] NOT NULL
 );
-COMMENT ON TABLE reconcile.guard_pending IS 'transactions in which guards with timing commit have something to do when they end';
-COMMENT ON COLUMN reconcile.guard_pending.transaction_id IS 'the transaction or its savepoint';
+COMMENT ON TABLE reconcile.guard_pending IS 'rows that guards with timing commit look at when their transaction ends';
+COMMENT ON COLUMN reconcile.guard_pending.pending_id IS 'number of the statement';
+COMMENT ON COLUMN reconcile.guard_pending.invariant IS 'the invariant that is guarded';
+COMMENT ON COLUMN reconcile.guard_pending.watched IS 'the table that the statement wrote, when the rows are found again by its primary key, else NULL';
+COMMENT ON COLUMN reconcile.guard_pending.keys IS 'primary keys of the rows that the statement wrote, or without watched the keys of rows that were missing after it';
 
 CREATE FUNCTION reconcile.settle_guard() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE

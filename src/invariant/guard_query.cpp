@@ -22,14 +22,12 @@ extern "C" {
 #include "catalog/pg_inherits.h"
 #include "nodes/bitmapset.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "nodes/value.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 }
 
 namespace reconcile::invariant {
@@ -40,7 +38,7 @@ namespace {
 struct Reading {
 	Oid table;
 	Bitmapset *columns;
-	bool in_key, referenced; /* as in Watched */
+	bool in_key; /* as in Watched */
 };
 
 /* Search is what the walk is about, and what it has found. */
@@ -121,7 +119,7 @@ void visit_table(Search *search, Query *query, RangeTblEntry *entry, Place place
 			refuse(search, psprintf("It reads %s more than once.", table_name(table)),
 				   "Join the table once, or declare an invariant for each part.");
 	auto *reading = static_cast<Reading *>(palloc(sizeof(Reading)));
-	*reading = {table, bms_copy(pg::selected_columns(query, entry)), false, false};
+	*reading = {table, bms_copy(pg::selected_columns(query, entry)), false};
 	search->readings = lappend(search->readings, reading);
 }
 
@@ -419,171 +417,6 @@ bool in_key(const Search *search, Query *query, Oid table)
 	return false;
 }
 
-/* needed_entries are the entries of a FROM clause without whose rows it has none. */
-Bitmapset *needed_entries(Node *node)
-{
-	if (IsA(node, RangeTblRef))
-		return bms_make_singleton(reinterpret_cast<RangeTblRef *>(node)->rtindex);
-	Bitmapset *entries = nullptr;
-	if (IsA(node, FromExpr)) {
-		ListCell *cell;
-		foreach (cell, reinterpret_cast<FromExpr *>(node)->fromlist)
-			entries = bms_join(entries, needed_entries(static_cast<Node *>(lfirst(cell))));
-		return entries;
-	}
-	auto *join = castNode(JoinExpr, node);
-	if (join->jointype == JOIN_INNER || join->jointype == JOIN_LEFT)
-		entries = needed_entries(join->larg);
-	if (join->jointype == JOIN_INNER || join->jointype == JOIN_RIGHT)
-		entries = bms_join(entries, needed_entries(join->rarg));
-	return entries;
-}
-
-/* collect_equalities adds the conditions a = b that every row of a FROM clause meets. */
-void collect_equalities(Node *node, List **equalities)
-{
-	ListCell *cell;
-	if (node == nullptr)
-		return;
-	if (IsA(node, FromExpr)) {
-		auto *from = reinterpret_cast<FromExpr *>(node);
-		foreach (cell, from->fromlist)
-			collect_equalities(static_cast<Node *>(lfirst(cell)), equalities);
-		collect_equalities(from->quals, equalities);
-	} else if (IsA(node, JoinExpr)) {
-		auto *join = reinterpret_cast<JoinExpr *>(node);
-		if (join->jointype == JOIN_INNER || join->jointype == JOIN_LEFT)
-			collect_equalities(join->larg, equalities);
-		if (join->jointype == JOIN_INNER || join->jointype == JOIN_RIGHT)
-			collect_equalities(join->rarg, equalities);
-		if (join->jointype == JOIN_INNER)
-			collect_equalities(join->quals, equalities);
-	} else if (IsA(node, BoolExpr) && reinterpret_cast<BoolExpr *>(node)->boolop == AND_EXPR) {
-		foreach (cell, reinterpret_cast<BoolExpr *>(node)->args)
-			collect_equalities(static_cast<Node *>(lfirst(cell)), equalities);
-	} else if (IsA(node, OpExpr) && list_length(reinterpret_cast<OpExpr *>(node)->args) == 2) {
-		*equalities = lappend(*equalities, node);
-	}
-}
-
-bool is_column(Node *node, int entry, AttrNumber column)
-{
-	if (IsA(node, RelabelType))
-		node = reinterpret_cast<Node *>(reinterpret_cast<RelabelType *>(node)->arg);
-	if (!IsA(node, Var))
-		return false;
-	auto *value = reinterpret_cast<Var *>(node);
-	return value->varlevelsup == 0 && static_cast<int>(value->varno) == entry &&
-		   value->varattno == column;
-}
-
-/* are_equal tells whether a condition says that a referenced column equals the one that
- * refers to it, as the foreign key means it. */
-bool are_equal(List *equalities, int referenced, AttrNumber column, int referring,
-			   AttrNumber its_column, Oid equality)
-{
-	ListCell *cell;
-	foreach (cell, equalities) {
-		auto *condition = static_cast<OpExpr *>(lfirst(cell));
-		auto *left = static_cast<Node *>(linitial(condition->args));
-		auto *right = static_cast<Node *>(lsecond(condition->args));
-		if ((condition->opno == equality && is_column(left, referenced, column) &&
-			 is_column(right, referring, its_column)) ||
-			(get_commutator(condition->opno) == equality && is_column(right, referenced, column) &&
-			 is_column(left, referring, its_column)))
-			return true;
-	}
-	return false;
-}
-
-/* is_key_part tells whether a column of the target is a part of the key, for which the query
- * yields a column of an entry as it is. */
-bool is_key_part(const Search *search, Query *query, int entry, AttrNumber column, Oid target,
-				 AttrNumber target_column)
-{
-	ListCell *cell;
-	foreach (cell, query->targetList) {
-		auto *yielded = static_cast<TargetEntry *>(lfirst(cell));
-		if (is_part(search, yielded) && get_attnum(target, yielded->resname) == target_column &&
-			get_atttype(target, target_column) == exprType(reinterpret_cast<Node *>(yielded->expr)))
-			return is_column(reinterpret_cast<Node *>(yielded->expr), entry, column);
-	}
-	return false;
-}
-
-/* always_holds tells whether a foreign key is checked at every statement, and was for
- * all rows that are there. */
-bool always_holds(Oid foreign_key)
-{
-	HeapTuple const tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(foreign_key));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	auto *constraint = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
-	bool const holds = constraint->convalidated && !constraint->condeferrable;
-	ReleaseSysCache(tuple);
-	return holds;
-}
-
-/* has_rows_of_others tells whether reading a table reads rows of others as well, for
- * which its foreign keys say nothing. */
-bool has_rows_of_others(Oid table)
-{
-	return get_rel_relkind(table) == RELKIND_RELATION && has_subclass(table);
-}
-
-/* refers tells whether a row of an entry of the outermost FROM, without which nothing is
- * expected, refers to the row of a table that it is joined with, or, for the target,
- * whose key it gives: that one must have been there first. */
-bool refers(const Search *search, Query *query, List *equalities, int referring, Oid table,
-			int entry_of_table)
-{
-	auto *entry = rt_fetch(referring, query->rtable);
-	if (entry->rtekind != RTE_RELATION || entry->relkind == RELKIND_VIEW ||
-		has_rows_of_others(entry->relid))
-		return false;
-	bool found = false;
-	Relation relation = table_open(entry->relid, AccessShareLock);
-	ListCell *cell;
-	foreach (cell, RelationGetFKeyList(relation)) {
-		auto *key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		bool joined = key->confrelid == table && always_holds(key->conoid);
-		for (int i = 0; joined && i < key->nkeys; i++)
-			joined = entry_of_table != 0 ? are_equal(equalities, entry_of_table, key->confkey[i],
-													 referring, key->conkey[i], key->conpfeqop[i])
-										 : is_key_part(search, query, referring, key->conkey[i],
-													   table, key->confkey[i]);
-		found = found || joined;
-	}
-	table_close(relation, NoLock);
-	return found;
-}
-
-/* is_referenced tells whether what is expected of a row of a table, read in the outermost
- * FROM, or of the target, needs another row that refers to it.  So a new row alone makes
- * nothing expected; the one that refers to it does when it comes. */
-bool is_referenced(const Search *search, Query *query, Oid table, bool as_target)
-{
-	if (has_rows_of_others(table))
-		return false;
-	List *equalities = NIL;
-	collect_equalities(reinterpret_cast<Node *>(query->jointree), &equalities);
-	int entry_of_table = 0;
-	for (int number = 1; !as_target && number <= list_length(query->rtable); number++) {
-		auto *entry = rt_fetch(number, query->rtable);
-		if (entry->rtekind == RTE_RELATION && entry->relid == table)
-			entry_of_table = number;
-	}
-	if (!as_target && entry_of_table == 0)
-		return false;
-	Bitmapset *const needed = needed_entries(reinterpret_cast<Node *>(query->jointree));
-	for (int number = bms_next_member(needed, -1); number >= 0;
-		 number = bms_next_member(needed, number))
-		if (number != entry_of_table &&
-			refers(search, query, equalities, number, table, entry_of_table))
-			return true;
-	return false;
-}
-
 /* names_read lists the columns of a reading; the whole row means all of them. */
 List *names_read(const Reading *reading)
 {
@@ -639,7 +472,6 @@ void add_key(Search &search, const Definition &definition, const ExpectedRows &e
 
 WatchedTables watched_tables(const Definition &definition, const ExpectedRows &expected)
 {
-	bool target_is_referenced = false;
 	Search search{definition.name.c_str(), definition.target, NIL, NIL, definition.is_fill(), NIL};
 	add_key(search, definition, expected);
 	pg::call([&] {
@@ -653,20 +485,16 @@ WatchedTables watched_tables(const Definition &definition, const ExpectedRows &e
 			auto *reading = static_cast<Reading *>(lfirst(cell));
 			check_columns(&search, reading);
 			reading->in_key = in_key(&search, query, reading->table);
-			reading->referenced = is_referenced(&search, query, reading->table, false);
 		}
-		target_is_referenced =
-			definition.is_fill() && is_referenced(&search, query, definition.target, true);
 	});
 	WatchedTables watched;
 	ListCell *cell;
 	foreach (cell, search.readings) {
 		auto *reading = static_cast<Reading *>(lfirst(cell));
-		watched.read.push_back(
-			{reading->table, columns_of(*reading), reading->in_key, reading->referenced});
+		watched.read.push_back({reading->table, columns_of(*reading), reading->in_key});
 	}
 	if (definition.is_fill()) {
-		watched.filled = Watched{definition.target, {}, false, target_is_referenced};
+		watched.filled = Watched{definition.target, {}};
 		for (const Output &output : expected.outputs()) /* the key, and what is filled */
 			watched.filled->columns.push_back(output.name);
 	}

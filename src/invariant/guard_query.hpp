@@ -28,8 +28,7 @@ namespace reconcile::invariant {
 struct Watched {
 	Oid table;
 	std::vector<std::string> columns; /* those that the query reads */
-	bool in_key = false;	 /* the key of what is expected has the primary key of the row in it */
-	bool referenced = false; /* what is expected needs a row that refers to it, so comes later */
+	bool in_key = false; /* the key of what is expected has the primary key of the row in it */
 };
 
 /* WatchedTables are those whose new rows a guard must look at. */

@@ -67,7 +67,7 @@ void enqueue_refused(const Definition &definition, const Scope &scope, const Row
 		{
 			pg::Spi spi;
 			rows.expose(spi);
-			spi.collect(due_in(*statements, scope), SPI_OK_SELECT, *list);
+			spi.collect(due_in(*statements, scope), SPI_OK_SELECT, *list, rows.args());
 		}
 		if (statements->needs_distinct())
 			drop_surplus(definition, *statements, list);
@@ -98,7 +98,7 @@ void enqueue_expected(const Definition &definition, const Scope &scope, const Ro
 		pg::PortableText portable;
 		pg::Spi spi;
 		rows.expose(spi);
-		spi.collect(expected_in(definition, scope), SPI_OK_SELECT, waiting);
+		spi.collect(expected_in(definition, scope), SPI_OK_SELECT, waiting, rows.args());
 	}
 	enter(definition.name, waiting, reason);
 }
@@ -110,15 +110,13 @@ void enqueue_written(const std::string &invariant, Oid owner, const Rows &rows,
 	{
 		pg::AsOwner as_owner(pg::role_exists(owner) ? owner : GetUserId(), "pg_catalog, pg_temp");
 		pg::ReadOnly read_only;
-		pg::PortableText portable;
 		pg::Spi spi;
 		rows.expose(spi);
 		spi.collect("SELECT NULL::jsonb, " +
-						(rows.note != nullptr
-							 ? noted_json(rows.note->columns, "k") + " FROM " +
-								   pg::quoted(kNotedKeys) + " AS k"
-							 : "to_jsonb(n.*) FROM " + pg::quoted(kNewRows) + " AS n"),
-					SPI_OK_SELECT, waiting);
+						(rows.store != nullptr
+							 ? "to_jsonb(n.*) FROM " + pg::quoted(kNewRows) + " AS n"
+							 : "k FROM unnest($1) AS k"),
+					SPI_OK_SELECT, waiting, rows.args());
 	}
 	enter(invariant, waiting, reason);
 }

@@ -7,7 +7,6 @@
  */
 #include "invariant/guard_task.hpp"
 
-#include "invariant/filling.hpp"
 #include "invariant/guard_query.hpp"
 #include "pg/identity.hpp"
 #include "pg/relation_changes.hpp"
@@ -20,14 +19,16 @@ extern "C" {
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 namespace reconcile::invariant {
 
 namespace {
 
-/* The tasks of this backend, by trigger and, for notes, by what they are about. */
-using TaskKey = std::pair<Oid, Subject>;
+/* The tasks of this backend, by trigger and, for what waits for a commit, by
+ * invariant and watched table. */
+using TaskKey = std::tuple<Oid, std::string, Oid>;
 std::map<TaskKey, std::shared_ptr<Task>> tasks;
 
 bool contains(const std::vector<Oid> &tables, Oid table)
@@ -81,53 +82,10 @@ WatchedTables define(Task &task)
 				 "the owner of invariant \"" + task.guard.invariant + "\" does not exist any more");
 	task.tables.push_back(task.definition.target);
 	AsDeclared const declared(task.definition);
-	ExpectedRows const expected(task.definition.expects);
-	auto tables = watched_tables(task.definition, expected);
-	task.reads = tables.read;
-	if (tables.filled)
-		task.writes = filled_by(task.definition, expected);
+	auto tables = watched_tables(task.definition, ExpectedRows(task.definition.expects));
 	for (const Watched &watched : tables.read)
 		task.tables.push_back(watched.table);
 	return tables;
-}
-
-std::vector<std::string> names_of(const std::vector<JsonColumn> &columns)
-{
-	std::vector<std::string> names;
-	for (const JsonColumn &column : columns)
-		names.push_back(column.name);
-	return names;
-}
-
-/* has_rows_in tells whether values of one of some columns are rows: one of NULLs is
- * empty, and is no NULL. */
-bool has_rows_in(Oid table, const std::vector<std::string> &columns)
-{
-	Target const target(table);
-	return std::any_of(columns.begin(), columns.end(), [&](const std::string &name) {
-		const Column *const column = target.column(name);
-		return column == nullptr || pg::call([&] { return type_is_rowtype(column->base); });
-	});
-}
-
-/* key_of lists the columns of a table that are its primary key, as they are in a note,
- * in which domains check nothing. */
-std::vector<JsonColumn> key_of(Oid table)
-{
-	Target const target(table);
-	std::vector<JsonColumn> columns;
-	for (const std::string &name : target.primary_key())
-		columns.push_back({name, target.column(name)->base, -1});
-	return columns;
-}
-
-/* key_of does the same for the key of what is expected in a target. */
-std::vector<JsonColumn> key_of(const Key &key)
-{
-	std::vector<JsonColumn> columns;
-	for (const KeyPart &part : key.parts())
-		columns.push_back({part.listed_name(), part.column().base, -1, part.name()});
-	return columns;
 }
 
 /* columns_of counts columns as a table does, which may be a partition. */
@@ -139,87 +97,42 @@ std::vector<AttrNumber> columns_of(Oid table, const std::vector<std::string> &na
 	return columns;
 }
 
-/* rows_part is what new rows of a table that the query reads ask for.  To wait for the
- * commit they are noted by their primary key, as they will be found by it unless it is
- * changed, which then matters as well. */
-Part rows_part(const Task &task, const Watched &watched, const pg::Firing &firing)
-{
-	bool const inserted = firing.event() == pg::Event::insert;
-	Part part;
-	part.scope = {Scope::new_rows, watched.table, inserted, inserted && watched.in_key};
-	part.columns = columns_of(firing.table(), watched.columns);
-	if (!task.guard.waits())
-		return part;
-	Scope &scope = part.scope;
-	scope.keys = watched.columns.empty() ? std::vector<JsonColumn>() : key_of(watched.table);
-	if (scope.keys.empty()) {
-		scope.subject = {task.definition.name, Subject::as_expected};
-		ExpectedRows const expected(task.definition.expects);
-		scope.keys = json_columns(expected, key_columns(task.definition, expected));
-		return part;
-	}
-	scope.subject = {task.definition.name, Subject::of_rows, watched.table, inserted};
-	std::vector<AttrNumber> const key = columns_of(firing.table(), names_of(scope.keys));
-	part.columns.insert(part.columns.end(), key.begin(), key.end());
-	if (inserted)
-		part.keys = key;
-	return part;
-}
-
-/* is_of_columns tells whether a key has no expressions. */
-bool is_of_columns(const Key &key)
-{
-	return std::none_of(key.parts().begin(), key.parts().end(),
-						[](const KeyPart &part) { return part.expression() != nullptr; });
-}
-
-/* target_part is what rows of the target ask for: to be filled, or to be written again.
- * Where values are filled that are NULL, and none are compared, it takes a NULL. */
-Part target_part(const Task &task, const std::optional<Watched> &filled, const pg::Firing &firing)
-{
-	const Definition &definition = task.definition;
-	Part part;
-	part.scope = {Scope::target_rows, definition.target};
-	if (firing.event() != pg::Event::remove) {
-		part.columns = columns_of(firing.table(), filled->columns);
-		if (definition.compare.empty() && !has_rows_in(definition.target, task.writes))
-			part.empty = columns_of(firing.table(), task.writes);
-	}
-	if (!task.guard.waits())
-		return part;
-	Target const target(definition.target);
-	Key const key(target, definition.key);
-	part.scope.subject = {definition.name, Subject::of_target};
-	part.scope.keys = key_of(key);
-	if (firing.event() != pg::Event::update && is_of_columns(key))
-		part.keys = columns_of(firing.table(), definition.key);
-	return part;
-}
-
 /* find_scopes adds the scopes of a statement on a table. */
 void find_scopes(Task &task, const WatchedTables &tables, const pg::Firing &firing)
 {
 	std::vector<Oid> const relatives = family(firing.table());
-	AsDeclared const declared(task.definition);
-	bool const inserted = firing.event() == pg::Event::insert;
-	auto comes_later = [&](const Watched &watched) {
-		bool const later = inserted && watched.referenced;
-		task.idle = task.idle || later;
-		return later;
+	auto add = [&](Scope scope, const std::vector<std::string> &columns) {
+		task.parts.push_back({scope, columns_of(firing.table(), columns), nullptr});
 	};
+	bool const inserted = firing.event() == pg::Event::insert;
 	if (firing.event() != pg::Event::remove)
 		for (const Watched &watched : tables.read)
-			if (contains(relatives, watched.table) && !comes_later(watched))
-				task.parts.push_back(rows_part(task, watched, firing));
-	if (contains(relatives, task.definition.target) &&
-		(firing.event() == pg::Event::remove || (tables.filled && !comes_later(*tables.filled))))
-		task.parts.push_back(target_part(task, tables.filled, firing));
+			if (contains(relatives, watched.table))
+				add({Scope::new_rows, watched.table, inserted, inserted && watched.in_key,
+					 task.guard.waits() && is_found_again(watched) ? watched.columns
+																   : std::vector<std::string>()},
+					watched.columns);
+	bool const deleted = firing.event() == pg::Event::remove;
+	if (contains(relatives, task.definition.target) && (deleted || tables.filled))
+		add({Scope::target_rows, task.definition.target},
+			deleted ? std::vector<std::string>() : tables.filled->columns);
 }
 
-/* find_noted completes the scope of rows that are found again by their primary key.
- * One that was altered meanwhile finds nothing; a query that was altered and does not
+/* have_columns tells whether keys that were kept are made of these columns. */
+bool have_columns(Datum keys, const std::vector<std::string> &columns)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	spi.run("SELECT ARRAY(SELECT jsonb_object_keys($1[1]) COLLATE \"C\" ORDER BY 1)"
+			" = ARRAY(SELECT unnest($2) COLLATE \"C\" ORDER BY 1)",
+			SPI_OK_SELECT, pg::Args().add(JSONBARRAYOID, keys).add(columns));
+	return spi.truth(0, 1);
+}
+
+/* find_stored completes the scope of rows that are found again by their primary
+ * key.  A query that was altered meanwhile need not read the key; one that does not
  * read their table any more expects nothing of them. */
-void find_noted(Task &task, const WatchedTables &tables)
+void find_stored(Task &task, const WatchedTables &tables, Datum keys)
 {
 	Scope &scope = task.parts.front().scope;
 	auto const watched =
@@ -229,16 +142,17 @@ void find_noted(Task &task, const WatchedTables &tables)
 		task.parts.clear();
 		return;
 	}
-	if (!same_columns(key_of(scope.watched), scope.keys))
+	AsDeclared const declared(task.definition);
+	std::vector<std::string> const key = Target(scope.watched).primary_key();
+	if (!have_columns(keys, key))
 		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				 "rows of " + pg::qualified_name(scope.watched) +
 					 " cannot be found again at commit",
 				 "The primary key was altered since they were written.");
-	scope.alone = scope.subject.inserted && watched->in_key;
 	scope.columns = watched->columns;
-	for (const JsonColumn &key : scope.keys)
-		if (std::find(scope.columns.begin(), scope.columns.end(), key.name) == scope.columns.end())
-			scope.columns.push_back(key.name);
+	for (const std::string &name : key)
+		if (std::find(scope.columns.begin(), scope.columns.end(), name) == scope.columns.end())
+			scope.columns.push_back(name);
 }
 
 /* make_statements makes what the scopes need. */
@@ -261,7 +175,7 @@ void make_statements(Task &task)
 
 std::shared_ptr<Task> task_of(const pg::Firing &firing)
 {
-	TaskKey const key{firing.trigger(), {}};
+	TaskKey const key{firing.trigger(), {}, InvalidOid};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now; /* the trigger may be newer than the transaction's snapshot */
@@ -271,13 +185,13 @@ std::shared_ptr<Task> task_of(const pg::Firing &firing)
 	return tasks[key] = task;
 }
 
-std::shared_ptr<Task> settling_task(Oid trigger, const Subject &subject)
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched)
 {
-	TaskKey const key{trigger, subject};
+	TaskKey const key{trigger, invariant, watched};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now;
-	auto const guard = guard_of(subject.invariant);
+	auto const guard = guard_of(invariant);
 	if (!guard)
 		return nullptr;
 	auto task = std::make_shared<Task>();
@@ -290,7 +204,7 @@ void work_out(Task &task, const pg::Firing &firing)
 	pg::AsOfNow now; /* what is worked out serves later transactions, too */
 	task.parts.clear();
 	find_scopes(task, define(task), firing);
-	if (task.parts.empty() && !task.idle)
+	if (task.parts.empty())
 		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				 "invariant \"" + task.guard.invariant + "\" has nothing to do with " +
 					 pg::qualified_name(firing.table()) + " any more",
@@ -298,19 +212,15 @@ void work_out(Task &task, const pg::Firing &firing)
 	make_statements(task);
 }
 
-void work_out(Task &task, const Note &note)
+void work_out(Task &task, Oid watched, Datum keys)
 {
 	pg::AsOfNow now;
 	task.parts.clear();
-	task.parts.emplace_back();
-	Scope &scope = task.parts.front().scope;
-	scope.kind = Scope::noted;
-	scope.watched = note.subject.watched;
-	scope.subject = note.subject;
-	scope.keys = note.columns;
+	Scope::Kind const kind = OidIsValid(watched) ? Scope::stored_rows : Scope::keys;
+	task.parts.push_back({{kind, watched}, {}, nullptr});
 	WatchedTables const tables = define(task);
-	if (scope.is_of_rows())
-		find_noted(task, tables);
+	if (OidIsValid(watched))
+		find_stored(task, tables, keys);
 	make_statements(task);
 }
 

@@ -30,8 +30,6 @@ namespace reconcile::invariant {
 struct Part {
 	Scope scope;
 	std::vector<AttrNumber> columns; /* that an UPDATE must change to matter */
-	std::vector<AttrNumber> empty;	 /* one of which must be NULL, if there are any */
-	std::vector<AttrNumber> keys;	 /* that make a note, if they are all that it takes */
 	std::unique_ptr<GuardWork> work;
 };
 
@@ -40,23 +38,20 @@ struct Task {
 	Definition definition;
 	std::vector<Part> parts;
 	std::optional<Constraints> constraints; /* of the target */
-	std::vector<Watched> reads;				/* the tables that the query reads */
-	std::vector<std::string> writes;		/* the columns that a fill writes */
 	std::vector<Oid> tables;				/* an alteration of which makes it stale */
 	bool ready = false, stale = false;
 	bool queue_only = false; /* the target is a foreign table */
-	bool idle = false;		 /* the trigger has nothing to do: others will have */
 };
 
 /* task_of returns the task of a trigger, not yet worked out when it is new. */
 std::shared_ptr<Task> task_of(const pg::Firing &firing);
 
-/* settling_task returns the task of working off notes of a subject, nothing when the
- * invariant is not guarded any more. */
-std::shared_ptr<Task> settling_task(Oid trigger, const Subject &subject);
+/* settling_task returns the task of working off what waits for a commit: rows of a
+ * watched table, or, without one, keys of what is expected. */
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched);
 
 /* work_out makes a task ready.  When it fails, the scopes may be known already. */
 void work_out(Task &task, const pg::Firing &firing);
-void work_out(Task &task, const Note &note);
+void work_out(Task &task, Oid watched, Datum keys);
 
 } // namespace reconcile::invariant

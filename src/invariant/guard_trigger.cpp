@@ -4,10 +4,10 @@
  *	  The trigger functions of guards.
  *
  * reconcile.fire_guard() is called after a statement, and writes what its rows
- * are expected to have, or, in a guard that waits for the commit, takes a note by
- * which to find them again.  reconcile.settle_guard() is called when the transaction
- * commits, and works off all notes, each invariant's once: what its guard writes may
- * set off others, whose notes it works off, too.
+ * are expected to have, or, in a guard that waits for the commit, by what to find
+ * them again into reconcile.guard_pending.  reconcile.settle_guard() is called for each
+ * row of that table when the transaction commits.  A savepoint that is rolled
+ * back takes the rows along, and with them the work.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,7 +20,9 @@
 #include "pg/subtransaction.hpp"
 #include "pg/text.hpp"
 
-#include <algorithm>
+extern "C" {
+#include "catalog/pg_type_d.h"
+}
 
 namespace reconcile::invariant {
 
@@ -33,12 +35,10 @@ constexpr int kMostLevels = 32;
 const Reason kForeign = {"0A000", "a foreign table is written by repairs only: a network call"
 								  " would keep the transaction waiting, and could not be undone"};
 
-/* Depth counts the guards that set off each other, within each other or at the end of
- * the transaction. */
+/* Depth counts the guards that are at work within each other. */
 class Depth {
 public:
-	/* The next level: a guard is at work. */
-	explicit Depth(const std::string &invariant) : before_(levels_)
+	explicit Depth(const std::string &invariant)
 	{
 		if (levels_ >= kMostLevels)
 			pg::fail(ERRCODE_STATEMENT_TOO_COMPLEX,
@@ -48,38 +48,23 @@ public:
 					 "Invariants whose rows make each other expected never come to an end.");
 		levels_++;
 	}
-	/* The level at which a note was taken. */
-	explicit Depth(int levels) : before_(levels_) { levels_ = levels; }
-	~Depth() { levels_ = before_; }
+	~Depth() { levels_--; }
 	Depth(const Depth &) = delete;
 	Depth &operator=(const Depth &) = delete;
 
-	static int levels() { return levels_; }
-
 private:
 	static int levels_;
-	int before_;
 };
 
 int Depth::levels_ = 0;
 
-/* Settling is the time in which notes are worked off, those that are taken meanwhile
- * among them. */
-class Settling {
-public:
-	Settling() : before_(active_) { active_ = true; }
-	~Settling() { active_ = before_; }
-	Settling(const Settling &) = delete;
-	Settling &operator=(const Settling &) = delete;
-
-	static bool active() { return active_; }
-
-private:
-	static bool active_;
-	bool before_;
-};
-
-bool Settling::active_ = false;
+pg::Constant enter_pending(
+	"INSERT INTO reconcile.guard_pending (invariant, keys, watched) VALUES ($1, $2, $3)",
+	pg::Planned::once);
+/* The index would list every row that was taken, until the next vacuum. */
+pg::Constant take_pending("DELETE FROM reconcile.guard_pending WHERE ctid = $1"
+						  " RETURNING invariant, keys, coalesce(watched, 0)",
+						  pg::Planned::once);
 
 /* write writes what is missing in the scope of a part. */
 void write(Task &task, Part &part, const Rows &rows)
@@ -97,22 +82,24 @@ void write(Task &task, Part &part, const Rows &rows)
 		task.constraints->wait_again();
 }
 
-/* is_noted_at_once tells whether a part only copies keys, which evaluates nothing. */
-bool is_noted_at_once(const Task &task, const Part &part)
+/* postpone enters what must be looked at, for the end of the transaction. */
+void postpone(Task &task, Part &part, const Rows &rows)
 {
-	return task.guard.waits() && !task.queue_only && !part.keys.empty();
-}
-
-/* postpone notes what must be looked at, for the end of the transaction. */
-void postpone(const Task &task, Part &part, const Rows &rows, const pg::Firing &firing)
-{
-	pg::WorkList &keys = noted_keys(part.scope.subject, part.scope.keys, Depth::levels());
-	if (is_noted_at_once(task, part)) {
-		firing.copy(part.keys, part.empty, keys);
-	} else {
+	std::optional<Datum> keys;
+	{
 		AsDeclared const declared(task.definition);
-		part.work->note(rows, keys);
+		keys = part.work->pending(rows);
 	}
+	if (!keys)
+		return;
+	pg::AsExtensionOwner owner(pg::AsExtensionOwner::for_later);
+	pg::Spi spi;
+	pg::Args args = pg::Args().add(task.guard.invariant).add(JSONBARRAYOID, *keys);
+	if (part.scope.columns.empty())
+		args.add_null(OIDOID);
+	else
+		args.add(OIDOID, ObjectIdGetDatum(part.scope.watched));
+	spi.run(enter_pending, SPI_OK_INSERT, std::move(args));
 }
 
 /* enqueue keeps for later what could not be done now: as precisely as the reason
@@ -153,18 +140,6 @@ bool survived(const Task &task, const Part *part, const Rows &rows, const std::f
 	return false;
 }
 
-/* do_part does what a statement's rows ask for in one scope. */
-void do_part(Task &task, Part &part, const Rows &rows, const pg::Firing &firing)
-{
-	Depth const depth(task.guard.invariant);
-	if (task.queue_only)
-		enqueue_expected(task.definition, part.scope, rows, kForeign);
-	else if (task.guard.waits())
-		postpone(task, part, rows, firing);
-	else
-		write(task, part, rows);
-}
-
 /* fire does the work of a task after a statement. */
 void fire(Task &task, const pg::Firing &firing)
 {
@@ -177,70 +152,30 @@ void fire(Task &task, const pg::Firing &firing)
 		std::unique_ptr<pg::WorkList> changed;
 		Rows rows = all;
 		if (firing.event() == pg::Event::update) {
-			changed = firing.changed(part.columns, part.empty);
+			changed = firing.changed(part.columns);
 			if (changed->size() == 0)
 				continue;
 			rows.store = changed->store();
 		}
-		if (is_noted_at_once(task, part))
-			do_part(task, part, rows, firing);
-		else
-			survived(task, &part, rows, [&] { do_part(task, part, rows, firing); });
+		survived(task, &part, rows, [&] {
+			Depth const depth(task.guard.invariant);
+			if (task.queue_only)
+				enqueue_expected(task.definition, part.scope, rows, kForeign);
+			else if (task.guard.waits())
+				postpone(task, part, rows);
+			else
+				write(task, part, rows);
+		});
 	}
-	if (task.guard.waits() && !Settling::active() && !notes_to_do().empty())
-		set_alarm();
 }
 
-/* settle does the work of a task on what was noted. */
-void settle(Task &task, const Note &note)
+/* settle does the work of a task on what waited for the commit. */
+void settle(Task &task, Oid watched, const Rows &rows)
 {
-	Rows rows;
-	rows.note = &note;
-	if (!task.ready && !survived(task, nullptr, rows, [&] { work_out(task, note); }))
+	if (!task.ready && !survived(task, nullptr, rows, [&] { work_out(task, watched, rows.keys); }))
 		return;
 	for (Part &part : task.parts)
 		survived(task, &part, rows, [&] { write(task, part, rows); });
-}
-
-/* Due is a note with the task to do about it. */
-struct Due {
-	std::shared_ptr<Note> note;
-	std::shared_ptr<Task> task;
-};
-
-/* is_read_after tells whether a note had better wait for another one: its query reads
- * what the other one writes. */
-bool is_read_after(const Due &due, const Due &other)
-{
-	const Task &writer = *other.task;
-	if (due.note->subject.invariant == other.note->subject.invariant)
-		return false;
-	return std::any_of(due.task->reads.begin(), due.task->reads.end(), [&](const Watched &read) {
-		return read.table == writer.definition.target &&
-			   (!writer.definition.is_fill() ||
-				std::find_first_of(read.columns.begin(), read.columns.end(), writer.writes.begin(),
-								   writer.writes.end()) != read.columns.end());
-	});
-}
-
-/* next_due chooses the note to work off next: the oldest that waits for no other one,
- * so that a row that many guards wrote to is looked at when it is complete. */
-std::optional<Due> next_due(Oid trigger)
-{
-	std::vector<Due> all;
-	for (auto &note : notes_to_do()) {
-		if (auto task = settling_task(trigger, note->subject))
-			all.push_back({note, task});
-		else
-			begin_work(*note); /* unguarded meanwhile: there is nothing to do */
-	}
-	for (const Due &due : all)
-		if (std::none_of(all.begin(), all.end(),
-						 [&](const Due &other) { return is_read_after(due, other); }))
-			return due;
-	if (all.empty())
-		return std::nullopt;
-	return all.front();
 }
 
 } // namespace
@@ -261,16 +196,24 @@ RECONCILE_FUNCTION(reconcile_fire_guard)
 RECONCILE_FUNCTION(reconcile_settle_guard)
 {
 	pg::RowFiring const firing(fcinfo, "guard_pending");
-	firing.take();
-	alarm_went_off();
-	Settling const settling;
-	while (auto const due = next_due(firing.trigger())) {
-		begin_work(*due->note);
-		Depth const depth(due->note->level);
-		pg::InContext const context("guard of invariant \"" + due->task->guard.invariant +
-									"\" at commit");
-		settle(*due->task, *due->note);
+	std::string invariant;
+	Oid watched;
+	Rows rows;
+	{
+		pg::AsExtensionOwner owner;
+		pg::Spi spi;
+		if (spi.run(take_pending, SPI_OK_DELETE_RETURNING,
+					pg::Args().add(TIDOID, firing.place())) == 0)
+			return Datum(0);
+		invariant = spi.required_text(0, 1);
+		rows.keys = *spi.kept(0, 2);
+		watched = spi.oid(0, 3);
 	}
+	std::shared_ptr<Task> const task = settling_task(firing.trigger(), invariant, watched);
+	if (task == nullptr) /* unguarded meanwhile */
+		return Datum(0);
+	pg::InContext const context("guard of invariant \"" + invariant + "\" at commit");
+	settle(*task, watched, rows);
 	return Datum(0);
 }
 

@@ -13,7 +13,8 @@
 #include "pg/text.hpp"
 
 extern "C" {
-#include "utils/tuplestore.h"
+#include "catalog/pg_type_d.h"
+#include "utils/array.h"
 }
 
 #include <algorithm>
@@ -34,28 +35,27 @@ std::string with_list(const std::string &rows, const std::string &statement)
 	return "WITH " + pg::quoted(kWorkList) + " AS (" + rows + ") " + statement;
 }
 
-/* columns_of lists columns of an alias. */
-std::string columns_of(const std::string &alias, const std::vector<JsonColumn> &columns)
+/* key_rows yields the keys of $1. */
+std::string key_rows(const std::vector<JsonColumn> &columns)
 {
-	std::vector<std::string> names;
-	for (const JsonColumn &column : columns)
-		names.push_back(alias + "." + pg::quoted(column.name));
-	return pg::joined(names, ", ");
+	return "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
+		   rows_of_json("l.key", columns, "k") + ")";
 }
 
-/* noted_rows yields the rows of a table whose primary keys were noted, as they are
+/* stored_rows yields the rows of a table whose primary keys are in $1, as they are
  * now. */
-std::string noted_rows(const Scope &scope)
+std::string stored_rows(const Scope &scope)
 {
 	Target const table(scope.watched);
 	std::vector<std::string> columns, conditions;
 	for (const std::string &name : scope.columns)
 		columns.push_back("w." + pg::quoted(name));
-	for (const JsonColumn &key : scope.keys)
-		conditions.push_back(equality(*table.column(key.name), "w." + pg::quoted(key.name),
-									  "k." + pg::quoted(key.name)));
+	std::vector<std::string> const key = table.primary_key();
+	for (const std::string &name : key)
+		conditions.push_back(
+			equality(*table.column(name), "w." + pg::quoted(name), "k." + pg::quoted(name)));
 	return "SELECT " + pg::joined(columns, ", ") + " FROM " + table.name() + " AS w, " +
-		   pg::quoted(kNotedKeys) + " AS k WHERE " + pg::joined(conditions, " AND ");
+		   key_rows(table.json_columns(key)) + " AS k WHERE " + pg::joined(conditions, " AND ");
 }
 
 /* with_new_rows is what a statement begins with that reads rows as kNewRows. */
@@ -64,17 +64,20 @@ std::string with_new_rows(const std::string &rows)
 	return "WITH " + pg::quoted(kNewRows) + " AS NOT MATERIALIZED (" + rows + ") ";
 }
 
-/* note_statement makes what note() adds: the primary keys of new rows where the note is
- * about them, else the keys of what is due, as the query yields them, or, being
- * those of rows of the target, as it has them. */
-std::string note_statement(const Statements &statements, const Scope &scope, const std::string &due)
+/* pending_statement makes what pending() says of new rows.  What was updated may
+ * have all it needs, as most rows have. */
+std::string pending_statement(const Definition &definition, const Statements &statements,
+							  const Scope &scope, const std::string &due)
 {
-	if (scope.subject.keys == Subject::of_rows)
-		return "SELECT " + columns_of("n", scope.keys) + " FROM " + pg::quoted(kNewRows) +
-			   " AS n WHERE EXISTS (SELECT FROM (" + due + ") AS d)";
-	if (scope.subject.keys == Subject::of_target)
-		return "SELECT " + statements.listed_key("d") + " FROM (" + due + ") AS d";
-	return "SELECT " + columns_of("d", scope.keys) + " FROM (" + due + ") AS d";
+	if (scope.columns.empty())
+		return "SELECT pg_catalog.array_agg(" +
+			   expected_key_json(definition, statements.expected(), "d") + ") FROM (" + due +
+			   ") AS d";
+	Target const watched(scope.watched);
+	return "SELECT pg_catalog.array_agg(" +
+		   row_as_json("n", watched.json_columns(watched.primary_key())) + ") FROM " +
+		   pg::quoted(kNewRows) + " AS n" +
+		   (scope.inserted ? "" : " WHERE EXISTS (SELECT FROM (" + due + ") AS d)");
 }
 
 /* distinct_due yields what is due, a key that several rows expect only once where
@@ -110,7 +113,7 @@ std::string unprotected_statement(const Statements &statements, const std::strin
 bool may_write_all(const Definition &definition, const Statements &statements, const Scope &scope)
 {
 	return scope.inserted && !definition.is_fill() && !statements.needs_distinct() &&
-		   !statements.target().attempts_are_seen();
+		   !statements.target().has_triggers();
 }
 
 } // namespace
@@ -119,94 +122,97 @@ bool may_write_all(const Definition &definition, const Statements &statements, c
 
 void Rows::expose(pg::Spi &spi) const
 {
-	if (note != nullptr)
-		spi.expose(kNotedKeys, *note->keys);
-	else
+	if (store != nullptr)
 		spi.expose(kNewRows, store, table);
+}
+
+pg::Args Rows::args() const
+{
+	return store != nullptr ? pg::Args() : pg::Args().add(JSONBARRAYOID, keys);
 }
 
 int64 Rows::size() const
 {
-	return note != nullptr ? note->keys->size() : tuplestore_tuple_count(store);
+	return pg::call([this]() -> int64 {
+		if (store != nullptr)
+			return tuplestore_tuple_count(store);
+		ArrayType *array = DatumGetArrayTypeP(keys);
+		return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	});
 }
 
 /* ------------------------------------------------------------ statements */
+
+bool is_found_again(const Watched &watched)
+{
+	std::vector<std::string> const key = Target(watched.table).primary_key();
+	return !key.empty() && std::all_of(key.begin(), key.end(), [&](const std::string &name) {
+		return std::find(watched.columns.begin(), watched.columns.end(), name) !=
+			   watched.columns.end();
+	});
+}
 
 void confine(Statements &statements, const Scope &scope)
 {
 	if (scope.kind == Scope::new_rows)
 		statements.see_new_rows(scope.watched);
-	else if (scope.is_of_rows())
-		statements.see_new_rows(scope.watched, noted_rows(scope));
+	else if (scope.kind == Scope::stored_rows)
+		statements.see_new_rows(scope.watched, stored_rows(scope));
 }
-
-namespace {
-
-/* in_scope yields those of some expected rows that are in a scope. */
-std::string in_scope(const Statements &statements, const Scope &scope, const std::string &expected,
-					 Statements::Rows number)
-{
-	if (scope.is_of_rows())
-		return expected;
-	if (scope.kind == Scope::target_rows)
-		return statements.among(expected, statements.key().list(pg::quoted(kNewRows)), number);
-	if (scope.subject.keys == Subject::of_target)
-		return statements.among(expected, pg::quoted(kNotedKeys), number);
-	return statements.among_yielded(expected, pg::quoted(kNotedKeys), number);
-}
-
-} // namespace
 
 std::string due_in(const Statements &statements, const Scope &scope, Statements::Rows number)
 {
-	return in_scope(statements, scope, statements.due(), number);
-}
-
-std::string noted_json(const std::vector<JsonColumn> &columns, const std::string &alias)
-{
-	std::vector<JsonValue> values;
-	for (const JsonColumn &column : columns)
-		values.push_back({column.label.empty() ? column.name : column.label, column.type,
-						  alias + "." + pg::quoted(column.name)});
-	return values_as_json(values);
+	switch (scope.kind) {
+	case Scope::new_rows:
+	case Scope::stored_rows:
+		return statements.due();
+	case Scope::target_rows:
+		return statements.due_among(statements.key().list(pg::quoted(kNewRows)), number);
+	default:
+		return statements.due_among(key_rows(statements.key().json_columns()), number);
+	}
 }
 
 std::string expected_in(const Definition &definition, const Scope &scope)
 {
-	if (scope.is_of_rows()) {
+	switch (scope.kind) {
+	case Scope::new_rows:
+	case Scope::stored_rows: {
 		ExpectedRows expected(definition.expects);
 		expected.read_from(scope.watched, kNewRows);
-		std::string const with = scope.kind == Scope::noted ? with_new_rows(noted_rows(scope)) : "";
+		std::string const with =
+			scope.kind == Scope::stored_rows ? with_new_rows(stored_rows(scope)) : "";
 		return with + "SELECT " + expected_key_json(definition, expected, "e") + ", " +
 			   row_as_json("e", json_columns(expected)) + " FROM (" + expected.text() + ") AS e";
 	}
-	if (scope.kind == Scope::target_rows) {
+	case Scope::target_rows: {
 		Target const target(definition.target);
 		return "SELECT " + Key(target, definition.key).as_json("d") + ", " +
 			   row_as_json("d", target.json_columns()) + " FROM " + pg::quoted(kNewRows) + " AS d";
 	}
-	std::string const key =
-		scope.subject.keys == Subject::of_target
-			? noted_json(scope.keys, "k")
-			: expected_key_json(definition, ExpectedRows(definition.expects), "k");
-	return "SELECT " + key + ", NULL::pg_catalog.jsonb FROM " + pg::quoted(kNotedKeys) + " AS k";
+	default:
+		return "SELECT k, NULL::pg_catalog.jsonb FROM pg_catalog.unnest($1) AS k";
+	}
 }
 
-const pg::Plan &KeptStatement::plan_for(const Rows &rows, pg::Spi &spi)
+uint64 KeptStatement::run(pg::Spi &spi, int expect, const Rows &rows)
 {
-	using pg::Planned;
 	size_t const number = magnitude(rows.size());
 	std::unique_ptr<pg::Plan> &plan = plans_[number];
-	if (plan == nullptr)
-		plan = spi.prepare(number == 0 ? few_ : sql_, {},
+	pg::Args args = rows.args();
+	if (plan == nullptr) {
+		using pg::Planned;
+		plan = spi.prepare(number == 0 ? few_ : sql_,
+						   std::vector<Oid>(args.types(), args.types() + args.count()),
 						   number == 0 ? Planned::once : Planned::by_values);
-	return *plan;
+	}
+	return spi.run(*plan, expect, std::move(args));
 }
 
-void KeptStatement::explain(pg::Spi &spi) const
+void KeptStatement::explain(pg::Spi &spi, const Rows &rows) const
 {
 	for (const std::string *text : {&few_, &sql_})
-		spi.run("EXPLAIN " + *text, SPI_OK_UTILITY);
+		spi.run("EXPLAIN " + *text, SPI_OK_UTILITY, rows.args());
 }
 
 /* ------------------------------------------------------------- GuardWork
@@ -225,25 +231,21 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	auto const on_due = [&](auto statement) {
 		return KeptStatement(statement(few), statement(many));
 	};
-	auto const direct = statements->write_expected();
-	Write const write = direct ? *direct : statements->write();
+	Write const write = statements->write();
 	done_ = write.done;
 	auto const writing = [&](const std::string &rows) {
 		bool const any_order = scope.alone && !definition.is_fill();
 		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql);
 	};
-	if (direct || may_write_all(definition, *statements, scope)) {
-		auto const all = [&](Statements::Rows number) {
-			return writing(in_scope(*statements, scope, statements->all_expected(), number));
-		};
-		write_ = KeptStatement(all(Statements::Rows::few), all(Statements::Rows::many));
-	} else {
+	if (may_write_all(definition, *statements, scope))
+		write_ =
+			KeptStatement(writing("SELECT e.* FROM (" + statements->expected().text() + ") AS e"));
+	else
 		write_ =
 			on_due([&](const std::string &due) { return writing(distinct_due(*statements, due)); });
-	}
-	if (!scope.keys.empty() && scope.kind != Scope::noted)
-		note_ =
-			on_due([&](const std::string &due) { return note_statement(*statements, scope, due); });
+	pending_ = on_due([&](const std::string &due) {
+		return pending_statement(definition, *statements, scope, due);
+	});
 	if (statements->may_write_twice())
 		unprotected_ =
 			on_due([&](const std::string &due) { return unprotected_statement(*statements, due); });
@@ -254,32 +256,36 @@ void GuardWork::write(const Rows &rows)
 	pg::Spi spi;
 	rows.expose(spi);
 	if (!unprotected_.empty()) {
-		spi.run(unprotected_.plan_for(rows, spi), SPI_OK_SELECT);
+		unprotected_.run(spi, SPI_OK_SELECT, rows);
 		if (spi.number(0, 1) > 0) {
 			lock_for_guard(invariant_);
 			conflict_with_older_snapshots(invariant_);
 		}
 	}
-	spi.run(write_.plan_for(rows, spi), done_);
+	write_.run(spi, done_, rows);
 }
 
-void GuardWork::note(const Rows &rows, pg::WorkList &keys)
+std::optional<Datum> GuardWork::pending(const Rows &rows)
 {
+	pg::PortableText portable;
 	pg::Spi spi;
 	rows.expose(spi);
-	spi.collect(note_.plan_for(rows, spi), SPI_OK_SELECT, keys);
+	pending_.run(spi, SPI_OK_SELECT, rows);
+	return spi.kept(0, 1);
 }
 
 void GuardWork::check() const
 {
 	Rows none;
-	none.store = pg::call([] { return tuplestore_begin_heap(false, false, work_mem); });
-	none.table = scope_.watched;
+	if (scope_.kind != Scope::keys) {
+		none.store = pg::call([] { return tuplestore_begin_heap(false, false, work_mem); });
+		none.table = scope_.watched;
+	}
 	pg::Spi spi;
 	none.expose(spi);
-	for (const KeptStatement *statement : {&write_, &unprotected_})
+	for (const KeptStatement *statement : {&write_, &unprotected_, &pending_})
 		if (!statement->empty())
-			statement->explain(spi);
+			statement->explain(spi, none);
 }
 
 } // namespace reconcile::invariant

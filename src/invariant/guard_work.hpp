@@ -12,13 +12,13 @@
  */
 #pragma once
 
-#include "invariant/guard_notes.hpp"
 #include "invariant/guard_query.hpp"
 #include "invariant/statements.hpp"
 #include "pg/spi.hpp"
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace reconcile::invariant {
@@ -28,33 +28,30 @@ struct Scope {
 	enum Kind {
 		new_rows,	 /* what rows make expected that are new in a table */
 		target_rows, /* what is expected in place of rows of the target */
-		noted		 /* what the keys of a note are about */
+		stored_rows, /* what rows of a table make expected, given their primary keys */
+		keys		 /* what is expected with given keys */
 	} kind;
 	Oid watched = InvalidOid; /* the table with the rows, as the query reads it */
 	bool inserted = false;	  /* they were: most likely they have nothing yet */
 	bool alone = false;		  /* nobody else can be writing what they are expected to have */
-	Subject subject = {};	  /* of the note: the one there is, or the one to take */
-	std::vector<JsonColumn> keys = {};	   /* its columns */
-	std::vector<std::string> columns = {}; /* of noted rows: those that a statement reads */
-
-	/* is_of_rows tells whether new rows of a table, which it has or finds, are to be
-	 * looked at. */
-	bool is_of_rows() const
-	{
-		return kind == new_rows || (kind == noted && subject.keys == Subject::of_rows);
-	}
+	std::vector<std::string> columns = {}; /* of stored rows: those that the query reads */
 };
 
 /* Rows are those that a guard looks at. */
 struct Rows {
 	Tuplestorestate *store = nullptr;
-	Oid table = InvalidOid;		/* whose rows they are: the watched one, or a partition of it */
-	const Note *note = nullptr; /* the keys of a note instead */
+	Oid table = InvalidOid; /* whose rows they are: the watched one, or a partition of it */
+	Datum keys = Datum(0);	/* a jsonb[] instead: keys of theirs, or of what is expected */
 
-	/* expose makes them readable by statements. */
+	/* expose makes them readable by statements, which take them as args. */
 	void expose(pg::Spi &spi) const;
+	pg::Args args() const;
 	int64 size() const;
 };
+
+/* is_found_again tells whether the rows of a table can be found by their primary key
+ * as long as none of the columns that a query reads is changed: it reads the key. */
+bool is_found_again(const Watched &watched);
 
 /* confine makes a statement see new rows alone, if that is the scope. */
 void confine(Statements &statements, const Scope &scope);
@@ -62,9 +59,6 @@ void confine(Statements &statements, const Scope &scope);
 /* due_in yields the rows that are due in a scope. */
 std::string due_in(const Statements &statements, const Scope &scope,
 				   Statements::Rows number = Statements::Rows::many);
-
-/* noted_json is a jsonb expression of a row of a note's keys. */
-std::string noted_json(const std::vector<JsonColumn> &columns, const std::string &alias);
 
 /* expected_in yields the key and the row of what is expected in a scope, as far
  * as it can be told without looking at the target. */
@@ -84,10 +78,10 @@ public:
 	bool empty() const { return sql_.empty(); }
 
 	/* explain lets PostgreSQL plan it. */
-	void explain(pg::Spi &spi) const;
+	void explain(pg::Spi &spi, const Rows &rows) const;
 
-	/* plan_for returns the plan for so many rows, which are exposed already. */
-	const pg::Plan &plan_for(const Rows &rows, pg::Spi &spi);
+	/* run executes it on rows, which are exposed already. */
+	uint64 run(pg::Spi &spi, int expect, const Rows &rows);
 
 private:
 	std::string few_, sql_;
@@ -104,8 +98,10 @@ public:
 	/* write writes what is due. */
 	void write(const Rows &rows);
 
-	/* note adds to a note's keys those of what must be looked at later. */
-	void note(const Rows &rows, pg::WorkList &keys);
+	/* pending tells by what to find again, as a jsonb[], what must be looked at
+	 * later, if anything must: the primary keys of the new rows where they can be
+	 * found by them, else the keys of what is due. */
+	std::optional<Datum> pending(const Rows &rows);
 
 	/* check lets PostgreSQL plan the statements and check the privileges. */
 	void check() const;
@@ -114,7 +110,7 @@ private:
 	std::string const invariant_;
 	Scope const scope_;
 	int done_; /* what executing write_ returns */
-	KeptStatement write_, unprotected_, note_;
+	KeptStatement write_, unprotected_, pending_;
 };
 
 } // namespace reconcile::invariant

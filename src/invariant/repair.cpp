@@ -14,6 +14,7 @@
 
 #include "invariant/chain.hpp"
 #include "invariant/constraints.hpp"
+#include "invariant/guard_work.hpp"
 #include "invariant/ledger.hpp"
 #include "invariant/order.hpp"
 #include "invariant/plan.hpp"
@@ -53,12 +54,11 @@ struct Options {
 std::unique_ptr<pg::WorkList> rows_with_keys(Datum keys, const Statements &statements)
 {
 	auto list = std::make_unique<pg::WorkList>(statements.work_list_row_type());
-	std::string const rows = "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
-							 rows_of_json("l.key", statements.key().json_columns(), "k") + ")";
+	Rows rows;
+	rows.keys = keys;
 	pg::Spi spi;
 	pg::ReadOnly read_only;
-	spi.collect(statements.due_among(rows), SPI_OK_SELECT, *list,
-				pg::Args().add(JSONBARRAYOID, keys));
+	spi.collect(due_in(statements, {Scope::keys}), SPI_OK_SELECT, *list, rows.args());
 	return list;
 }
 

@@ -295,61 +295,14 @@ std::string Statements::key_in(const std::string &keys) const
 	return condition;
 }
 
-std::string Statements::all_expected() const
-{
-	check_fits();
-	return with() + "SELECT e.* FROM (" + expected_.text() + ") AS e";
-}
-
-std::string Statements::among(const std::string &expected, const std::string &keys,
-							  Rows number) const
+std::string Statements::due_among(const std::string &keys, Rows number) const
 {
 	std::vector<std::string> parts;
 	for (const KeyPart &part : key_.parts())
 		parts.push_back(part.listed("r"));
-	return "SELECT e.* FROM (" + expected + ") AS e, (SELECT DISTINCT " + pg::joined(parts, ", ") +
+	return "SELECT e.* FROM (" + due() + ") AS e, (SELECT DISTINCT " + pg::joined(parts, ", ") +
 		   " FROM " + keys + " AS r) AS x WHERE " + key_equality() +
 		   (number == Rows::few ? key_in(keys) : "");
-}
-
-/* yielded is a key column as if the target had it as the query yields it. */
-Column Statements::yielded(const std::string &name) const
-{
-	Column column = this->column(name);
-	for (const Output &output : expected_.outputs())
-		if (output.name == name)
-			column.type = column.base = output.type;
-	column.not_null = false;
-	return column;
-}
-
-std::string Statements::among_yielded(const std::string &expected, const std::string &rows,
-									  Rows number) const
-{
-	std::vector<std::string> same;
-	std::string listed;
-	for (const std::string &name : key_columns(definition_, expected_)) {
-		Column const c = yielded(name);
-		std::string const key = "k." + pg::quoted(name), value = given_value(name);
-		bool const hashed = OidIsValid(equality_operator(c.type));
-		same.push_back(hashed ? equality(c, key, value) : sameness(c.type, key, value));
-		if (number == Rows::few && hashed && column(name).not_null &&
-			pg::call([&] { return OidIsValid(get_array_type(c.type)); }))
-			listed += " AND (" + value + " " + pg::operator_name(equality_operator(c.type)) +
-					  " ANY (ARRAY(SELECT k." + pg::quoted(name) + " FROM " + rows + " AS k)) OR " +
-					  value + " IS NULL)";
-	}
-	return "SELECT e.* FROM (" + expected + ") AS e WHERE EXISTS (SELECT FROM " + rows +
-		   " AS k WHERE " + pg::joined(same, " AND ") + ")" + listed;
-}
-
-std::string Statements::listed_key(const std::string &alias) const
-{
-	std::vector<std::string> values;
-	for (const KeyPart &part : key_.parts())
-		values.push_back("(" + expected_part(part, alias) +
-						 ")::" + pg::type_name(part.column().base));
-	return pg::joined(values, ", ");
 }
 
 Write Statements::write_returning() const

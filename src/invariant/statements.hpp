@@ -39,9 +39,6 @@ inline constexpr const char *kWritten = "pg_reconcile written rows";
 /* The name under which a statement of a guard reads new rows. */
 inline constexpr const char *kNewRows = "pg_reconcile new rows";
 
-/* The name under which it reads the keys of rows that it has noted. */
-inline constexpr const char *kNotedKeys = "pg_reconcile noted keys";
-
 /* Write is a statement that writes, and what SPI says when it is done. */
 struct Write {
 	std::string sql;
@@ -78,10 +75,6 @@ public:
 	 * rows of the target that were written. */
 	virtual Write write() const = 0;
 	Write write_returning() const;
-
-	/* write_expected writes what is due among the rows of a work list that holds expected
-	 * rows, due or not, where one statement can tell; nothing where it cannot. */
-	virtual std::optional<Write> write_expected() const { return std::nullopt; }
 
 	/* is_observed tells whether the store tells of each row that write() does.
 	 * Where it neither does nor can return them, read_back yields the rows of the
@@ -161,22 +154,7 @@ public:
 	 * such that PostgreSQL can take it into the query, also below a DISTINCT ON, instead of joining
 	 * with all that the query yields; for many that would be a list too long to search. */
 	enum class Rows { few, many };
-	std::string due_among(const std::string &keys, Rows number = Rows::many) const
-	{
-		return among(due(), keys, number);
-	}
-
-	/* all_expected yields all expected rows; among those of some expected rows whose key
-	 * is in a list of keys; among_yielded those that the query yields with one of some
-	 * values in the columns that the key is made of: one that the target cannot hold is
-	 * found, and refused when it is written. */
-	std::string all_expected() const;
-	std::string among(const std::string &expected, const std::string &keys, Rows number) const;
-	std::string among_yielded(const std::string &expected, const std::string &rows,
-							  Rows number) const;
-
-	/* listed_key is the key of an expected row as a row of a list of keys. */
-	std::string listed_key(const std::string &alias) const;
+	std::string due_among(const std::string &keys, Rows number = Rows::many) const;
 
 	/* unexpected counts the rows of the work list whose key the query does not
 	 * yield any more, and shows one; outdated also counts those for which it
@@ -218,7 +196,6 @@ protected:
 	std::string counts_as_present() const;
 	std::string present_rows() const;
 	std::string key_in(const std::string &keys) const;
-	Column yielded(const std::string &name) const;
 	std::string key_equality() const;
 	std::string key_equality_of_row(const std::string &row) const;
 	std::string same_expected_key(const std::string &other) const;

@@ -74,10 +74,6 @@ public:
 	/* has_triggers tells whether triggers or rules see what is written. */
 	bool has_triggers() const { return writes_more_; }
 
-	/* attempts_are_seen tells whether triggers or rules also see a row that ON CONFLICT
-	 * then leaves out. */
-	bool attempts_are_seen() const { return attempts_are_seen_; }
-
 	/* allows tells whether rows can be written by a command: a foreign table may
 	 * take new rows and refuse to change or give up those it has. */
 	bool allows(CmdType command) const { return (commands_ & (1 << command)) != 0; }
@@ -110,7 +106,6 @@ private:
 	bool system_ = false;
 	bool keeps_xmin_ = false;
 	bool writes_more_ = false;
-	bool attempts_are_seen_ = false;
 	bool has_children_ = false;
 	bool observed_ = false;
 	int64 commands_ = 0;

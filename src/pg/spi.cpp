@@ -81,7 +81,7 @@ WorkList::WorkList(TupleDesc row_type)
 WorkList::~WorkList()
 {
 	/* while an error unwinds, the end of the transaction frees the rows */
-	if (store_ != nullptr && std::uncaught_exceptions() == unwinding_)
+	if (std::uncaught_exceptions() == unwinding_)
 		tuplestore_end(store_);
 }
 
@@ -212,15 +212,6 @@ uint64 Spi::run(const Plan &plan, int expect, Args args)
 
 namespace {
 
-/* receiver_of puts the rows of a statement into a list. */
-DestReceiver *receiver_of(WorkList &list)
-{
-	DestReceiver *const receiver = CreateDestReceiver(DestTuplestore);
-	SetTuplestoreDestReceiverParams(receiver, list.store(), list.context(), false, nullptr,
-									nullptr);
-	return receiver;
-}
-
 /* collect_into runs a statement whose rows go to a receiver. */
 uint64 collect_into(DestReceiver *receiver, const std::string &sql, int expect, Args &args)
 {
@@ -243,19 +234,11 @@ uint64 collect_into(DestReceiver *receiver, const std::string &sql, int expect, 
 
 uint64 Spi::collect(const std::string &sql, int expect, WorkList &into, Args args)
 {
-	return call([&] { return collect_into(receiver_of(into), sql, expect, args); });
-}
-
-uint64 Spi::collect(const Plan &plan, int expect, WorkList &into)
-{
 	return call([&] {
-		SPIExecuteOptions options = {};
-		options.dest = receiver_of(into);
-		int const code = SPI_execute_plan_extended(plan.get(), &options);
-		if (code != expect)
-			elog(ERROR, "SPI_execute_plan_extended returned %s", SPI_result_code_string(code));
-		options.dest->rDestroy(options.dest);
-		return SPI_processed;
+		DestReceiver *receiver = CreateDestReceiver(DestTuplestore);
+		SetTuplestoreDestReceiverParams(receiver, into.store(), into.context(), false, nullptr,
+										nullptr);
+		return collect_into(receiver, sql, expect, args);
 	});
 }
 

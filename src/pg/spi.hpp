@@ -72,10 +72,6 @@ public:
 	/* append_slice copies count rows of another list, from row first on. */
 	void append_slice(WorkList &from, int64 first, int64 count);
 
-	/* abandon leaves it to PostgreSQL to free the rows, at the end of the
-	 * transaction that they were made for. */
-	void abandon() { store_ = nullptr; }
-
 private:
 	MemoryContext context_;
 	TupleDesc row_type_;
@@ -163,7 +159,6 @@ public:
 	 * into the result of a function, whose types they must have. */
 	uint64 collect(const std::string &sql, int expect, WorkList &into, Args args = {});
 	uint64 collect(const std::string &sql, int expect, ResultSet &into, Args args = {});
-	uint64 collect(const Plan &plan, int expect, WorkList &into);
 
 	/* expose makes rows readable under a name in this connection: a work list, or
 	 * rows of a table that a trigger was given. */

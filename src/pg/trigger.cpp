@@ -7,10 +7,10 @@
  */
 #include "pg/trigger.hpp"
 
-#include "pg/own_row.hpp"
-
 extern "C" {
+#include "catalog/namespace.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 }
 
@@ -50,20 +50,12 @@ bool same(TupleTableSlot *one, TupleTableSlot *other, AttrNumber column)
 	return datum_image_eq(value, other_value, attribute->attbyval, attribute->attlen);
 }
 
-bool has_null(TupleTableSlot *row, const std::vector<AttrNumber> &columns)
-{
-	for (AttrNumber const column : columns)
-		if (slot_attisnull(row, column))
-			return true;
-	return false;
-}
-
 /* copy_changed puts the new rows that differ from their old row into a store.
  * PostgreSQL fills both tables row by row; when their sizes differ, because a
  * trigger stopped a row on its way to another partition, nobody knows which
  * row was which, and all count as changed. */
-void copy_changed(const TriggerData *data, const std::vector<AttrNumber> &columns,
-				  const std::vector<AttrNumber> &empty, Tuplestorestate *changed)
+void copy_changed(const TriggerData *data, const AttrNumber *columns, size_t count,
+				  Tuplestorestate *changed)
 {
 	Reader now(data->tg_newtable, RelationGetDescr(data->tg_relation));
 	Reader before(data->tg_oldtable, RelationGetDescr(data->tg_relation));
@@ -73,31 +65,26 @@ void copy_changed(const TriggerData *data, const std::vector<AttrNumber> &column
 		CHECK_FOR_INTERRUPTS();
 		bool differs = !paired;
 		if (paired && before.next())
-			for (AttrNumber const column : columns)
-				differs = differs || !same(now.slot, before.slot, column);
-		if (differs && (empty.empty() || has_null(now.slot, empty)))
+			for (size_t i = 0; i < count && !differs; i++)
+				differs = !same(now.slot, before.slot, columns[i]);
+		if (differs)
 			tuplestore_puttupleslot(changed, now.slot);
 	}
 	ExecDropSingleTupleTableSlot(now.slot);
 	ExecDropSingleTupleTableSlot(before.slot);
 }
 
-/* copy_columns puts some columns of rows into a store of rows that have no others. */
-void copy_columns(Tuplestorestate *from, TupleDesc row_type, const std::vector<AttrNumber> &columns,
-				  const std::vector<AttrNumber> &empty, WorkList &into)
+} // namespace
+
+namespace {
+
+/* is_ours tells whether a relation is a table of the extension. */
+bool is_ours(Relation relation, const char *table)
 {
-	Reader rows(from, row_type);
-	auto *values = static_cast<Datum *>(palloc(columns.size() * sizeof(Datum)));
-	auto *nulls = static_cast<bool *>(palloc(columns.size() * sizeof(bool)));
-	while (rows.next()) {
-		CHECK_FOR_INTERRUPTS();
-		if (!empty.empty() && !has_null(rows.slot, empty))
-			continue;
-		for (size_t i = 0; i < columns.size(); i++)
-			values[i] = slot_getattr(rows.slot, columns[i], &nulls[i]);
-		tuplestore_putvalues(into.store(), into.row_type(), values, nulls);
-	}
-	ExecDropSingleTupleTableSlot(rows.slot);
+	return call([&] {
+		Oid const schema = get_namespace_oid("reconcile", true);
+		return OidIsValid(schema) && get_relname_relid(table, schema) == RelationGetRelid(relation);
+	});
 }
 
 [[noreturn]] void called_wrongly()
@@ -129,18 +116,11 @@ Tuplestorestate *Firing::rows() const
 	return event() == Event::remove ? data_->tg_oldtable : data_->tg_newtable;
 }
 
-std::unique_ptr<WorkList> Firing::changed(const std::vector<AttrNumber> &columns,
-										  const std::vector<AttrNumber> &empty) const
+std::unique_ptr<WorkList> Firing::changed(const std::vector<AttrNumber> &columns) const
 {
 	auto list = std::make_unique<WorkList>(RelationGetDescr(data_->tg_relation));
-	call([&] { copy_changed(data_, columns, empty, list->store()); });
+	call([&] { copy_changed(data_, columns.data(), columns.size(), list->store()); });
 	return list;
-}
-
-void Firing::copy(const std::vector<AttrNumber> &columns, const std::vector<AttrNumber> &empty,
-				  WorkList &into) const
-{
-	call([&] { copy_columns(rows(), RelationGetDescr(data_->tg_relation), columns, empty, into); });
 }
 
 RowFiring::RowFiring(FunctionCallInfo fcinfo, const char *table)
@@ -148,13 +128,8 @@ RowFiring::RowFiring(FunctionCallInfo fcinfo, const char *table)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data_->tg_event) ||
 		!TRIGGER_FIRED_FOR_ROW(data_->tg_event) || !TRIGGER_FIRED_BY_INSERT(data_->tg_event) ||
-		own_table(table) != RelationGetRelid(data_->tg_relation))
+		!is_ours(data_->tg_relation, table))
 		called_wrongly();
-}
-
-void RowFiring::take() const
-{
-	delete_own_row(RelationGetRelid(data_->tg_relation), &data_->tg_trigtuple->t_self);
 }
 
 } // namespace reconcile::pg

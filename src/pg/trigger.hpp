@@ -46,15 +46,8 @@ public:
 
 	/* changed are the rows of an UPDATE in which one of some columns is not what
 	 * it was, by the image of its value: no SQL is needed to find out that a
-	 * statement changed nothing that matters.  Where some columns are empty when a
-	 * row matters, one without a NULL in them does not. */
-	std::unique_ptr<WorkList> changed(const std::vector<AttrNumber> &columns,
-									  const std::vector<AttrNumber> &empty) const;
-
-	/* copy adds these columns of the rows to a list that has no others; of the same
-	 * rows only. */
-	void copy(const std::vector<AttrNumber> &columns, const std::vector<AttrNumber> &empty,
-			  WorkList &into) const;
+	 * statement changed nothing that matters. */
+	std::unique_ptr<WorkList> changed(const std::vector<AttrNumber> &columns) const;
 
 private:
 	TriggerData *data_;
@@ -70,8 +63,8 @@ public:
 
 	Oid trigger() const { return data_->tg_trigger->tgoid; }
 
-	/* take deletes the row. */
-	void take() const;
+	/* place is where the row is in its table, a tid. */
+	Datum place() const { return PointerGetDatum(&data_->tg_trigtuple->t_self); }
 
 private:
 	TriggerData *data_;
