@@ -51,7 +51,7 @@ Oid server_named(const std::string &name)
 		for (uint64 i = 0; i < count; i++)
 			names.push_back(spi.required_text(i, 1));
 	}
-	if (std::find(names.begin(), names.end(), name) == names.end())
+	if (!pg::contains(names, name))
 		pg::fail(ERRCODE_UNDEFINED_OBJECT, "MongoDB server \"" + name + "\" does not exist",
 				 "Servers are created with FOREIGN DATA WRAPPER reconcile_mongo.",
 				 pg::did_you_mean(name, names));

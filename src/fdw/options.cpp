@@ -62,11 +62,6 @@ std::vector<std::string> connection_option_names(bool credentials)
 	return names;
 }
 
-bool among(const std::string &name, const std::vector<std::string> &names)
-{
-	return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 /* options_of copies a list of DefElem. */
 Options options_of(List *list)
 {
@@ -219,8 +214,8 @@ void set_connection_option(mongo::Settings &settings, MappingOptions &mapping, b
 {
 	std::vector<std::string> const valid = connection_option_names(credentials);
 	const char *const where = credentials ? "a user mapping" : "a server";
-	if (!among(name, valid)) {
-		if (among(name, connection_option_names(!credentials)))
+	if (!pg::contains(valid, name)) {
+		if (pg::contains(connection_option_names(!credentials), name))
 			invalid_option(name, valid, where,
 						   credentials ? "Write it among the options of the server."
 									   : "Write it among the options of a user mapping.");

@@ -38,11 +38,6 @@ namespace {
 const std::vector<std::string> kKinds = {"insert", "fill", "check"};
 const std::vector<std::string> kSeverities = {"error", "warning", "notice"};
 
-bool contains(const std::vector<std::string> &names, const std::string &name)
-{
-	return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 std::vector<std::string> names_of(const std::vector<Output> &outputs)
 {
 	std::vector<std::string> names;
@@ -106,12 +101,12 @@ void check_outputs(const Definition &definition, const ExpectedRows &expected, c
 	std::vector<std::string> const key = key_columns(definition, expected);
 	std::vector<std::string> seen;
 	for (const Output &output : outputs) {
-		if (contains(seen, output.name))
+		if (pg::contains(seen, output.name))
 			pg::fail(ERRCODE_DUPLICATE_COLUMN,
 					 "the query yields column \"" + output.name + "\" more than once", {},
 					 "Leave one of them out, or name it after another column.");
 		seen.push_back(output.name);
-		if (!definition.is_fill() || !contains(key, output.name))
+		if (!definition.is_fill() || !pg::contains(key, output.name))
 			check_writable(output, target);
 		check_type(output, target);
 	}
@@ -128,14 +123,14 @@ void check_columns(const char *argument, const std::vector<std::string> &columns
 	std::vector<std::string> const yielded = names_of(outputs);
 	std::vector<std::string> seen;
 	for (const std::string &name : columns) {
-		if (!contains(yielded, name))
+		if (!pg::contains(yielded, name))
 			pg::fail(
 				ERRCODE_UNDEFINED_COLUMN,
 				std::string(argument) + " column \"" + name + "\" is not a column of the query", {},
 				target.column(name) != nullptr
 					? "Let the query yield it: " + target.name() + " has a column of that name."
 					: pg::did_you_mean(name, yielded));
-		if (contains(seen, name))
+		if (pg::contains(seen, name))
 			pg::fail(ERRCODE_DUPLICATE_COLUMN,
 					 std::string(argument) + " column \"" + name + "\" is given more than once", {},
 					 "Name each column once.");
@@ -190,7 +185,7 @@ void check_key(const Statements &statements)
 			columns.push_back(part.name());
 		} else {
 			check_expression(part, statements);
-			if (contains(expressions, part.indexed()))
+			if (pg::contains(expressions, part.indexed()))
 				pg::fail(ERRCODE_DUPLICATE_COLUMN,
 						 "expression \"" + part.name() + "\" of the key is given more than once",
 						 {}, "Name each expression once.");
@@ -221,13 +216,13 @@ void check_filled(const Definition &definition, const Statements &statements)
 				 "All of its columns belong to the key, by which a row is found.",
 				 "Let it also yield the columns that must have a value.");
 	for (const std::string &name : definition.compare)
-		if (contains(key, name))
+		if (pg::contains(key, name))
 			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
 					 "key column \"" + name + "\" cannot be in compare",
 					 "A fill finds rows by their key and does not change it.",
 					 "Leave it out of compare.");
 	for (const std::string &name : filled)
-		if (target.column(name)->refuses_null && !contains(definition.compare, name))
+		if (target.column(name)->refuses_null && !pg::contains(definition.compare, name))
 			pg::fail(ERRCODE_INVALID_PARAMETER_VALUE,
 					 "column \"" + name + "\" of " + target.name() +
 						 " is not null, so it is never empty",
@@ -244,7 +239,7 @@ void check_covered(const std::vector<Output> &outputs, const Target &target)
 {
 	std::vector<std::string> const yielded = names_of(outputs);
 	for (const Column &column : target.columns())
-		if (column.required && !contains(yielded, column.name))
+		if (column.required && !pg::contains(yielded, column.name))
 			pg::fail(ERRCODE_NOT_NULL_VIOLATION,
 					 "column \"" + column.name + "\" of " + target.name() +
 						 " is not null, has no default and is not yielded by the query",
@@ -351,7 +346,7 @@ void check_violations(const Definition &definition)
 	check_reads(violations.rows());
 	std::vector<std::string> const yielded = names_of(violations.rows().outputs());
 	for (const std::string &name : definition.key)
-		if (!contains(yielded, name))
+		if (!pg::contains(yielded, name))
 			pg::fail(ERRCODE_UNDEFINED_COLUMN,
 					 "key column \"" + name + "\" is not a column of the query", {},
 					 pg::did_you_mean(name, yielded));

@@ -11,16 +11,9 @@
 #include "pg/spi.hpp"
 #include "pg/text.hpp"
 
-#include <algorithm>
-
 namespace reconcile::invariant {
 
 namespace {
-
-bool contains(const std::vector<std::string> &names, const std::string &name)
-{
-	return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 /* was_name is the column of a work list that holds what a column was. */
 std::string was_name(const Column &column)
@@ -43,7 +36,7 @@ std::vector<std::string> filled_by(const Definition &definition, const ExpectedR
 	std::vector<std::string> const key = key_columns(definition, expected);
 	std::vector<std::string> filled;
 	for (const Output &output : expected.outputs())
-		if (!contains(key, output.name))
+		if (!pg::contains(key, output.name))
 			filled.push_back(output.name);
 	return filled;
 }
@@ -51,7 +44,7 @@ std::vector<std::string> filled_by(const Definition &definition, const ExpectedR
 /* exact tells that a column must have the expected value, whatever it has. */
 bool Filling::exact(const std::string &name) const
 {
-	return contains(definition_.compare, name);
+	return pg::contains(definition_.compare, name);
 }
 
 /* was is what a column was, as a row of the work list remembers. */
@@ -215,7 +208,7 @@ std::vector<std::string> Filling::recorded_columns() const
 	std::vector<std::string> columns = target_.primary_key();
 	for (const auto &names : {key_.columns(), filled_})
 		for (const std::string &name : names)
-			if (!contains(columns, name))
+			if (!pg::contains(columns, name))
 				columns.push_back(name);
 	return columns;
 }
@@ -242,7 +235,7 @@ std::string Filling::recorded() const
 	std::vector<JsonColumn> columns;
 	std::vector<std::string> untouched;
 	for (const JsonColumn &column : target_.json_columns())
-		if (contains(recorded_columns(), column.name))
+		if (pg::contains(recorded_columns(), column.name))
 			columns.push_back(column);
 	for (const std::string &name : filled_)
 		untouched.push_back("CASE WHEN NOT " + is_written(name) + " THEN " + pg::literal(name) +
@@ -278,8 +271,8 @@ Overlay Filling::overlay(const std::string &work_list) const
 		if (c.dropped)
 			continue;
 		std::string const name = pg::quoted(c.name);
-		values.push_back((contains(filled_, c.name) ? new_value(c.name) : "t." + name) + " AS " +
-						 name);
+		values.push_back((pg::contains(filled_, c.name) ? new_value(c.name) : "t." + name) +
+						 " AS " + name);
 		columns.push_back(c.generated.empty() ? name : made_value(c) + " AS " + name);
 	}
 	return {"SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " + pg::joined(values, ", ") +

@@ -151,7 +151,7 @@ void find_stored(Task &task, const WatchedTables &tables, Datum keys)
 				 "The primary key was altered since they were written.");
 	scope.columns = watched->columns;
 	for (const std::string &name : key)
-		if (std::find(scope.columns.begin(), scope.columns.end(), name) == scope.columns.end())
+		if (!pg::contains(scope.columns, name))
 			scope.columns.push_back(name);
 }
 

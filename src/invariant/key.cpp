@@ -27,11 +27,6 @@ namespace reconcile::invariant {
 
 namespace {
 
-bool contains(const std::vector<std::string> &names, const std::string &name)
-{
-	return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 /* are_yielded tells whether each entry of a key is a column of the query. */
 bool are_yielded(const std::vector<std::string> &entries, const ExpectedRows &expected)
 {
@@ -195,7 +190,7 @@ std::vector<std::string> Key::columns() const
 	std::vector<std::string> columns;
 	for (const KeyPart &part : parts_)
 		for (const std::string &name : part.reads())
-			if (!contains(columns, name))
+			if (!pg::contains(columns, name))
 				columns.push_back(name);
 	return columns;
 }

@@ -16,6 +16,8 @@ extern "C" {
 #include "utils/syscache.h"
 }
 
+#include <algorithm>
+
 namespace reconcile::pg {
 
 namespace {
@@ -115,6 +117,11 @@ std::string joined(const std::vector<std::string> &parts, const std::string &sep
 		all += part;
 	}
 	return all;
+}
+
+bool contains(const std::vector<std::string> &names, const std::string &name)
+{
+	return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 std::vector<std::string> strings_of(Datum array)

@@ -54,6 +54,9 @@ std::string role_name(Oid role);
 /* joined concatenates parts with a separator between them. */
 std::string joined(const std::vector<std::string> &parts, const std::string &separator);
 
+/* contains tells whether a name is among others. */
+bool contains(const std::vector<std::string> &names, const std::string &name);
+
 /* strings_of returns the elements of a text[]; a NULL element is an error. */
 std::vector<std::string> strings_of(Datum array);
 
