@@ -107,13 +107,28 @@ std::string unprotected_statement(const Statements &statements, const std::strin
 							  ") AS t WHERE " + pg::joined(conditions, " OR "));
 }
 
+/* may_refuse_first tells whether the target may refuse a row that it has, as an
+ * attempt to write it is checked before the unique index is asked. */
+bool may_refuse_first(const Statements &statements)
+{
+	const Target &target = statements.target();
+	std::vector<std::string> const key = statements.key().columns();
+	const std::vector<Output> &outputs = statements.expected().outputs();
+	return target.checks_rows() ||
+		   std::any_of(outputs.begin(), outputs.end(), [&](const Output &output) {
+			   const Column &column = *target.column(output.name);
+			   return !pg::contains(key, output.name) &&
+					  (column.refuses_null || column.base != column.type);
+		   });
+}
+
 /* may_write_all tells whether all that is expected of inserted rows may be written
  * without a look at what is there, which would cost more than the attempt: where
  * the unique index stops what is there, and no trigger of the target sees it. */
 bool may_write_all(const Definition &definition, const Statements &statements, const Scope &scope)
 {
 	return scope.inserted && !definition.is_fill() && !statements.needs_distinct() &&
-		   !statements.target().has_triggers();
+		   !statements.target().has_triggers() && !may_refuse_first(statements);
 }
 
 } // namespace
@@ -147,8 +162,7 @@ bool is_found_again(const Watched &watched)
 {
 	std::vector<std::string> const key = Target(watched.table).primary_key();
 	return !key.empty() && std::all_of(key.begin(), key.end(), [&](const std::string &name) {
-		return std::find(watched.columns.begin(), watched.columns.end(), name) !=
-			   watched.columns.end();
+		return pg::contains(watched.columns, name);
 	});
 }
 

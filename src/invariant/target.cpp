@@ -40,7 +40,8 @@ pg::Constant relation_facts(
 	"  WHERE t.ftrelid = c.oid"
 	"   AND w.fdwname = 'reconcile_mongo'),"
 	" c.relkind = 'r' AND c.relhassubclass,"
-	" pg_relation_is_updatable(c.oid, false)::int8"
+	" pg_relation_is_updatable(c.oid, false)::int8,"
+	" c.relchecks > 0 OR c.relrowsecurity OR c.relkind = 'p'"
 	" FROM pg_class c WHERE c.oid = $1",
 	pg::Planned::once);
 
@@ -116,6 +117,7 @@ Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table)
 	observed_ = spi.truth(0, 6);
 	has_children_ = spi.truth(0, 7);
 	commands_ = spi.number(0, 8);
+	checks_rows_ = spi.truth(0, 9);
 
 	uint64 rows =
 		spi.run(column_facts, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));

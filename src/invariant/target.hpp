@@ -74,6 +74,10 @@ public:
 	/* has_triggers tells whether triggers or rules see what is written. */
 	bool has_triggers() const { return writes_more_; }
 
+	/* checks_rows tells whether a constraint or a policy looks at a row before any
+	 * index does; a partition may have one of its own. */
+	bool checks_rows() const { return checks_rows_; }
+
 	/* allows tells whether rows can be written by a command: a foreign table may
 	 * take new rows and refuse to change or give up those it has. */
 	bool allows(CmdType command) const { return (commands_ & (1 << command)) != 0; }
@@ -107,6 +111,7 @@ private:
 	bool keeps_xmin_ = false;
 	bool writes_more_ = false;
 	bool has_children_ = false;
+	bool checks_rows_ = false;
 	bool observed_ = false;
 	int64 commands_ = 0;
 	std::vector<Column> columns_;

@@ -56,6 +56,25 @@ SELECT is(audited('entitlements'), 'drift', 'after unguard() nothing is written'
 SELECT is_empty($$SELECT FROM pg_trigger WHERE tgrelid IN ('orgs'::regclass, 'modules'::regclass, 'entitlements'::regclass) AND NOT tgisinternal$$,
 	'and no trigger is left');
 
+-- Somebody wrote the derived row first, and what the query yields is nothing that the target would take.
+CREATE DOMAIN filled AS text CHECK (VALUE <> '');
+CREATE FUNCTION is_left(what text, kind text, value text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	CREATE TABLE persons (id integer PRIMARY KEY, name text);
+	EXECUTE 'CREATE TABLE badges (id integer PRIMARY KEY, name ' || kind || ')';
+	PERFORM reconcile.create_invariant('badges', 'badges', '{id}', 'SELECT id, name FROM persons');
+	PERFORM reconcile.guard('badges');
+	INSERT INTO badges VALUES (1, 'mine');
+	RETURN NEXT lives_ok(format('INSERT INTO persons VALUES (1, %L)', value), 'a row that is there is no error: ' || what);
+	RETURN NEXT results_eq('SELECT id, name::text FROM badges', $q$VALUES (1, 'mine')$q$, 'and stays as it is: ' || what);
+	RETURN NEXT is(audited('badges'), 'clean', 'and is what was expected: ' || what);
+	PERFORM reconcile.drop_invariant('badges');
+	DROP TABLE persons, badges;
+END $$;
+SELECT is_left(what, kind, value) FROM (VALUES
+	('NOT NULL', 'text NOT NULL', NULL), ('a check', $$text CHECK (name <> '')$$, ''), ('a domain', 'filled', ''),
+	('a column as any', 'text', '')) AS t(what, kind, value);
+
 -- An UPDATE that changes nothing which the query reads leaves without running a statement.
 CREATE TABLE plain (id integer PRIMARY KEY, noise text);
 CREATE TABLE derived (id integer PRIMARY KEY);
