@@ -159,6 +159,7 @@ RowExpression::RowExpression(const std::string &source, Oid table)
 	  })),
 	  collation_(IsA(tree_, CollateExpr) ? reinterpret_cast<CollateExpr *>(tree_)->collOid
 										 : InvalidOid),
+	  own_collation_(pg::call([&] { return exprCollation(tree_); })),
 	  type_(pg::call([&] { return exprType(tree_); })),
 	  typmod_(pg::call([&] { return exprTypmod(tree_); }))
 {

@@ -51,6 +51,7 @@ public:
 	bool is_key_of(Relation index, int number) const;
 
 	Oid type() const { return type_; }
+	Oid collation() const { return own_collation_; }
 	int32 typmod() const { return typmod_; }
 
 	/* reads lists the columns that it reads. */
@@ -75,8 +76,9 @@ private:
 
 	Oid table_;
 	Node *tree_;
-	Node *indexed_; /* without a COLLATE around it, as the planner simplifies it */
-	Oid collation_; /* of that COLLATE */
+	Node *indexed_;		/* without a COLLATE around it, as the planner simplifies it */
+	Oid collation_;		/* of that COLLATE */
+	Oid own_collation_; /* of its values */
 	Oid type_;
 	int32 typmod_;
 	std::vector<Piece> pieces_;

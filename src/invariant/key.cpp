@@ -63,12 +63,34 @@ Column column_of(const RowExpression &expression, const std::string &name)
 	return column;
 }
 
-/* is_key_of tells whether an index has a part of a key as a key column of its own. */
-bool is_key_of(Relation index, int number, const KeyPart &part)
+/* collation_of returns the collation of a part, InvalidOid for a type without. */
+Oid collation_of(Relation index, const KeyPart &part)
 {
 	if (const RowExpression *expression = part.expression())
-		return expression->is_key_of(index, number);
-	return index->rd_index->indkey.values[number] == part.column().number;
+		return expression->collation();
+	Oid type, collation;
+	int32 typmod;
+	get_atttypetypmodcoll(index->rd_index->indrelid, part.column().number, &type, &typmod,
+						  &collation);
+	return collation;
+}
+
+/* are_equal_alike tells whether the same texts are equal by two collations. */
+bool are_equal_alike(Oid one, Oid other)
+{
+	return one == other || !OidIsValid(one) || !OidIsValid(other) ||
+		   (get_collation_isdeterministic(one) && get_collation_isdeterministic(other));
+}
+
+/* is_key_of tells whether an index has a part of a key as a key column of its own.  ON
+ * CONFLICT would also take one by whose collation other rows are equal. */
+bool is_key_of(Relation index, int number, const KeyPart &part)
+{
+	const RowExpression *const expression = part.expression();
+	bool const is_on_it = expression != nullptr
+							  ? expression->is_key_of(index, number)
+							  : index->rd_index->indkey.values[number] == part.column().number;
+	return is_on_it && are_equal_alike(index->rd_indcollation[number], collation_of(index, part));
 }
 
 /* is_on tells whether an index is on exactly the parts of a key, as the planner does for
@@ -244,7 +266,7 @@ std::optional<Arbiter> Key::arbiter() const
 	Oid const index = find_index(target_.oid(), parts_);
 	if (!OidIsValid(index))
 		return std::nullopt;
-	static pg::Constant facts("SELECT i.indexrelid::regclass::text,"
+	static pg::Constant facts("SELECT pg_get_indexdef(i.indexrelid),"
 							  " pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct"
 							  " FROM pg_index i WHERE i.indexrelid = $1",
 							  pg::Planned::once);

@@ -70,7 +70,7 @@ private:
 
 /* Arbiter is the unique index by which ON CONFLICT recognises a row that is there. */
 struct Arbiter {
-	std::string index;
+	std::string definition;
 	std::optional<std::string> predicate; /* of a partial index */
 	bool nulls_are_equal;
 };

@@ -170,6 +170,8 @@ MadePlan make_plan(const Definition &definition)
 		structure = statements->structure();
 		key = statements->key().names();
 		auto list = due_rows(definition, *statements);
+		if (list->size() > 0)
+			statements->write(); /* raises what keeps all rows from being written */
 		drop_surplus(definition, *statements, list);
 		pg::Spi spi;
 		spi.expose(kWorkList, *list);

@@ -92,6 +92,8 @@ RunRecord dry_run(const Definition &definition, const Options &options, PlannedR
 	}
 	auto list = due_rows(definition, *statements, planned);
 	run.planned = list->size();
+	if (run.planned > 0)
+		statements->write(); /* raises what keeps all rows from being written */
 	drop_surplus(definition, *statements, list);
 	drop_held(*statements, list);
 	run.changed = list->size();

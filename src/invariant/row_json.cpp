@@ -106,12 +106,16 @@ std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> 
 	return "(SELECT pg_catalog.to_jsonb(v.*) FROM (SELECT " + pg::joined(values, ", ") + ") AS v)";
 }
 
+bool is_plain(Oid type)
+{
+	return as_json(type, "v") == "v";
+}
+
 std::string whole_row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns)
 {
 	bool const as_they_are =
-		std::all_of(columns.begin(), columns.end(), [](const JsonColumn &column) {
-			return as_json(column.type, column.name) == column.name;
-		});
+		std::all_of(columns.begin(), columns.end(),
+					[](const JsonColumn &column) { return is_plain(column.type); });
 	return as_they_are ? "pg_catalog.to_jsonb(" + alias + ".*)" : row_as_json(alias, columns);
 }
 

@@ -36,6 +36,9 @@ TupleDesc row_type_of(const std::vector<JsonColumn> &columns);
 std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns);
 std::string whole_row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns);
 
+/* is_plain tells a type whose values are in such a row as to_jsonb() has them. */
+bool is_plain(Oid type);
+
 /* JsonValue is an SQL expression of a type, and its name in JSON, of any length. */
 struct JsonValue {
 	std::string label;

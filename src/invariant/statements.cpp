@@ -351,8 +351,7 @@ std::string Statements::structure() const
 				pg::quoted(column.name) + " " + pg::type_name(column.type, column.typmod) +
 				(column.not_null ? " not null" : "") + column.generated + column.identity);
 	if (arbiter_)
-		parts.push_back(arbiter_->index + " " + arbiter_->predicate.value_or("") +
-						(arbiter_->nulls_are_equal ? " nulls not distinct" : ""));
+		parts.push_back(arbiter_->definition);
 	return target_.name() + ": " + pg::joined(parts, ", ");
 }
 
@@ -424,22 +423,29 @@ void Statements::see(Oid table, const std::string &rows)
 		source_ = pg::quoted(name);
 }
 
-/* key_beside_row is a jsonb object of the parts of the key of e that are no columns. */
+/* key_beside_row is a jsonb object of the parts of the key of e that its row as JSON does
+ * not have, or not as key_json() has them. */
 std::string Statements::key_beside_row() const
 {
-	std::vector<JsonValue> values;
+	std::vector<std::string> parts;
 	for (const KeyPart &part : key_.parts())
-		if (part.expression() != nullptr)
-			values.push_back({part.name(), part.column().type, expected_part(part)});
-	return values.empty() ? "NULL::pg_catalog.jsonb" : values_as_json(values);
+		if (part.expression() != nullptr || !is_plain(part.column().type))
+			parts.push_back(part_json(part, "e"));
+	return parts.empty() ? "NULL::pg_catalog.jsonb"
+						 : "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
+}
+
+/* part_json is the name and the value of a part; the collations of several may differ. */
+std::string Statements::part_json(const KeyPart &part, const std::string &alias) const
+{
+	return pg::literal(part.name()) + ", pg_catalog.to_jsonb(" + given_part(part, alias) + ")";
 }
 
 std::string Statements::key_json(const std::string &alias) const
 {
 	std::vector<std::string> parts;
 	for (const KeyPart &part : key_.parts())
-		parts.push_back(pg::literal(part.name()) + ", pg_catalog.to_jsonb(" +
-						given_part(part, alias) + ")"); /* their collations may differ */
+		parts.push_back(part_json(part, alias));
 	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
 }
 

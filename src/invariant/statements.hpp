@@ -187,6 +187,7 @@ protected:
 	std::string expected_value(const std::string &name, const std::string &alias = "e") const;
 	std::string expected_part(const KeyPart &part, const std::string &alias = "e") const;
 	std::string given_part(const KeyPart &part, const std::string &alias) const;
+	std::string part_json(const KeyPart &part, const std::string &alias) const;
 	std::string key_beside_row() const;
 	std::string expected_key() const;
 	std::string torn(const std::string &rows) const;

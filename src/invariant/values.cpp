@@ -74,6 +74,16 @@ std::string as_integer(Oid type, const std::string &value)
 		   "::" + pg::type_name(type) + " END)";
 }
 
+/* as_padded fills a text up with blanks, as char(n) does; one that is too long stays
+ * as it is. */
+std::string as_padded(const Column &column, const std::string &value)
+{
+	std::string const text = value + "::pg_catalog.bpchar";
+	return "(CASE WHEN pg_catalog.length(" + text + ") OPERATOR(pg_catalog.<=) " +
+		   std::to_string(column.base_typmod - VARHDRSZ) + " THEN " + text +
+		   "::" + pg::type_name(column.base, column.base_typmod) + " ELSE " + text + " END)";
+}
+
 /* placeholder stands for a value that would be counted: it collides with
  * nothing, and making it changes nothing. */
 std::string placeholder(Oid type)
@@ -101,7 +111,12 @@ std::string placeholder(Oid type)
 
 std::string equality(const Column &column, const std::string &x, const std::string &e)
 {
-	std::string const equal = " " + pg::operator_name(equality_operator(column.type)) + " ";
+	Oid const operator_of_type = equality_operator(column.type);
+	if (!OidIsValid(operator_of_type))
+		return "ARRAY[pg_catalog.format('%s', " + x + "), (" + x +
+			   " IS NULL)::pg_catalog.text] OPERATOR(pg_catalog.=) ARRAY[pg_catalog.format('%s', " +
+			   e + "), (" + e + " IS NULL)::pg_catalog.text]";
+	std::string const equal = " " + pg::operator_name(operator_of_type) + " ";
 	std::string const type = pg::type_name(column.base);
 
 	if (column.not_null)
@@ -111,6 +126,9 @@ std::string equality(const Column &column, const std::string &x, const std::stri
 		return "coalesce(" + x + value + equal + "coalesce(" + e + value + " AND (" + x +
 			   " IS NULL) OPERATOR(pg_catalog.=) (" + e + " IS NULL)";
 	}
+	if (pg::call([&] { return type_is_array(column.base); })) /* an array of arrays has no NULL */
+		return "ROW(" + x + ")::pg_catalog.record OPERATOR(pg_catalog.=) ROW(" + e +
+			   ")::pg_catalog.record";
 	return "ARRAY[" + x + "] OPERATOR(pg_catalog.=) ARRAY[" + e + "]";
 }
 
@@ -167,6 +185,10 @@ std::string as_stored(const Column &column, Oid from, const std::string &value)
 	case TIMESTAMPTZOID:
 	case INTERVALOID:
 		stored = as_kept(column, value + "::" + pg::type_name(column.base, column.base_typmod));
+		break;
+	case BPCHAROID:
+		stored = column.base_typmod >= 0 ? as_padded(column, value)
+										 : value + "::" + pg::type_name(column.base);
 		break;
 	default:
 		stored = value + "::" + pg::type_name(column.base);

@@ -88,6 +88,16 @@ SELECT converges('NULLS NOT DISTINCT', 'CREATE TABLE target (a integer, b text, 
 SELECT converges('NULL equals NULL in an array of a type without constants',
 	'CREATE TABLE target (k jsonb UNIQUE); INSERT INTO target VALUES (NULL)',
 	'{k}', $$SELECT k::jsonb FROM (VALUES (NULL), ('null'), ('{}')) AS t(k)$$, 2, 2);
+SELECT converges('an empty array where the target has NULL', 'CREATE TABLE target (k integer[] UNIQUE); INSERT INTO target VALUES (NULL)', '{k}',
+	$$SELECT '{}'::integer[] AS k$$, 1, 1);
+SELECT converges('NULL where the target has an empty array', 'CREATE TABLE target (k text[] UNIQUE); INSERT INTO target VALUES (''{}'')', '{k}',
+	$$SELECT k::text[] FROM (VALUES (NULL), ('{}'), ('{NULL}')) AS t(k)$$, 2, 2);
+CREATE TABLE lists (k integer[] UNIQUE, v text);
+INSERT INTO lists VALUES (NULL, NULL), ('{}', NULL);
+SELECT reconcile.create_invariant('lists', 'lists', '{k}', $$SELECT '{}'::integer[] AS k, 'empty' AS v$$, kind => 'fill') \g /dev/null
+SELECT is(counts('lists', false), '(1,1,0,0)', 'a fill finds the row with the empty array');
+SELECT results_eq('SELECT k, v FROM lists ORDER BY k', $$VALUES ('{}'::integer[], 'empty'), (NULL, NULL)$$, 'and not the one with NULL');
+SELECT reconcile.drop_invariant('lists') \g /dev/null
 SELECT converges('NULL for a column that may not be NULL', 'CREATE TABLE target (k integer PRIMARY KEY)', '{k}',
 	'SELECT k FROM unnest(''{1,NULL}''::integer[]) AS k', 2, 1, 1);
 SELECT converges('many NULLs', 'CREATE TABLE target (a integer, b text, UNIQUE (a, b))', '{a,b}',
@@ -162,6 +172,47 @@ SELECT converges('partial index beside a whole one', 'CREATE TABLE target (k int
 SELECT converges('the only unique index that is not the key''s refuses a row',
 	'CREATE TABLE target (k integer PRIMARY KEY, slug text UNIQUE); INSERT INTO target VALUES (1, ''a'')',
 	'{k}', $$SELECT * FROM (VALUES (2, 'a'), (3, 'b')) AS t(k, slug)$$, 2, 1, 1);
+
+-- An index that takes other texts for equal than the key does would keep rows out that are missing.
+SELECT EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i') AS has_icu \gset
+\if :has_icu
+CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE cased (k text, c text COLLATE any_case);
+CREATE UNIQUE INDEX ON cased (k COLLATE any_case);
+CREATE UNIQUE INDEX ON cased ((k || '') COLLATE any_case);
+SELECT throws_ok(format($$SELECT reconcile.create_invariant('cased', 'cased', %L, 'SELECT ''a'' AS k')$$, key), 'RC007',
+	format('there is no usable unique index on (%s) of app.cased', indexed), 'an index by another equality: ' || indexed)
+FROM (VALUES (ARRAY['k'], 'k'), (ARRAY['k || '''''], '((k || ''''::text))')) AS t(key, indexed);
+SELECT converges('the collation of the column', 'CREATE TABLE target (k text COLLATE any_case PRIMARY KEY); INSERT INTO target VALUES (''Ada'')',
+	'{k}', 'SELECT unnest(''{ada,bob}''::text[]) AS k', 1, 1);
+SELECT converges('the collation of an expression', 'CREATE TABLE target (k text COLLATE any_case); CREATE UNIQUE INDEX ON target ((k || ''''));
+	INSERT INTO target VALUES (''Ada'')', '{"k || ''''"}', 'SELECT unnest(''{ada,bob}''::text[]) AS k', 1, 1);
+\endif
+
+-- Without its index nothing can be written, and whoever only looks learns it, too.
+CREATE TABLE loose (k integer);
+CREATE UNIQUE INDEX loose_k ON loose (k);
+SELECT reconcile.create_invariant('loose', 'loose', '{k}', 'SELECT 1 AS k') \g /dev/null
+SELECT reconcile.plan('loose') AS plan \gset
+DROP INDEX loose_k;
+SELECT throws_ok(statement, 'RC007', 'there is no usable unique index on the key of invariant "loose"', statement) FROM unnest(ARRAY[
+	$$SELECT * FROM reconcile.repair('loose', dry_run => true)$$, $$SELECT * FROM reconcile.repair('loose', dry_run => false)$$,
+	$$SELECT reconcile.plan('loose')$$]) AS statement;
+SELECT is((SELECT (state, missing) FROM reconcile.audit('loose')), ('drift'::text, 1::bigint), 'an audit needs no index');
+CREATE UNIQUE INDEX loose_k ON loose (k) WHERE k > 0;
+SELECT throws_ok(format('SELECT * FROM reconcile.repair(plan => %s, dry_run => false)', :plan), 'RC002', format('plan %s is stale', :plan),
+	'a plan knows what its index was, not its name alone');
+SELECT reconcile.drop_invariant('loose') \g /dev/null
+
+-- What a plan calls a key is what findings call it, whatever its types.
+CREATE TABLE odd (a integer[] NOT NULL, p pair NOT NULL, d jsonb NOT NULL, b bytea NOT NULL, n integer NOT NULL, UNIQUE (a, p, d, b, n));
+SELECT reconcile.create_invariant('odd', 'odd', '{a,p,d,b,n}',
+	$$SELECT '{1,2}'::integer[] AS a, ROW(1, 'x')::pair AS p, '5'::jsonb AS d, '\xdead'::bytea AS b, 1 AS n$$) \g /dev/null
+SELECT results_eq(format('SELECT key FROM reconcile.plan_rows(%s)', reconcile.plan('odd')), $$SELECT key FROM reconcile.findings('odd')$$,
+	'a plan and findings name a key alike');
+SELECT results_eq($$SELECT key FROM reconcile.findings('odd')$$,
+	$$SELECT '{"a": [1, 2], "p": {"a": 1, "b": "x"}, "d": 5, "b": "\\xdead", "n": 1}'::jsonb$$, 'with values as JSON has them');
+SELECT reconcile.drop_invariant('odd') \g /dev/null
 
 -- ---------------------------------------------------------------- the target's columns
 
