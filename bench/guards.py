@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from databases import connect, copy, create
-from measure import Comparison, Measurement, Processor, seconds
+from measure import Comparison, Measurement, processor_seconds, seconds
 
 REPETITIONS = 5
 ROLES = "(VALUES ('owner'), ('admin'), ('member')) AS r(name)"
@@ -76,15 +76,10 @@ def single_rows(guarded, other, scale):
             return measured(pg, lambda: subprocess.run(arguments, check=True, capture_output=True,
                                                        env={**os.environ, "PGOPTIONS": options}))
 
-    def processor(pg, action):
-        with Processor(pg) as used:
-            action()
-        return used.seconds
-
     work = f"{8 * transactions:,} INSERTs of one row, 8 clients"
     for more, wanted, options, measured in (
             ("", round(1 / 0.97, 2), "", lambda pg, action: seconds(action)),
-            (", processor time", 0, "-c synchronous_commit=off", processor)):
+            (", processor time", 0, "-c synchronous_commit=off", processor_seconds)):
         yield Comparison(work + more, "statement trigger", wanted).run(
             lambda: pgbench(guarded, options, measured), lambda: pgbench(other, options, measured), REPETITIONS)
 

@@ -89,6 +89,13 @@ class Processor:
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
+def processor_seconds(database, action):
+    """processor_seconds runs an action and says what the sessions that it began and ended have used of processors."""
+    with Processor(database) as used:
+        action()
+    return used.seconds
+
+
 class Growth:
     """The most by which a backend's own memory (not the shared buffers) grows in a with block, in bytes."""
 

@@ -1,6 +1,6 @@
 """The packs against what one would write instead: an ORM's loop, one INSERT ... SELECT, triggers by hand."""
 from databases import connect, copy, create
-from measure import Comparison, Processor, seconds
+from measure import Comparison, processor_seconds, seconds
 import orm_loop
 
 REPETITIONS = 5
@@ -172,15 +172,10 @@ def signup(users, before):
             expect(users + before, watcher.execute(IN_PLACE).fetchone()[0])
             return took
 
-    def processor(watcher, action):
-        with Processor(watcher) as used:
-            action()
-        return used.seconds
-
     work = f"{users:,} signups, one transaction each, with all guards of workspaces and team_management"
     for more, wanted, options, measured in (
             ("", 1.15, "", lambda watcher, action: seconds(action)),
-            (", processor time", 0, "-c synchronous_commit=off", processor)):
+            (", processor time", 0, "-c synchronous_commit=off", processor_seconds)):
         yield Comparison(work + more, "the same triggers by hand", wanted).run(
             lambda: sign_up(guarded, options, measured), lambda: sign_up(by_hand, options, measured), REPETITIONS)
 
