@@ -307,8 +307,7 @@ void check_arbiter(const Definition &definition, const Statements &statements)
 			 "not deferrable, and on exactly these " +
 				 std::string(has_expressions ? "columns and expressions." : "columns.") +
 				 unusable_indexes(definition) + duplicates_of(statements),
-			 std::string("CREATE UNIQUE INDEX ") + (target.partitioned() ? "" : "CONCURRENTLY ") +
-				 "ON " + target.name() + " (" + key + ");");
+			 statements.key().new_index());
 }
 
 /* check_reads refuses tables that are gone with the session. */

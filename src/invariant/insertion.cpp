@@ -54,8 +54,10 @@ Write Insertion::write() const
 					  " ON CONFLICT ";
 	if (!target_.foreign()) { /* a foreign table takes no arbiter */
 		if (!arbiter_)
-			pg::fail(kNoUsableIndex, "there is no usable unique index on the key of invariant \"" +
-										 definition_.name + "\"");
+			pg::fail(kNoUsableIndex,
+					 "there is no usable unique index on the key of invariant \"" +
+						 definition_.name + "\"",
+					 {}, key_.new_index());
 		sql += "(" + key_.indexed() + ") ";
 		if (arbiter_->predicate)
 			sql += "WHERE " + *arbiter_->predicate + " ";

@@ -225,6 +225,12 @@ std::string Key::indexed() const
 	return pg::joined(parts, ", ");
 }
 
+std::string Key::new_index() const
+{
+	return std::string("CREATE UNIQUE INDEX ") + (target_.partitioned() ? "" : "CONCURRENTLY ") +
+		   "ON " + target_.name() + " (" + indexed() + ");";
+}
+
 std::string Key::list(const std::string &rows) const
 {
 	std::vector<std::string> values;

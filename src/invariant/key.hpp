@@ -87,6 +87,9 @@ public:
 	/* indexed lists the parts as an index is declared on them. */
 	std::string indexed() const;
 
+	/* new_index is the statement that makes a unique index on them, for hints. */
+	std::string new_index() const;
+
 	/* list yields a list of keys of some rows of the target. */
 	std::string list(const std::string &rows) const;
 

@@ -198,6 +198,17 @@ DROP INDEX loose_k;
 SELECT throws_ok(statement, 'RC007', 'there is no usable unique index on the key of invariant "loose"', statement) FROM unnest(ARRAY[
 	$$SELECT * FROM reconcile.repair('loose', dry_run => true)$$, $$SELECT * FROM reconcile.repair('loose', dry_run => false)$$,
 	$$SELECT reconcile.plan('loose')$$]) AS statement;
+CREATE FUNCTION hint_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	hint text;
+BEGIN
+	EXECUTE statement;
+	RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN hint;
+END $$;
+SELECT is(hint_of($$SELECT * FROM reconcile.repair('loose')$$), 'CREATE UNIQUE INDEX CONCURRENTLY ON app.loose (k);', 'the hint makes it');
 SELECT is((SELECT (state, missing) FROM reconcile.audit('loose')), ('drift'::text, 1::bigint), 'an audit needs no index');
 CREATE UNIQUE INDEX loose_k ON loose (k) WHERE k > 0;
 SELECT throws_ok(format('SELECT * FROM reconcile.repair(plan => %s, dry_run => false)', :plan), 'RC002', format('plan %s is stale', :plan),
