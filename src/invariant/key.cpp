@@ -317,7 +317,7 @@ std::string expected_value(const Column &column, const ExpectedRows &expected,
 {
 	for (const Output &output : expected.outputs())
 		if (output.name == column.name)
-			return as_stored(column, output.type, alias + "." + pg::quoted(column.name));
+			return as_stored(column, output, alias + "." + pg::quoted(column.name));
 	pg::fail(ERRCODE_UNDEFINED_COLUMN,
 			 "column \"" + column.name + "\" is not a column of the query");
 }

@@ -84,6 +84,26 @@ std::string as_padded(const Column &column, const std::string &value)
 		   "::" + pg::type_name(column.base, column.base_typmod) + " ELSE " + text + " END)";
 }
 
+/* as_cut drops the blanks beyond the length of a varchar(n), as storing it does; a text of
+ * which more is beyond stays as it is.  Counting its bytes tells most of them apart. */
+std::string as_cut(const Column &column, const std::string &value)
+{
+	std::string const length = std::to_string(column.base_typmod - VARHDRSZ);
+	std::string const text = value + "::pg_catalog.varchar";
+	std::string const fits = " OPERATOR(pg_catalog.<=) " + length + " THEN " + text;
+	return "(CASE WHEN pg_catalog.octet_length(" + text + ")" + fits +
+		   " WHEN pg_catalog.length(pg_catalog.rtrim(" + text + "))" + fits +
+		   "::" + pg::type_name(column.base, column.base_typmod) + " ELSE " + text + " END)";
+}
+
+/* may_be_longer tells whether a value of a type with a length may have more than the
+ * column takes. */
+bool may_be_longer(const Column &column, const Output &given)
+{
+	return column.base_typmod >= 0 && (given.type != VARCHAROID || given.typmod < 0 ||
+									   given.typmod > column.base_typmod);
+}
+
 /* placeholder stands for a value that would be counted: it collides with
  * nothing, and making it changes nothing. */
 std::string placeholder(Oid type)
@@ -164,14 +184,14 @@ std::string as_kept(const Column &column, const std::string &value)
 	return column.milliseconds ? "pg_catalog.date_trunc('milliseconds', " + value + ")" : value;
 }
 
-std::string as_stored(const Column &column, Oid from, const std::string &value)
+std::string as_stored(const Column &column, const Output &given, const std::string &value)
 {
 	std::string stored;
 	switch (column.base) {
 	case INT2OID:
 	case INT4OID:
 	case INT8OID:
-		stored = is_integer(from) ? value : as_integer(column.base, value);
+		stored = is_integer(given.type) ? value : as_integer(column.base, value);
 		break;
 	case NUMERICOID:
 		stored = value + "::pg_catalog.numeric";
@@ -185,6 +205,10 @@ std::string as_stored(const Column &column, Oid from, const std::string &value)
 	case TIMESTAMPTZOID:
 	case INTERVALOID:
 		stored = as_kept(column, value + "::" + pg::type_name(column.base, column.base_typmod));
+		break;
+	case VARCHAROID:
+		stored = may_be_longer(column, given) ? as_cut(column, value)
+											  : value + "::" + pg::type_name(column.base);
 		break;
 	case BPCHAROID:
 		stored = column.base_typmod >= 0 ? as_padded(column, value)

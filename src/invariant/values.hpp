@@ -3,12 +3,13 @@
  * values.hpp
  *	  SQL expressions on single values: equal, as stored, made by the table.
  *
- * Depends on: target.hpp, pg/.
+ * Depends on: query.hpp, target.hpp, pg/.
  *
  *-------------------------------------------------------------------------
  */
 #pragma once
 
+#include "invariant/query.hpp"
 #include "invariant/target.hpp"
 
 #include <string>
@@ -32,10 +33,10 @@ std::string sameness(Oid type, const std::string &value, const std::string &othe
 /* nullness tells that a value of a type is NULL; a composite of NULLs is not. */
 std::string nullness(Oid type, const std::string &value);
 
-/* as_stored returns an expected value as the column would store it, as far as
+/* as_stored returns a value that the query yields as the column would store it, as far as
  * this cannot fail: a value that is too long, out of range or outside of a
  * domain equals none, and the target refuses it when it is written. */
-std::string as_stored(const Column &column, Oid from, const std::string &value);
+std::string as_stored(const Column &column, const Output &given, const std::string &value);
 
 /* as_kept returns a value of a column as it is when it is read again. */
 std::string as_kept(const Column &column, const std::string &value);

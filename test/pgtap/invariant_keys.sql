@@ -66,6 +66,12 @@ SELECT converges('too long for varchar(3)', 'CREATE TABLE target (k varchar(3) P
 	'{k}', 'SELECT k FROM unnest(''{abc,abcd,ab}''::text[]) AS k', 2, 1, 1);
 SELECT converges('trailing spaces are cut for varchar(3)', 'CREATE TABLE target (k varchar(3) PRIMARY KEY)',
 	'{k}', 'SELECT ''ab '' AS k', 1, 1);
+SELECT converges('blanks beyond varchar(3)', 'CREATE TABLE target (k varchar(3) PRIMARY KEY); INSERT INTO target VALUES (''ab ''), (''äöü'')',
+	'{k}', 'SELECT k FROM unnest(''{"ab    ","äöü   ","a  ","x     ","    ",y}''::text[]) AS k', 4, 4);
+SELECT converges('blanks beyond the length of ' || name, format('%s CREATE TABLE target (k %s UNIQUE, v text); INSERT INTO target VALUES (''abc'')', ddl, type),
+	'{k}', format('SELECT k FROM unnest(%L::%s[]) AS k', ARRAY['abc  ', 'x  ', NULL, 'abcd ', ' '], given), 4, 3, 1)
+FROM (VALUES ('a varchar', '', 'varchar(3)', 'varchar'), ('a longer varchar', '', 'varchar(3) COLLATE "C"', 'varchar(5)'),
+             ('a domain', 'CREATE DOMAIN three AS varchar(3);', 'three', 'text')) AS v(name, ddl, type, given);
 SELECT converges('too long for char(3)', 'CREATE TABLE target (k char(3) PRIMARY KEY)', '{k}', 'SELECT ''abcd'' AS k', 1, 0, 1);
 SELECT converges('outside a domain', 'CREATE TABLE target (k positive PRIMARY KEY)', '{k}',
 	'SELECT k FROM unnest(''{1,-1,2}''::integer[]) AS k', 3, 2, 1);
