@@ -25,6 +25,7 @@ public:
 
 protected:
 	Undone work(pg::Spi &spi, bool dry_run) override;
+	std::string reading() const override;
 
 private:
 	std::string was_written(const std::string &column) const;
@@ -70,6 +71,12 @@ std::string Restoration::free() const
 std::string Restoration::old_values() const
 {
 	return rows_of_json("l.was", target_.json_columns(run_.filled), "w");
+}
+
+std::string Restoration::reading() const
+{
+	return "SELECT pg_catalog.count(p.*), pg_catalog.count(w.*) FROM " + recorded() + ", " +
+		   old_values();
 }
 
 Undone Restoration::work(pg::Spi &spi, bool dry_run)

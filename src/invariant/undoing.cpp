@@ -7,8 +7,10 @@
  */
 #include "invariant/undoing.hpp"
 
+#include "invariant/sqlstates.hpp"
 #include "invariant/values.hpp"
 #include "pg/identity.hpp"
+#include "pg/subtransaction.hpp"
 #include "pg/text.hpp"
 
 #include <algorithm>
@@ -84,7 +86,31 @@ Undone Undoing::find_or_take_back(bool dry_run)
 	pg::Spi spi;
 	spi.expose(kRecorded, rows);
 	spi.expose(kGoneBefore, gone_before_);
+	check_recorded(rows);
 	return work(spi, dry_run);
+}
+
+/* check_recorded refuses rows whose values are none of their columns any more: a column
+ * may have been dropped and made anew with another type. */
+void Undoing::check_recorded(pg::WorkList &rows) const
+{
+	if (rows.size() == 0)
+		return;
+	auto const failure = pg::attempt([&] {
+		pg::Spi spi;
+		spi.expose(kRecorded, rows);
+		spi.run(reading(), SPI_OK_SELECT);
+	});
+	if (failure)
+		pg::fail(kUndoRefused, "run " + std::to_string(run_.run_id) + " cannot be undone",
+				 "What it recorded does not fit the columns of " + target_.name() +
+					 " any more: " + failure->message() + ".");
+}
+
+/* reading reads every recorded value. */
+std::string Undoing::reading() const
+{
+	return "SELECT pg_catalog.count(p.*) FROM " + recorded();
 }
 
 /* recorded are the recorded rows, as rows p of the target. */
@@ -92,16 +118,20 @@ std::string Undoing::recorded() const
 {
 	std::vector<JsonColumn> columns;
 	for (const JsonColumn &column : target_.json_columns())
-		if (std::find(run_.columns.begin(), run_.columns.end(), column.name) != run_.columns.end())
+		if (pg::contains(run_.columns, column.name))
 			columns.push_back(column);
 	return pg::quoted(kRecorded) + " l, " + rows_of_json("l.row", columns, "p");
 }
 
-/* identity are the columns that say which row of the target is meant. */
+/* identity are the columns that say which row of the target is meant: the primary key,
+ * where it is one that the run recorded. */
 std::vector<std::string> Undoing::identity() const
 {
 	std::vector<std::string> const columns = target_.primary_key();
-	return columns.empty() ? run_.key : columns;
+	bool const recorded =
+		std::all_of(columns.begin(), columns.end(),
+					[&](const std::string &name) { return pg::contains(run_.columns, name); });
+	return columns.empty() || !recorded ? run_.key : columns;
 }
 
 /* same_row is the condition on t and p to be the same row. */

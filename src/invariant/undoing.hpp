@@ -61,6 +61,7 @@ protected:
 	/* work does it, as the role of the run, with the lists in place. */
 	virtual Undone work(pg::Spi &spi, bool dry_run) = 0;
 
+	virtual std::string reading() const;
 	std::string recorded() const;
 	std::string same_row() const;
 	std::string same_value(const std::string &name) const;
@@ -73,6 +74,7 @@ protected:
 	std::vector<Reference> references_;
 
 private:
+	void check_recorded(pg::WorkList &rows) const;
 	std::vector<std::string> identity() const;
 };
 

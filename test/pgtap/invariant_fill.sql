@@ -81,6 +81,8 @@ SELECT fills('too long a value', has('name varchar(3)') || 'VALUES (1), (3)',
 	'SELECT id, name FROM source WHERE id IN (1, 3)', 2, 0, 2, '(1,one) (3,)', failed => 1);
 SELECT fills('a number beside one that stays', has('big numeric, f numeric') || 'VALUES (1, 12345678901234567890.5, NULL)',
 	'SELECT id, 1::float8 AS big, 0.5::float8 AS f FROM source WHERE id = 1', 1, 0, 1, '(1,12345678901234567890.5,0.5)');
+SELECT fills('blanks beyond a length', has('name varchar(3)') || 'VALUES (1, ''one''), (2, ''x'')',
+	'SELECT id, ''one  '' AS name FROM source WHERE id < 3', 0, 1, 1, '(1,one) (2,one)', '{name}');
 SELECT fills('rows that do not count', has('name text, gone boolean DEFAULT false') || 'VALUES (1, NULL, false), (2, NULL, true)',
 	'SELECT id, name FROM source WHERE id < 3', 2, 0, 1, '(1,one,f) (2,,t)', where_absent => 'gone');
 SELECT fills('a partial unique index and a soft-deleted twin', 'CREATE TABLE target (id integer NOT NULL, name text, gone boolean);
@@ -209,6 +211,10 @@ SELECT results_eq('SELECT * FROM uses_code', $$VALUES ('one', 2)$$, 'nothing cas
 ALTER TABLE back DROP note;
 SELECT is(counts('back', false), '(3,3,0,0)', 'filled again');
 SELECT max(run_id) AS run FROM reconcile.runs \gset
+ALTER TABLE back RENAME n TO was;
+ALTER TABLE back ADD n date;
+SELECT raised('undo of a fill of a column that was made anew', format('SELECT reconcile.undo(%s)', :run), 'RC004', format('run %s cannot be undone', :run));
+ALTER TABLE back DROP was;
 ALTER TABLE back DROP n CASCADE;
 SELECT is((SELECT (undoable, undo_refused_because) FROM reconcile.runs WHERE run_id = :run), (false, 'its target does not have all columns of the recorded rows any more'::text), 'a dropped column cannot be restored');
 SELECT reconcile.drop_invariant(name) FROM unnest('{back,code,team}'::text[]) AS name \g /dev/null

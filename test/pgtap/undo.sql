@@ -249,7 +249,7 @@ BEGIN
 			said := 'the view and undo() disagree: ' || said;
 		END IF;
 	END;
-	RETURN NEXT is(said, expected, what);
+	RETURN NEXT is(regexp_replace(said, '"\d+"', '"N"'), expected, what);  -- which of the rows is not known
 	PERFORM reconcile.drop_invariant('i');
 END $$;
 SELECT changed_since(what || ', ' || record, ddl, CASE record WHEN 'rows' THEN by_rows ELSE by_xmin END, record)
@@ -262,6 +262,14 @@ FROM unnest('{xmin,rows}'::text[]) AS record, (VALUES
 	('column added and set', 'ALTER TABLE target ADD y text; UPDATE target SET y = ''mine'' WHERE id = 2', '(8,1,0,0,0)', '(9,0,0,0,0)'),
 	('column renamed', 'ALTER TABLE target RENAME w TO z', '(9,0,0,0,0)',
 	 'The reason: its target does not have all columns of the recorded rows any more.'),
+	('column made anew', 'ALTER TABLE target DROP w; ALTER TABLE target ADD w text', '(9,0,0,0,0)', '(0,9,0,0,0)'),
+	('column made anew with another type', 'ALTER TABLE target DROP w; ALTER TABLE target ADD w integer', '(9,0,0,0,0)',
+	 'What it recorded does not fit the columns of app.target any more: invalid input syntax for type integer: "w".'),
+	('key made anew with another type', 'ALTER TABLE target DROP id; ALTER TABLE target ADD id uuid', '(9,0,0,0,0)',
+	 'What it recorded does not fit the columns of app.target any more: invalid input syntax for type uuid: "N".'),
+	('key with another type', 'ALTER TABLE target ALTER id TYPE text', '(0,9,0,0,0)', '(9,0,0,0,0)'),
+	('another primary key', 'ALTER TABLE target DROP CONSTRAINT target_pkey, ADD y bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY', '(0,9,0,0,0)', '(9,0,0,0,0)'),
+	('no primary key', 'ALTER TABLE target DROP CONSTRAINT target_pkey', '(9,0,0,0,0)', '(9,0,0,0,0)'),
 	('table dropped', 'DROP TABLE target', 'The reason: its target does not exist any more.', 'The reason: its target does not exist any more.'),
 	('table dropped and made again', 'CREATE TABLE copy AS TABLE target; DROP TABLE target; ALTER TABLE copy RENAME TO target',
 	 'The reason: its target does not exist any more.', 'The reason: its target does not exist any more.'),
