@@ -7,6 +7,7 @@ CREATE TABLE reconcile.saved_plan (
 	key         text[] NOT NULL,
 	definition  text NOT NULL,
 	structure   text NOT NULL,
+	yields      text NOT NULL,
 	fingerprint text NOT NULL,
 	created_by  text NOT NULL,
 	created_at  timestamptz NOT NULL DEFAULT now(),
@@ -22,6 +23,7 @@ COMMENT ON COLUMN reconcile.saved_plan.planned IS 'how many rows it would write'
 COMMENT ON COLUMN reconcile.saved_plan.key IS 'names of the parts of the key';
 COMMENT ON COLUMN reconcile.saved_plan.definition IS 'md5 of the definition it was made from';
 COMMENT ON COLUMN reconcile.saved_plan.structure IS 'md5 of the target''s columns and unique index at that time';
+COMMENT ON COLUMN reconcile.saved_plan.yields IS 'md5 of the columns that the query yielded at that time';
 COMMENT ON COLUMN reconcile.saved_plan.fingerprint IS 'md5 of definition, structure and all its rows';
 COMMENT ON COLUMN reconcile.saved_plan.created_by IS 'the role that made it';
 COMMENT ON COLUMN reconcile.saved_plan.created_at IS 'when it was made';

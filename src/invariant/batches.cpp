@@ -31,16 +31,22 @@ namespace reconcile::invariant {
 
 namespace {
 
-/* check_unchanged refuses to go on with what another definition began. */
-void check_unchanged(const Definition &definition, const BatchedRun &run)
+[[noreturn]] void cannot_go_on(const BatchedRun &run, const std::string &why)
+{
+	pg::fail(kStalePlan, "run " + std::to_string(run.run_id) + " cannot go on", why,
+			 "Begin a new one without the argument resume.");
+}
+
+/* check_same refuses to go on when a text is not the one of which the md5 was kept. */
+void check_same(const BatchedRun &run, const std::string &text, const std::string &md5,
+				const std::string &what)
 {
 	pg::PinnedPath path;
 	pg::Spi spi;
-	spi.run("SELECT md5($1)", SPI_OK_SELECT, pg::Args().add(fingerprint(definition)));
-	if (spi.required_text(0, 1) != run.definition)
-		pg::fail(kStalePlan, "run " + std::to_string(run.run_id) + " cannot go on",
-				 "The definition of invariant \"" + definition.name + "\" changed since it began.",
-				 "Begin a new one without the argument resume.");
+	static pg::Constant is_same("SELECT md5($1) = $2");
+	spi.run(is_same, SPI_OK_SELECT, pg::Args().add(text).add(md5));
+	if (!spi.truth(0, 1))
+		cannot_go_on(run, what + " changed since it began.");
 }
 
 /* apply_batch writes the next rows of the plan and enters what became of them. */
@@ -58,11 +64,11 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 	{
 		AsDeclared const declared(definition);
 		auto const statements = statements_of(definition);
+		if (run.yields)
+			check_same(run, statements->yields(), *run.yields, "What its query yields");
 		auto rows = planned_rows(run.plan, *statements, run.progress + 1, batch.planned);
 		if (rows->size() != batch.planned)
-			pg::fail(kStalePlan, "run " + std::to_string(run.run_id) + " cannot go on",
-					 "Rows of its plan " + std::to_string(run.plan) + " are gone.",
-					 "Begin a new one without the argument resume.");
+			cannot_go_on(run, "Rows of its plan " + std::to_string(run.plan) + " are gone.");
 		if (statements->may_write_twice()) {
 			drop_present(*statements, rows);
 			conflict_with_older_snapshots(definition.name);
@@ -124,7 +130,8 @@ RECONCILE_FUNCTION(reconcile_run_batch)
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "run " + std::to_string(run.run_id) +
 													  " is of invariant \"" + run.invariant +
 													  "\", not \"" + definition.name + "\"");
-	check_unchanged(definition, run);
+	check_same(run, fingerprint(definition), run.definition,
+			   "The definition of invariant \"" + definition.name + "\"");
 
 	bool const last = run.progress + size >= run.planned;
 	if (run.progress < run.planned)

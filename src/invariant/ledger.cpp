@@ -251,10 +251,11 @@ BatchedRun batched_run(int64 run_id)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	static pg::Constant in_batches("SELECT invariant, definition, plan, planned,"
-								   " changed + already_present + failed, record = 'rows',"
-								   " finished_at IS NULL FROM reconcile.run WHERE run_id = $1"
-								   " FOR UPDATE");
+	static pg::Constant in_batches(
+		"SELECT invariant, definition, plan, planned, changed + already_present + failed,"
+		" record = 'rows', finished_at IS NULL,"
+		" (SELECT p.yields FROM reconcile.saved_plan p WHERE p.plan_id = r.plan)"
+		" FROM reconcile.run r WHERE run_id = $1 FOR UPDATE OF r");
 	uint64 const found = spi.run(in_batches, SPI_OK_SELECT, pg::Args().add(run_id));
 	if (found == 0)
 		no_such_run(run_id);
@@ -270,6 +271,7 @@ BatchedRun batched_run(int64 run_id)
 	run.planned = spi.number(0, 4);
 	run.progress = spi.number(0, 5);
 	run.rows_recorded = spi.truth(0, 6);
+	run.yields = spi.text(0, 8);
 	return run;
 }
 

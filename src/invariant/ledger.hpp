@@ -65,6 +65,7 @@ struct BatchedRun {
 	int64 plan = 0;
 	int64 planned = 0, progress = 0;
 	bool rows_recorded = false;
+	std::optional<std::string> yields; /* md5 of the columns of its query, of the plan */
 };
 
 /* open_run enters a run that is about to begin. */

@@ -11,6 +11,7 @@
 #include "invariant/work_list.hpp"
 #include "pg/identity.hpp"
 #include "pg/result_set.hpp"
+#include "pg/subtransaction.hpp"
 #include "pg/text.hpp"
 
 extern "C" {
@@ -39,27 +40,33 @@ TupleDesc stored_row_type()
 			 "Make a new one: SELECT reconcile.plan(" + pg::literal(plan.invariant) + ");");
 }
 
-/* save stores a plan whose rows are readable under kWorkList as key, row and was. */
-int64 save(const Definition &definition, const std::string &structure,
-		   const std::vector<std::string> &key, pg::WorkList &rows)
+/* Basis is what a plan is made for, beside the definition. */
+struct Basis {
+	std::string structure, yields;
+	std::vector<std::string> key;
+};
+
+/* save stores a plan whose rows are in a list as key, row and was. */
+int64 save(const Definition &definition, const Basis &basis, pg::WorkList &rows)
 {
 	std::string const by = pg::role_name(GetUserId());
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	spi.expose(kWorkList, rows);
 	spi.run("INSERT INTO reconcile.saved_plan (invariant, planned, definition, structure,"
-			" fingerprint, created_by, key)"
+			" fingerprint, created_by, key, yields)"
 			" SELECT $1, count(*), md5($2), md5($3),"
 			"  md5($2 || $3 || coalesce(sum(jsonb_hash_extended(row,"
-			"   coalesce(jsonb_hash_extended(was, 0), 0))), 0)), $4, $5 FROM " +
+			"   coalesce(jsonb_hash_extended(was, 0), 0))), 0)), $4, $5, md5($6) FROM " +
 				pg::quoted(kWorkList) + " RETURNING plan_id",
 			SPI_OK_INSERT_RETURNING,
 			pg::Args()
 				.add(definition.name)
 				.add(fingerprint(definition))
-				.add(structure)
+				.add(basis.structure)
 				.add(by)
-				.add(key));
+				.add(basis.key)
+				.add(basis.yields));
 	int64 const plan_id = spi.number(0, 1);
 	spi.run("INSERT INTO reconcile.saved_plan_row (plan_id, ordinal, key, row, was)"
 			" SELECT $1, row_number() OVER (), key, row, was FROM " +
@@ -68,14 +75,17 @@ int64 save(const Definition &definition, const std::string &structure,
 	return plan_id;
 }
 
-/* check_still_expected refuses a plan of which the query would not yield the rows
- * that are readable under kWorkList. */
-void check_still_expected(pg::Spi &spi, const SavedPlan &plan, const Statements &statements)
+} // namespace
+
+void check_still_expected(const SavedPlan &plan, const Statements &statements, pg::WorkList &rows)
 {
+	pg::Spi spi;
+	pg::ReadOnly read_only;
+	spi.expose(kWorkList, rows);
 	auto const refuse = [&](const std::string &sql, const char *one, const char *many) {
 		spi.run(sql, SPI_OK_SELECT);
-		if (auto const rows = static_cast<uint64>(spi.number(0, 1)); rows > 0)
-			stale(plan, pg::plural(rows, one, many) + "; one has the key " +
+		if (auto const found = static_cast<uint64>(spi.number(0, 1)); found > 0)
+			stale(plan, pg::plural(found, one, many) + "; one has the key " +
 							spi.required_text(0, 2) + ".");
 	};
 	spi.run(statements.outdated(), SPI_OK_SELECT);
@@ -87,14 +97,13 @@ void check_still_expected(pg::Spi &spi, const SavedPlan &plan, const Statements 
 		   "planned rows are expected with other values now");
 }
 
-} // namespace
-
 SavedPlan saved_plan(int64 plan_id)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
 	uint64 const found = spi.run("SELECT invariant, definition, structure, applied_by,"
-								 " expires_at < now() FROM reconcile.saved_plan WHERE plan_id = $1",
+								 " expires_at < now(), yields FROM reconcile.saved_plan"
+								 " WHERE plan_id = $1",
 								 SPI_OK_SELECT, pg::Args().add(plan_id));
 	if (found == 0)
 		pg::fail(ERRCODE_UNDEFINED_OBJECT, "plan " + std::to_string(plan_id) + " does not exist",
@@ -107,6 +116,7 @@ SavedPlan saved_plan(int64 plan_id)
 	if (spi.text(0, 4))
 		plan.applied_by = spi.number(0, 4);
 	plan.expired = spi.truth(0, 5);
+	plan.yields = spi.required_text(0, 6);
 	return plan;
 }
 
@@ -122,15 +132,20 @@ std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &stat
 					SPI_OK_SELECT, stored, pg::Args().add(plan_id).add(first).add(count));
 	}
 	auto rows = std::make_unique<pg::WorkList>(statements.work_list_row_type());
-	pg::Spi spi;
-	spi.expose(kWorkList, stored);
-	pg::PortableText portable;
-	spi.collect(statements.from_json(), SPI_OK_SELECT, *rows);
+	auto const failure = pg::attempt([&] {
+		pg::Spi spi;
+		spi.expose(kWorkList, stored);
+		pg::PortableText portable;
+		spi.collect(statements.from_json(), SPI_OK_SELECT, *rows);
+	});
+	if (failure) /* a column may have been dropped and made anew with another type */
+		pg::fail(kStalePlan, "plan " + std::to_string(plan_id) + " is stale",
+				 "Its rows cannot be read any more: " + failure->message() + ".");
 	return rows;
 }
 
 void check_applicable(const SavedPlan &plan, const Definition &definition,
-					  const Statements &statements, pg::WorkList &rows)
+					  const Statements &statements)
 {
 	if (plan.applied_by)
 		pg::fail(kPlanApplied, "plan " + std::to_string(plan.plan_id) + " is applied already",
@@ -140,14 +155,17 @@ void check_applicable(const SavedPlan &plan, const Definition &definition,
 
 	pg::Spi spi;
 	pg::ReadOnly read_only;
-	spi.run("SELECT pg_catalog.md5($1), pg_catalog.md5($2)", SPI_OK_SELECT,
-			pg::Args().add(fingerprint(definition)).add(statements.structure()));
+	spi.run("SELECT pg_catalog.md5($1), pg_catalog.md5($2), pg_catalog.md5($3)", SPI_OK_SELECT,
+			pg::Args()
+				.add(fingerprint(definition))
+				.add(statements.structure())
+				.add(statements.yields()));
 	if (spi.required_text(0, 1) != plan.definition)
 		stale(plan, "The definition of invariant \"" + plan.invariant + "\" changed.");
 	if (spi.required_text(0, 2) != plan.structure)
 		stale(plan, "The structure of " + statements.target().name() + " changed.");
-	spi.expose(kWorkList, rows);
-	check_still_expected(spi, plan, statements);
+	if (spi.required_text(0, 3) != plan.yields)
+		stale(plan, "The columns that the query yields changed.");
 }
 
 void mark_applied(int64 plan_id, int64 run_id)
@@ -162,13 +180,11 @@ void mark_applied(int64 plan_id, int64 run_id)
 MadePlan make_plan(const Definition &definition)
 {
 	pg::WorkList rows(json_row_type());
-	std::string structure;
-	std::vector<std::string> key;
+	Basis basis;
 	{
 		AsDeclared const declared(definition);
 		auto const statements = statements_of(definition);
-		structure = statements->structure();
-		key = statements->key().names();
+		basis = {statements->structure(), statements->yields(), statements->key().names()};
 		auto list = due_rows(definition, *statements);
 		if (list->size() > 0)
 			statements->write(); /* raises what keeps all rows from being written */
@@ -178,7 +194,7 @@ MadePlan make_plan(const Definition &definition)
 		pg::PortableText portable;
 		spi.collect(statements->to_json(), SPI_OK_SELECT, rows);
 	}
-	return {save(definition, structure, key, rows), rows.size()};
+	return {save(definition, basis, rows), rows.size()};
 }
 
 RECONCILE_FUNCTION(reconcile_plan)

@@ -4,7 +4,7 @@
  *	  Plans: what a repair would write, saved to be reviewed and applied.
  *
  * A plan is stale when applying it would not be what was reviewed: when the
- * invariant or its target changed, when it expired, or when rows of it are not
+ * invariant, its target or the columns of its query changed, when it expired, or when rows of it are not
  * expected any more, or with other values.  Rows that somebody wrote meanwhile, and
  * new ones that are due, do not make it stale: the first are counted as already
  * present, the others wait for the next plan.
@@ -31,6 +31,7 @@ struct SavedPlan {
 	std::string invariant;
 	std::string definition; /* md5 of what it was made from */
 	std::string structure;	/* md5 of the target's columns and arbiter */
+	std::string yields;		/* md5 of the columns of the query */
 	std::optional<int64> applied_by;
 	bool expired = false;
 };
@@ -49,9 +50,11 @@ SavedPlan saved_plan(int64 plan_id);
 std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &statements, int64 first,
 										   int64 count);
 
-/* check_applicable refuses a plan that was applied or is stale. */
+/* check_applicable refuses a plan that was applied or is stale, whatever its rows are;
+ * check_still_expected one of which the query does not yield the rows any more. */
 void check_applicable(const SavedPlan &plan, const Definition &definition,
-					  const Statements &statements, pg::WorkList &rows);
+					  const Statements &statements);
+void check_still_expected(const SavedPlan &plan, const Statements &statements, pg::WorkList &rows);
 
 /* mark_applied enters which run applied a plan. */
 void mark_applied(int64 plan_id, int64 run_id);

@@ -71,9 +71,11 @@ std::unique_ptr<pg::WorkList> rows_to_write(const Definition &definition, const 
 		return rows_with_keys(*options.keys, statements);
 	if (!options.plan)
 		return due_rows(definition, statements);
-	auto list = planned_rows(options.plan->plan_id, statements, 1, kAllRows);
 	/* looked up again: another session may have applied it before it let us */
-	check_applicable(saved_plan(options.plan->plan_id), definition, statements, *list);
+	SavedPlan const plan = saved_plan(options.plan->plan_id);
+	check_applicable(plan, definition, statements);
+	auto list = planned_rows(plan.plan_id, statements, 1, kAllRows);
+	check_still_expected(plan, statements, *list);
 	return list;
 }
 

@@ -355,6 +355,14 @@ std::string Statements::structure() const
 	return target_.name() + ": " + pg::joined(parts, ", ");
 }
 
+std::string Statements::yields() const
+{
+	std::vector<std::string> parts;
+	for (const Output &output : expected_.outputs())
+		parts.push_back(pg::quoted(output.name) + " " + pg::type_name(output.type, output.typmod));
+	return pg::joined(parts, ", ");
+}
+
 std::string Statements::surplus() const
 {
 	return "SELECT coalesce(pg_catalog.sum(rows OPERATOR(pg_catalog.-) 1), 0)::pg_catalog.int8"

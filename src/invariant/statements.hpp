@@ -163,8 +163,9 @@ public:
 	std::string outdated() const;
 
 	/* structure is a text that changes when the target's columns or the
-	 * unique index do. */
+	 * unique index do, yields one that does when the columns of the query do. */
 	std::string structure() const;
+	std::string yields() const;
 
 	/* key_json makes a jsonb object of the key of an expected row, to be shown. */
 	std::string key_json(const std::string &alias) const;

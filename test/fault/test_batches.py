@@ -277,6 +277,31 @@ def test_definition_changed_between_batches(pg):
     assert raised.value.sqlstate == "RC002"
 
 
+@pytest.mark.parametrize("kind", ["insert", "fill"])
+@pytest.mark.parametrize("change, reason", [
+    ("ALTER TABLE app.source DROP v; ALTER TABLE app.source ADD v date", "What its query yields changed since it began."),
+    ("ALTER TABLE app.source ADD w text", "What its query yields changed since it began."),
+    ("ALTER TABLE app.target DROP v; ALTER TABLE app.target ADD v date", None),
+], ids=["type", "column", "target"])
+def test_tables_changed_between_batches(pg, kind, change, reason):
+    """No batch writes what was planned for other columns."""
+    invariant(pg, "i", 10, "id integer PRIMARY KEY, v text, w text DEFAULT 'w'")
+    if kind == "fill":
+        pg.execute("INSERT INTO app.target SELECT id, 'old' FROM app.source")
+    pg.execute("SELECT reconcile.drop_invariant('i')")
+    pg.execute("SELECT reconcile.create_invariant('i', 'app.target', '{id}', 'SELECT * FROM app.source', kind => %s, compare => '{v}')", [kind])
+    run_id = pg.execute("SELECT reconcile.begin_batches('i')").fetchone()[0]
+    pg.execute("SELECT reconcile.run_batch(%s, 'i', 4)", [run_id])
+    rows = pg.execute("SELECT id, w FROM app.target ORDER BY id").fetchall()
+    pg.execute(change)
+    with pytest.raises(psycopg.Error) as raised:
+        pg.execute("CALL reconcile.repair_in_batches('i', resume => %s)" % run_id)
+    assert raised.value.sqlstate == ("42804" if (kind, reason) == ("insert", None) else "RC002")
+    assert reason is None or raised.value.diag.message_detail == reason
+    assert pg.execute("SELECT id, w FROM app.target ORDER BY id").fetchall() == rows
+    assert run(pg) == ("running", 10, 4, 0, 0, 4)
+
+
 @pytest.mark.parametrize("lock", ["LOCK TABLE app.target IN SHARE MODE", "INSERT INTO app.target VALUES (5, 'theirs')"])
 def test_lock_is_waited_for(pg, lock):
     invariant(pg, "i", 10)
@@ -419,7 +444,7 @@ def test_gives_up_after_its_attempts(pg, impatience):
     assert state == ("running", 0)
 
 
-@pytest.mark.parametrize("kind, points", [("insert", 20), ("fill", 10)])
+@pytest.mark.parametrize("kind, points", [("insert", 20), ("fill", 10), ("expression", 5)])
 def test_killed_at_random_points(pg, kind, points):
     """kill -9 at many points: resumed each time, no row is lost or doubled, and the ledger counts each once."""
     rows, draw = 10000, random.Random(20)
@@ -429,6 +454,9 @@ def test_killed_at_random_points(pg, kind, points):
         pg.execute("INSERT INTO app.target SELECT id FROM app.source WHERE id > 1")
         pg.execute("SELECT reconcile.drop_invariant('i')")
         pg.execute("SELECT reconcile.create_invariant('i', 'app.target', '{id}', 'SELECT id, v FROM app.source', kind => 'fill')")
+    if kind == "expression":
+        pg.execute("CREATE UNIQUE INDEX ON app.target (upper(v))")
+        pg.execute("SELECT reconcile.alter_invariant('i', key => '{upper(v)}')")
     before, kills = newest(pg) or 0, 0
     while kills < points:
         with reconnect() as session:

@@ -137,6 +137,30 @@ SELECT stale(what, ddl, why) FROM (VALUES
 ) AS c(what, ddl, why);
 SELECT is((SELECT v FROM t WHERE id = 3), 'later', 'a later plan plans the later value');
 
+-- What the query yields changes with the tables it reads.
+CREATE FUNCTION yields_otherwise(what text, ddl text, why text, kind text DEFAULT 'insert') RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	plan bigint;
+BEGIN
+	DROP TABLE IF EXISTS y, ys CASCADE;
+	CREATE TABLE ys (id integer, v text);
+	CREATE TABLE y (id integer PRIMARY KEY, v text, w integer DEFAULT 7);
+	INSERT INTO ys VALUES (1, 'one'), (2, 'two');
+	INSERT INTO y SELECT id FROM ys WHERE kind = 'fill';
+	PERFORM reconcile.create_invariant('y', 'y', '{id}', 'SELECT * FROM ys', kind => kind);
+	plan := reconcile.plan('y');
+	EXECUTE ddl;
+	RETURN QUERY SELECT raised(format('%s, %s, dry_run %s', what, kind, dry_run), format('SELECT applied(%s, %L)', plan, dry_run), 'RC002',
+		format('plan %s is stale', plan), 'Make a new one: SELECT reconcile.plan(''y'');', why) FROM unnest('{false,true}'::boolean[]) AS dry_run;
+	PERFORM reconcile.drop_invariant('y');
+END $$;
+SELECT yields_otherwise(what, ddl, why, kind) FROM unnest('{insert,fill}'::text[]) AS kind, (VALUES
+	('a column with another type', 'ALTER TABLE ys DROP v; ALTER TABLE ys ADD v varchar', 'The columns that the query yields changed.'),
+	('one more column', 'ALTER TABLE ys ADD w integer', 'The columns that the query yields changed.'),
+	('a column of both made anew with another type', 'ALTER TABLE ys DROP v; ALTER TABLE ys ADD v integer; ALTER TABLE y DROP v; ALTER TABLE y ADD v integer',
+	 'The structure of app.y changed.')
+) AS c(what, ddl, why);
+
 -- A target that is gone, or an invariant.
 SELECT reconcile.create_invariant('s', 't', '{id}', 'SELECT id + 100 AS id, v FROM source') \g /dev/null
 SELECT reconcile.plan('s') AS plan \gset
