@@ -20,6 +20,10 @@ CREATE TABLE target (id integer PRIMARY KEY);
 INSERT INTO source SELECT generate_series(1, 100);
 INSERT INTO target SELECT generate_series(1, 90);
 SELECT reconcile.create_invariant('derived', 'target', '{id}', 'SELECT id FROM source');
+CREATE TABLE mail (address text);
+CREATE UNIQUE INDEX ON mail (lower(address));
+INSERT INTO mail VALUES ('A1@x'), ('A2@x');
+SELECT reconcile.create_invariant('mails', 'mail', '{lower(address)}', $$SELECT 'a' || n || '@x' AS address FROM generate_series(1, 5) AS n$$);
 SELECT reconcile.plan('derived');
 """
 
@@ -88,8 +92,11 @@ def caught_up(primary, standby):
     ("SELECT count(*), min(kind) FROM reconcile.findings('derived')", [(10, "missing")]),
     ("SELECT planned, changed FROM reconcile.repair('derived')", [(10, 10)]),
     ("SELECT count(*) FROM reconcile.plan_rows(1)", [(10,)]),
-    ("SELECT name FROM reconcile.invariants", [("derived",)]),
-], ids=["audit", "findings", "dry run", "plan_rows", "invariants"])
+    ("SELECT name FROM reconcile.invariants ORDER BY name", [("derived",), ("mails",)]),
+    ("SELECT state, expected, present, missing FROM reconcile.audit('mails')", [("drift", 5, 2, 3)]),
+    ("SELECT count(*), min(key ->> 'lower(address)') FROM reconcile.findings('mails')", [(3, "a3@x")]),
+    ("SELECT planned, changed FROM reconcile.repair('mails')", [(3, 3)]),
+], ids=["audit", "findings", "dry run", "plan_rows", "invariants", "audit by expression", "findings by expression", "dry run by expression"])
 def test_reading_works(standby, query, expected):
     assert standby.execute(query).fetchall() == expected
 
