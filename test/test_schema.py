@@ -461,3 +461,14 @@ def test_ddl_all_the_time(app):
         thread.join()
     assert errors == []
     assert findings(app, "app") == [] and findings(app, "all") == []
+
+
+def test_nothing_to_compare_with_is_said(app):
+    """An empty audit is one that found nothing, so nobody may take one for it that compared nothing."""
+    told = []
+    with connect("reconcile_schema_e") as pg:
+        pg.add_notice_handler(lambda notice: told.append(notice.message_primary))
+        pg.execute("SELECT * FROM audit_schema('app')")
+        assert told == []
+        pg.execute("SELECT * FROM audit_schema()")
+        assert told == ['there is no baseline "default": only what needs none is checked']

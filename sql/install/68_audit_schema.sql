@@ -449,6 +449,9 @@ BEGIN
 	IF chosen IS NOT NULL THEN
 		PERFORM reconcile.require_baseline(chosen);
 		within := coalesce(schemas, (SELECT b.schemas FROM reconcile.baselines b WHERE b.name = chosen));
+	ELSE
+		RAISE NOTICE 'there is no baseline "default": only what needs none is checked'
+			USING HINT = 'reconcile.capture_baseline() records one, and reconcile.import_baseline() brings one from elsewhere.';
 	END IF;
 	PERFORM reconcile.require_schemas(schemas, chosen);
 	FOR attempt IN 1 .. most_attempts LOOP

@@ -25,9 +25,11 @@ BEGIN ATOMIC
 		            '{schemas,extensions,types,tables,columns,constraints,indexes,sequences,views,rules,functions,triggers,policies,statistics,privileges,owners,seed rows,migration history}'::text[])
 			WITH ORDINALITY AS c(category, title, n)
 	)
+	-- Without a baseline nothing was compared, whatever else was looked at.
 	SELECT l.section, l.title,
 	       count(f) FILTER (WHERE f.severity = 'error' AND NOT f.unchecked), count(f) FILTER (WHERE f.severity = 'warning' AND NOT f.unchecked),
-	       count(f) FILTER (WHERE f.severity = 'notice' AND NOT f.unchecked), count(f) FILTER (WHERE f.unchecked),
+	       count(f) FILTER (WHERE f.severity = 'notice' AND NOT f.unchecked),
+	       count(f) FILTER (WHERE f.unchecked) + CASE WHEN EXISTS (SELECT FROM reconcile.baselines b WHERE b.name = 'default') THEN 0 ELSE 1 END,
 	       coalesce(jsonb_agg(jsonb_build_object('severity', f.severity, 'kind', f.kind, 'object', f.object, 'expected', f.expected, 'actual', f.actual,
 	                'reason', f.reason, 'hazard', f.hazard, 'fix', nullif(f.fix, ''))
 	                ORDER BY array_position('{error,warning,notice}', f.severity), f.object, f.reason) FILTER (WHERE f.object IS NOT NULL), '[]')

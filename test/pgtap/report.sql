@@ -7,6 +7,11 @@ CREATE TABLE app.teams (id integer PRIMARY KEY, name text);
 CREATE TABLE app.owners (team_id integer PRIMARY KEY REFERENCES app.teams);
 CREATE TABLE app.alembic_version (version_num varchar(32) PRIMARY KEY);
 INSERT INTO app.alembic_version VALUES ('a');
+
+SELECT is(reconcile.report('text', '{migrations}'), E'Database ' || current_database() || E', no baseline: only what needs none was checked\n\nMigrations\n'
+	'  migration history     not checked\n\nIN SYNC as far as it was checked: 1 part was not', 'without a baseline nothing is said to be in sync');
+SELECT is(reconcile.report('json')::jsonb -> 'in_sync', 'null', 'as a value, too');
+
 SELECT reconcile.capture_baseline();
 
 SELECT is((SELECT string_agg(reconcile.counted(n, 'part'), ', ' ORDER BY n) FROM generate_series(0, 2) AS n), '0 parts, 1 part, 2 parts', 'one is not many');
