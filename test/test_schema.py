@@ -363,24 +363,24 @@ DDL = ["DROP TABLE noise.t CASCADE", "DROP SCHEMA noise CASCADE", "DROP VIEW noi
        "DROP POLICY p ON noise.t", "ALTER SCHEMA noise RENAME TO quiet", "CREATE OR REPLACE VIEW noise.v AS SELECT id, name FROM noise.t"]
 
 
-@pytest.mark.parametrize("ddl", DDL)
-def test_ddl_that_ends_during_an_audit(app, ddl):
-    """A change that is not committed when the audit begins is seen as a whole, or not at all."""
-    app.execute(NOISE)
-    app.execute("SELECT reconcile.capture_baseline('both', '{app,noise}')")
-    found, errors = [], []
+RENAMES = ["ALTER TABLE noise.t RENAME name TO title", "ALTER TABLE noise.u RENAME CONSTRAINT u_pkey TO u_key"]
 
-    def look():
+
+def while_ending(app, ddl, look):
+    """while_ending calls look with a connection in a thread, and commits a change when that waits for it, or has ended without."""
+    errors = []
+
+    def run():
         try:
             with connect("reconcile_schema_e", application_name="looking") as connection:
-                found.append(findings(connection, "both"))
+                look(connection)
         except psycopg.Error as error:
             errors.append(error)
 
     with connect("reconcile_schema_e") as other:
         with other.transaction():
             other.execute(ddl)
-            thread = threading.Thread(target=look)
+            thread = threading.Thread(target=run)
             thread.start()
             deadline = time.monotonic() + 120
             while thread.is_alive() and not app.execute(
@@ -390,10 +390,28 @@ def test_ddl_that_ends_during_an_audit(app, ddl):
                 time.sleep(0.01)
         thread.join()
     assert errors == []
+
+
+@pytest.mark.parametrize("ddl", DDL)
+def test_ddl_that_ends_during_an_audit(app, ddl):
+    """A change that is not committed when the audit begins is seen as a whole, or not at all."""
+    app.execute(NOISE)
+    app.execute("SELECT reconcile.capture_baseline('both', '{app,noise}')")
+    found = []
+    while_ending(app, ddl, lambda connection: found.append(findings(connection, "both")))
     assert found[0] in ([], findings(app, "both"))
 
 
-RENAMES = ["ALTER TABLE noise.t RENAME name TO title", "ALTER TABLE noise.u RENAME CONSTRAINT u_pkey TO u_key"]
+@pytest.mark.parametrize("ddl", RENAMES + DDL[::2])
+def test_ddl_that_ends_during_a_capture(app, ddl):
+    """What is recorded meanwhile is the schema of before, or that of after, and never one that there was at no time."""
+    app.execute(NOISE)
+    app.execute("SELECT reconcile.capture_baseline('before')")
+    while_ending(app, ddl, lambda connection: connection.execute("SELECT reconcile.capture_baseline('meanwhile')"))
+    app.execute("SELECT reconcile.capture_baseline('after')")
+    texts = [app.execute("SELECT reconcile.baseline_text(%s)", [name]).fetchone()[0] for name in ("meanwhile", "before", "after")]
+    assert texts[1] != texts[2]
+    assert texts[0] in texts[1:]
 
 
 @pytest.mark.parametrize("isolation, ddl", [(("REPEATABLE READ", "SERIALIZABLE")[n % 2], ddl) for n, ddl in enumerate(DDL + RENAMES)])
@@ -411,14 +429,33 @@ def test_a_transaction_does_not_see_half_of_a_change(app, isolation, ddl):
         connection.execute("ROLLBACK")
         connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
         connection.execute("SELECT count(*) FROM pg_class")
-        app.execute("COMMENT ON SCHEMA app IS NULL; ALTER TABLE app.parent RENAME TO another; ALTER TABLE app.another RENAME TO parent")
+        app.execute("ALTER TABLE app.parent RENAME TO another")
         with pytest.raises(psycopg.errors.SerializationFailure):
             connection.execute("SELECT reconcile.capture_baseline('half')")
         connection.execute("ROLLBACK")
+        app.execute("ALTER TABLE app.another RENAME TO parent")
         connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
         assert findings(connection, "both") == findings(app, "both")
         connection.execute("ALTER TABLE app.child DROP COLUMN parent_id")
         assert ("column", "missing", "app.child.parent_id") in findings(connection, "both")
+        connection.execute("ROLLBACK")
+
+
+UNSEEN = ["CREATE TEMPORARY TABLE t (id serial PRIMARY KEY, doc text CHECK (doc <> '')); CREATE INDEX ON t (doc); CREATE VIEW pg_temp.v AS SELECT id FROM t",
+          "TRUNCATE app.child", "VACUUM FULL app.parent", "ANALYZE", "REINDEX TABLE app.child",
+          "ALTER TABLE app.parent RENAME TO another; ALTER TABLE app.another RENAME TO parent"]
+
+
+@pytest.mark.parametrize("isolation, statement", [(("REPEATABLE READ", "SERIALIZABLE")[n % 2], ddl) for n, ddl in enumerate(UNSEEN)])
+def test_a_transaction_is_not_held_up_by_what_changes_no_schema(app, isolation, statement):
+    """Temporary tables of others, new files and new statistics do not make an audit of a transaction wrong."""
+    with connect("reconcile_schema_e") as connection:
+        connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+        connection.execute("SELECT count(*) FROM pg_class")
+        app.execute(statement)
+        assert findings(connection, "app") == []
+        connection.execute("SELECT reconcile.capture_baseline('mine', '{app}')")
+        assert findings(connection, "mine") == []
         connection.execute("ROLLBACK")
 
 

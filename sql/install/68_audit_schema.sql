@@ -417,7 +417,7 @@ CREATE FUNCTION reconcile.catalog_changes() RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
 	AS 'MODULE_PATHNAME', 'reconcile_catalog_changes';
 COMMENT ON FUNCTION reconcile.catalog_changes() IS
-	'used by schema_findings(): how often this session has heard that others changed a catalog';
+	'used by audits and baselines: how often this session has heard that others changed a catalog';
 
 -- A transaction that is REPEATABLE READ lists objects as they were when it began,
 -- while the server prints their definitions as they are.
@@ -427,21 +427,69 @@ CREATE FUNCTION reconcile.require_current_catalogs() RETURNS void
 COMMENT ON FUNCTION reconcile.require_current_catalogs() IS
 	'used by audits and baselines: raises 40001 in a transaction that no longer sees the catalogs as they are';
 
--- Every source of findings, for audit_schema() and fix_schema().  The catalog is
--- read by the snapshot of one statement and by functions of the server that see
--- later changes: when an object goes in between, the statement fails or finds
--- nothing to print, and when it is renamed its parts say two names.  So what was
--- read while catalogs changed is read again, until two times say the same.
+-- The catalog is read by the snapshot of one statement and by functions of the
+-- server that see later changes: when an object goes in between, the statement
+-- fails or finds nothing to print, and when it is renamed its parts say two names.
+-- So what was read while catalogs changed is read again, until two times say the
+-- same, or this fails.
+CREATE FUNCTION reconcile.read_again(attempt integer, reason text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	most_attempts CONSTANT integer := 10;
+BEGIN
+	IF attempt >= most_attempts THEN
+		RAISE object_in_use USING MESSAGE = 'the schema was changed while it was read', DETAIL = reason || '.',
+			HINT = 'Try again when fewer objects are being changed.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.read_again(integer, text) IS
+	'used by audits and baselines: fails when catalogs were read often enough, and changed each time meanwhile';
+
+-- Two readings say the same when the recorded schema is the one that is there.
+CREATE FUNCTION reconcile.record_objects(baseline text, schemas text[]) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	changes bigint;
+	attempt integer := 0;
+	reason  text;
+BEGIN
+	LOOP
+		attempt := attempt + 1;
+		changes := reconcile.catalog_changes();
+		BEGIN
+			DELETE FROM reconcile.baseline_object o WHERE o.baseline = record_objects.baseline;
+			INSERT INTO reconcile.baseline_object (baseline, category, object, parent, attributes, requires)
+				SELECT record_objects.baseline, r.category, r.object, r.parent, r.attributes, r.requires
+				FROM reconcile.schema_requirements(schemas) r;
+			PERFORM reconcile.require_current_catalogs();
+			EXIT WHEN reconcile.catalog_changes() = changes OR NOT EXISTS (SELECT FROM reconcile.schema_pairs(baseline, NULL, schemas));
+			reason := 'Others change catalogs all the time';
+		EXCEPTION WHEN internal_error OR undefined_table OR undefined_object OR undefined_function OR undefined_column OR invalid_schema_name THEN
+			reason := SQLERRM;
+			PERFORM reconcile.require_current_catalogs();
+		END;
+		PERFORM reconcile.read_again(attempt, reason);
+	END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION reconcile.record_objects(text, text[]) FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.record_objects(text, text[]) IS
+	'used by capture_baseline(): records all objects of these schemas, as they are at one time';
+
+-- Every source of findings, for audit_schema() and fix_schema().
 CREATE FUNCTION reconcile.schema_findings(baseline text, schemas text[])
 	RETURNS SETOF reconcile.schema_finding
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	most_attempts CONSTANT integer := 10;
 	chosen   text := coalesce(baseline, (SELECT b.name FROM reconcile.baselines b WHERE b.name = 'default'));
 	within   text[] := schemas;
 	changes  bigint;
+	attempt  integer := 0;
 	findings reconcile.schema_finding[];
 	before   reconcile.schema_finding[];
 	reason   text;
@@ -454,7 +502,8 @@ BEGIN
 			USING HINT = 'reconcile.capture_baseline() records one, and reconcile.import_baseline() brings one from elsewhere.';
 	END IF;
 	PERFORM reconcile.require_schemas(schemas, chosen);
-	FOR attempt IN 1 .. most_attempts LOOP
+	LOOP
+		attempt := attempt + 1;
 		changes := reconcile.catalog_changes();
 		BEGIN
 			findings := ARRAY(
@@ -478,10 +527,7 @@ BEGIN
 			reason := SQLERRM;
 			PERFORM reconcile.require_current_catalogs();
 		END;
-		IF attempt = most_attempts THEN
-			RAISE object_in_use USING MESSAGE = 'the schema was changed while it was read', DETAIL = reason || '.',
-				HINT = 'Run the audit again when fewer objects are being changed.';
-		END IF;
+		PERFORM reconcile.read_again(attempt, reason);
 	END LOOP;
 	RETURN QUERY SELECT * FROM unnest(findings);
 	IF chosen IS NOT NULL THEN

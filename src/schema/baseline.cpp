@@ -283,12 +283,7 @@ RECONCILE_FUNCTION(reconcile_capture_baseline)
 					   args);
 		pg::Args which = pg::Args().add(name);
 		add_schemas(which, schemas);
-		spi.run("INSERT INTO reconcile.baseline_object"
-				" (baseline, category, object, parent, attributes, requires)"
-				" SELECT $1, category, object, parent, attributes, requires"
-				" FROM reconcile.schema_requirements($2)",
-				SPI_OK_INSERT, which);
-		spi.run("SELECT reconcile.require_current_catalogs()", SPI_OK_SELECT);
+		spi.run("SELECT reconcile.record_objects($1, $2)", SPI_OK_SELECT, which);
 		if (migrations)
 			spi.run("INSERT INTO reconcile.baseline_object"
 					" (baseline, category, object, attributes, requires)"
