@@ -24,6 +24,7 @@ class Mutation:
         self.kind, self.object = finding[len(self.category) + 1:].split(" ", 1)
         self.allow = [o[len("allow "):] for o in options if o.startswith("allow ")]
         self.setup = next((o[len("setup "):] for o in options if o.startswith("setup ")), None)
+        self.seeds = [o[len("seeds "):] for o in options if o.startswith("seeds ")]
         self.leaves = [tuple(o[len("leaves "):].split(" ", 2)) for o in options if o.startswith("leaves ")]
         self.fixable = "unfixable" not in options
         self.statements = re.sub(r"^-- .*\n", "", statements, flags=re.M).strip()
@@ -54,8 +55,8 @@ def base():
             admin.execute(f"DO $$ BEGIN DROP ROLE {role}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $$")
 
 
-def capture(connection):
-    connection.execute("SELECT reconcile.capture_baseline(seed_tables => '{app.roles}')")
+def capture(connection, *seeds):
+    connection.execute("SELECT reconcile.capture_baseline(seed_tables => %s)", [["app.roles", *seeds]])
 
 
 def audit(connection):
@@ -85,7 +86,7 @@ def test_one_finding_and_a_fix_that_takes_it_back(base, mutation):
     try:
         if mutation.setup:
             base.execute(mutation.setup)
-            capture(base)
+            capture(base, *mutation.seeds)
         base.execute(mutation.statements)
         found = audit(base)
         assert [f for f in found if f not in mutation.leaves] == [(mutation.category, mutation.kind, mutation.object)]

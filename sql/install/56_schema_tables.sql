@@ -24,7 +24,9 @@ CREATE VIEW reconcile.schema_tables AS
 	       CASE WHEN NOT c.relispartition THEN parents.list END AS inherits,
 	       CASE WHEN c.reloftype <> 0 THEN reconcile.schema_type(c.reloftype, -1) END AS of_type,
 	       am.amname::text AS access_method, ts.spcname::text AS tablespace,
-	       CASE WHEN c.reloptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(c.reloptions) AS o ORDER BY o COLLATE "C") END AS options,
+	       CASE WHEN coalesce(c.reloptions, large.reloptions) IS NOT NULL
+	            THEN ARRAY(SELECT x.o FROM (SELECT unnest(c.reloptions) UNION ALL SELECT 'toast.' || unnest(large.reloptions)) AS x(o) ORDER BY x.o COLLATE "C")
+	       END AS options,
 	       CASE c.relreplident WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full'
 	            WHEN 'i' THEN (SELECT 'index ' || quote_ident(ic.relname) FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
 	                           WHERE i.indrelid = c.oid AND i.indisreplident)
@@ -34,6 +36,7 @@ CREATE VIEW reconcile.schema_tables AS
 	       d.description AS comment, r.object, r.oid
 	FROM reconcile.schema_relations r
 	JOIN pg_class c ON c.oid = r.oid
+	LEFT JOIN pg_class large ON large.oid = c.reltoastrelid AND large.reloptions IS NOT NULL
 	LEFT JOIN pg_am am ON am.oid = c.relam
 	LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
 	LEFT JOIN (SELECT i.inhrelid, array_agg(format('%I.%I', pn.nspname, p.relname) ORDER BY i.inhseqno) AS list
@@ -55,7 +58,7 @@ COMMENT ON COLUMN reconcile.schema_tables.inherits IS 'identities of the tables 
 COMMENT ON COLUMN reconcile.schema_tables.of_type IS 'the composite type of a typed table';
 COMMENT ON COLUMN reconcile.schema_tables.access_method IS 'its table access method';
 COMMENT ON COLUMN reconcile.schema_tables.tablespace IS 'its tablespace, NULL for the default of the database';
-COMMENT ON COLUMN reconcile.schema_tables.options IS 'its storage parameters';
+COMMENT ON COLUMN reconcile.schema_tables.options IS 'its storage parameters, those of its table for large values as toast.<name>';
 COMMENT ON COLUMN reconcile.schema_tables.replica_identity IS 'default, nothing, full or the index';
 COMMENT ON COLUMN reconcile.schema_tables.server IS 'the server of a foreign table';
 COMMENT ON COLUMN reconcile.schema_tables.foreign_options IS 'the options of a foreign table';

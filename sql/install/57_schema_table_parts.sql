@@ -10,7 +10,7 @@ CREATE VIEW reconcile.schema_constraints AS
 	       c.convalidated AS valid,
 	       CASE WHEN i.reloptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(i.reloptions) AS o ORDER BY o COLLATE "C") END AS options,
 	       ts.spcname::text AS tablespace, x.indisclustered AS clustered,
-	       d.description AS comment,
+	       d.description AS comment, xd.description AS index_comment,
 	       quote_ident(c.conname) || ' on ' || r.object AS object, r.object AS parent, c.oid, r.oid AS relation
 	FROM reconcile.schema_relations r
 	JOIN pg_constraint c ON c.conrelid = r.oid
@@ -18,6 +18,7 @@ CREATE VIEW reconcile.schema_constraints AS
 	LEFT JOIN pg_index x ON x.indexrelid = i.oid
 	LEFT JOIN pg_tablespace ts ON ts.oid = i.reltablespace
 	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_constraint'::regclass
+	LEFT JOIN pg_description xd ON xd.objoid = i.oid AND xd.classoid = 'pg_class'::regclass AND xd.objsubid = 0
 	WHERE c.contype IN ('c', 'f', 'p', 'u', 'x') AND c.conparentid = 0 AND c.conislocal;
 COMMENT ON VIEW reconcile.schema_constraints IS 'all constraints of tables, without those that were inherited and without NOT NULL, which is the column''s';
 COMMENT ON COLUMN reconcile.schema_constraints.schema IS 'schema of the table';
@@ -28,6 +29,7 @@ COMMENT ON COLUMN reconcile.schema_constraints.valid IS 'whether it holds for al
 COMMENT ON COLUMN reconcile.schema_constraints.options IS 'storage parameters of its index';
 COMMENT ON COLUMN reconcile.schema_constraints.tablespace IS 'tablespace of its index, NULL for the default of the database';
 COMMENT ON COLUMN reconcile.schema_constraints.clustered IS 'whether the table was clustered by its index';
+COMMENT ON COLUMN reconcile.schema_constraints.index_comment IS 'comment of its index';
 COMMENT ON COLUMN reconcile.schema_constraints.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_constraints.oid IS 'its oid in pg_constraint';
 COMMENT ON COLUMN reconcile.schema_constraints.relation IS 'oid of the table in pg_class';
@@ -38,7 +40,10 @@ CREATE VIEW reconcile.schema_indexes AS
 	       substr(def.text, 1 + length(concat('CREATE ', CASE WHEN i.indisunique THEN 'UNIQUE ' END, 'INDEX ', quote_ident(c.relname),
 	                                          ' ON ', CASE WHEN c.relkind = 'I' THEN 'ONLY ' END, r.object, ' '))) AS definition,
 	       i.indisvalid AND i.indisready AND i.indislive AS valid, i.indisclustered AS clustered,
-	       ts.spcname::text AS tablespace, d.description AS comment,
+	       ts.spcname::text AS tablespace,
+	       CASE WHEN i.indexprs IS NOT NULL THEN (
+	           SELECT jsonb_object_agg(a.attnum, a.attstattarget) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)
+	       END AS statistics, d.description AS comment,
 	       n.object || '.' || quote_ident(c.relname) AS object, r.object AS parent, c.oid, r.oid AS relation
 	FROM reconcile.schema_relations r
 	JOIN pg_index i ON i.indrelid = r.oid
@@ -56,36 +61,40 @@ COMMENT ON COLUMN reconcile.schema_indexes.definition IS 'method, columns, param
 COMMENT ON COLUMN reconcile.schema_indexes.valid IS 'whether queries use it: false after a failed CREATE INDEX CONCURRENTLY';
 COMMENT ON COLUMN reconcile.schema_indexes.clustered IS 'whether its table was clustered by it';
 COMMENT ON COLUMN reconcile.schema_indexes.tablespace IS 'its tablespace, NULL for the default of the database';
+COMMENT ON COLUMN reconcile.schema_indexes.statistics IS 'statistics targets of its expressions, by their numbers, if some were chosen';
 COMMENT ON COLUMN reconcile.schema_indexes.parent IS 'identity of its table';
 COMMENT ON COLUMN reconcile.schema_indexes.oid IS 'its oid in pg_class';
 COMMENT ON COLUMN reconcile.schema_indexes.relation IS 'oid of its table in pg_class';
 GRANT SELECT ON reconcile.schema_indexes TO PUBLIC;
 
+-- A trigger that a partition has of its parent is listed where it is enabled otherwise.
 CREATE VIEW reconcile.schema_triggers AS
 	SELECT r.schema, r.name AS table_name, t.tgname::text COLLATE "C" AS name,
 	       reconcile.schema_definition('pg_trigger'::regclass, t.oid) AS definition,
 	       CASE t.tgenabled WHEN 'O' THEN 'origin' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' ELSE 'always' END AS enabled,
-	       NULL::text AS owner, d.description AS comment,
+	       t.tgparentid <> 0 AS of_partition, NULL::text AS owner, d.description AS comment,
 	       quote_ident(t.tgname) || ' on ' || r.object AS object, r.object AS parent, 'pg_trigger'::regclass::oid AS catalog, t.oid
 	FROM reconcile.schema_relations r
 	JOIN pg_trigger t ON t.tgrelid = r.oid
+	LEFT JOIN pg_trigger pt ON pt.oid = t.tgparentid
 	LEFT JOIN pg_description d ON d.objoid = t.oid AND d.classoid = 'pg_trigger'::regclass
-	WHERE NOT t.tgisinternal AND t.tgparentid = 0
+	WHERE NOT t.tgisinternal AND (t.tgparentid = 0 OR t.tgenabled <> pt.tgenabled)
 	UNION ALL
 	SELECT s.schema, NULL, e.evtname::text, concat_ws(' ', 'CREATE EVENT TRIGGER', quote_ident(e.evtname), 'ON', e.evtevent,
 	           'WHEN TAG IN (' || (SELECT string_agg(quote_literal(tag), ', ' ORDER BY tag) FROM unnest(e.evttags) AS tag) || ')',
 	           'EXECUTE FUNCTION', s.object || '.' || quote_ident(p.proname) || '()'),
 	       CASE e.evtenabled WHEN 'O' THEN 'origin' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' ELSE 'always' END,
-	       pg_get_userbyid(e.evtowner)::text, d.description, quote_ident(e.evtname), NULL, 'pg_event_trigger'::regclass::oid, e.oid
+	       false, pg_get_userbyid(e.evtowner)::text, d.description, quote_ident(e.evtname), NULL, 'pg_event_trigger'::regclass::oid, e.oid
 	FROM pg_event_trigger e
 	JOIN pg_proc p ON p.oid = e.evtfoid
 	JOIN reconcile.schema_scope s ON s.oid = p.pronamespace
 	LEFT JOIN pg_description d ON d.objoid = e.oid AND d.classoid = 'pg_event_trigger'::regclass
 	WHERE e.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_event_trigger'::regclass);
-COMMENT ON VIEW reconcile.schema_triggers IS 'all triggers that were created by hand, and event triggers';
+COMMENT ON VIEW reconcile.schema_triggers IS 'all triggers that were created by hand, and event triggers; of a partition''s only those that are not enabled as its parent''s';
 COMMENT ON COLUMN reconcile.schema_triggers.schema IS 'schema of the table, or of the function of an event trigger';
 COMMENT ON COLUMN reconcile.schema_triggers.table_name IS 'name of the table, NULL for an event trigger';
 COMMENT ON COLUMN reconcile.schema_triggers.enabled IS 'origin, replica, always or disabled';
+COMMENT ON COLUMN reconcile.schema_triggers.of_partition IS 'whether it is a partition''s, which has it enabled otherwise than its parent';
 COMMENT ON COLUMN reconcile.schema_triggers.owner IS 'owner of an event trigger';
 COMMENT ON COLUMN reconcile.schema_triggers.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_triggers.catalog IS 'pg_trigger or pg_event_trigger, as an oid';

@@ -39,19 +39,20 @@ CREATE VIEW reconcile.schema_objects AS
 	SELECT c.schema, 'constraint', c.object, c.parent,
 	       reconcile.attributes(
 	         'kind', c.kind, 'definition', c.definition, 'valid', c.valid, 'options', c.options, 'tablespace', c.tablespace,
-	         'clustered', nullif(c.clustered, false), 'comment', c.comment),
+	         'clustered', nullif(c.clustered, false), 'comment', c.comment, 'index_comment', c.index_comment),
 	       'pg_constraint'::regclass, c.oid, 0
 	FROM reconcile.schema_constraints c
 	UNION ALL
 	SELECT i.schema, 'index', i.object, i.parent,
 	       reconcile.attributes(
 	         'unique', i.is_unique, 'definition', i.definition, 'valid', i.valid, 'clustered', nullif(i.clustered, false),
-	         'tablespace', i.tablespace, 'comment', i.comment),
+	         'tablespace', i.tablespace, 'statistics', i.statistics, 'comment', i.comment),
 	       'pg_class'::regclass, i.oid, 0
 	FROM reconcile.schema_indexes i
 	UNION ALL
 	SELECT t.schema, 'trigger', t.object, t.parent,
-	       reconcile.attributes('definition', t.definition, 'enabled', t.enabled, 'owner', t.owner, 'comment', t.comment),
+	       reconcile.attributes('definition', t.definition, 'enabled', t.enabled, 'of_partition', nullif(t.of_partition, false),
+	                            'owner', t.owner, 'comment', t.comment),
 	       t.catalog, t.oid, 0
 	FROM reconcile.schema_triggers t
 	UNION ALL
@@ -67,13 +68,13 @@ CREATE VIEW reconcile.schema_objects AS
 	         'parallel', nullif(f.parallel, 'unsafe'), 'strict', nullif(f.strict, false),
 	         'security_definer', nullif(f.security_definer, false), 'leakproof', nullif(f.leakproof, false),
 	         'cost', nullif(f.cost, CASE WHEN f.language IN ('c', 'internal') THEN 1 ELSE 100 END), 'rows', nullif(f.rows, 1000),
-	         'settings', f.settings, 'aggregate', f.aggregate, 'owner', f.owner, 'comment', f.comment),
+	         'settings', f.settings, 'support', f.support, 'transforms', f.transforms, 'aggregate', f.aggregate, 'owner', f.owner, 'comment', f.comment),
 	       'pg_proc'::regclass, f.oid, 0
 	FROM reconcile.schema_functions f
 	UNION ALL
 	SELECT v.schema, 'view', v.object, NULL,
 	       reconcile.attributes(
-	         'kind', v.kind, 'definition', v.definition, 'options', v.options, 'tablespace', v.tablespace,
+	         'kind', v.kind, 'definition', v.definition, 'columns', v.columns, 'options', v.options, 'tablespace', v.tablespace,
 	         'column_comments', v.column_comments, 'column_defaults', v.column_defaults, 'owner', v.owner, 'comment', v.comment),
 	       'pg_class'::regclass, v.oid, 0
 	FROM reconcile.schema_views v
@@ -88,8 +89,9 @@ CREATE VIEW reconcile.schema_objects AS
 	UNION ALL
 	SELECT t.schema, 'type', t.object, NULL,
 	       reconcile.attributes(
-	         'kind', t.kind, 'labels', t.labels, 'columns', t.columns, 'base', t.base, 'not_null', nullif(t.not_null, false),
-	         'default', t.default_value, 'collation', t.collation, 'checks', t.checks, 'owner', t.owner, 'comment', t.comment),
+	         'kind', t.kind, 'labels', t.labels, 'columns', t.columns, 'base', t.base, 'parameters', t.parameters, 'not_null', nullif(t.not_null, false),
+	         'default', t.default_value, 'collation', t.collation, 'checks', t.checks, 'check_comments', t.check_comments,
+	         'column_comments', t.column_comments, 'owner', t.owner, 'comment', t.comment),
 	       'pg_type'::regclass, t.oid, 0
 	FROM reconcile.schema_types t
 	UNION ALL
@@ -106,7 +108,7 @@ CREATE VIEW reconcile.schema_objects AS
 	FROM reconcile.schema_policies p
 	UNION ALL
 	SELECT p.schema, 'privilege', p.object, p.parent,
-	       reconcile.attributes('kind', p.kind, 'privileges', p.privileges, 'maintain', p.maintain),
+	       reconcile.attributes('kind', p.kind, 'privileges', p.privileges, 'maintain', p.maintain, 'reduced', nullif(p.reduced, false)),
 	       p.catalog, p.oid, p.objsubid
 	FROM reconcile.schema_privileges p;
 COMMENT ON VIEW reconcile.schema_objects IS 'all objects in one shape, in which baselines record and audits compare them';

@@ -17,6 +17,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.schema_list(jsonb) IS 'used by schema_fix(): the elements of an array, separated by commas';
 
+-- Those of the table for large values are called toast.<name>.
+CREATE FUNCTION reconcile.schema_option_name(option text) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name CONSTANT text := split_part(option, '=', 1);
+BEGIN
+	RETURN CASE WHEN starts_with(name, 'toast.') THEN 'toast.' || quote_ident(substr(name, 7)) ELSE quote_ident(name) END;
+END $$;
+COMMENT ON FUNCTION reconcile.schema_option_name(text) IS 'used by schema_fix(): the name of an option as statements take it';
+
 -- Stored options are name=value; statements want name = 'value', or for foreign
 -- objects name 'value'.
 CREATE FUNCTION reconcile.schema_options(list jsonb, separator text DEFAULT ' = ') RETURNS text
@@ -25,10 +37,8 @@ CREATE FUNCTION reconcile.schema_options(list jsonb, separator text DEFAULT ' = 
 AS $$
 BEGIN
 	RETURN (
-		SELECT string_agg(o.name || separator || quote_literal(substr(e.value, length(split_part(e.value, '=', 1)) + 2)), ', ' ORDER BY e.n)
-		FROM jsonb_array_elements_text(list) WITH ORDINALITY AS e(value, n),
-		     LATERAL (SELECT CASE WHEN split_part(e.value, '=', 1) LIKE 'toast.%' THEN split_part(e.value, '=', 1)
-		                          ELSE quote_ident(split_part(e.value, '=', 1)) END) AS o(name));
+		SELECT string_agg(reconcile.schema_option_name(e.value) || separator || quote_literal(substr(e.value, position('=' IN e.value) + 1)), ', ' ORDER BY e.n)
+		FROM jsonb_array_elements_text(list) WITH ORDINALITY AS e(value, n));
 END $$;
 COMMENT ON FUNCTION reconcile.schema_options(jsonb, text) IS 'used by schema_fix(): options as statements take them';
 
@@ -39,7 +49,7 @@ CREATE FUNCTION reconcile.schema_options_change(prefix text, expected jsonb, act
 AS $$
 BEGIN
 	RETURN concat_ws(E'\n',
-		prefix || ' RESET (' || (SELECT string_agg(quote_ident(split_part(a.o, '=', 1)), ', ')
+		prefix || ' RESET (' || (SELECT string_agg(reconcile.schema_option_name(a.o), ', ')
 		    FROM jsonb_array_elements_text(actual) AS a(o)
 		    WHERE NOT EXISTS (SELECT FROM jsonb_array_elements_text(expected) AS e(o) WHERE split_part(e.o, '=', 1) = split_part(a.o, '=', 1))) || ');',
 		prefix || ' SET (' || reconcile.schema_options(expected) || ');');
@@ -128,7 +138,7 @@ BEGIN
 	RETURN (
 		SELECT quote_ident(s.name) || ' TO ' || CASE
 			WHEN s.name IN ('search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries')
-			THEN CASE WHEN s.value IN ('', '""') THEN '''''' ELSE s.value END
+			THEN CASE s.value WHEN '' THEN '''''' ELSE regexp_replace(s.value, '(^|, )""(?=,|$)', '\1''''', 'g') END
 			ELSE quote_literal(s.value) END
 		FROM (SELECT split_part(setting, '=', 1), substr(setting, length(split_part(setting, '=', 1)) + 2)) AS s(name, value));
 END $$;
@@ -157,6 +167,8 @@ BEGIN
 		CASE WHEN expected -> 'strict' = 'true' THEN ' STRICT' END,
 		CASE WHEN expected -> 'security_definer' = 'true' THEN ' SECURITY DEFINER' END,
 		' PARALLEL ' || upper(expected ->> 'parallel'), ' COST ' || (expected ->> 'cost'), ' ROWS ' || (expected ->> 'rows'),
+		' SUPPORT ' || (expected ->> 'support'),
+		' TRANSFORM ' || (SELECT string_agg('FOR TYPE ' || t.value, ', ' ORDER BY t.n) FROM jsonb_array_elements_text(expected -> 'transforms') WITH ORDINALITY AS t(value, n)),
 		(SELECT string_agg(E'\n SET ' || reconcile.schema_setting(s.value), '' ORDER BY s.n)
 		 FROM jsonb_array_elements_text(expected -> 'settings') WITH ORDINALITY AS s(value, n)),
 		CASE WHEN expected -> 'body_is_sql' = 'true' THEN E'\n' || (expected ->> 'body')
@@ -176,6 +188,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.schema_create_policy(text, text, jsonb) IS 'used by schema_fix(): CREATE POLICY';
 
+-- of: what has a comment, with %I for the names that these are given by.
+CREATE FUNCTION reconcile.schema_comments("of" text, expected jsonb, actual jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT string_agg(format('COMMENT ON %s IS %s;', replace("of", '%I', quote_ident(k.name)), coalesce(quote_literal(expected ->> k.name), 'NULL')),
+		                  E'\n' ORDER BY k.name)
+		FROM jsonb_object_keys(coalesce(expected, '{}') || coalesce(actual, '{}')) AS k(name)
+		WHERE expected -> k.name IS DISTINCT FROM actual -> k.name);
+END $$;
+COMMENT ON FUNCTION reconcile.schema_comments(text, jsonb, jsonb) IS 'used by schema_fix(): turns the comments of an object''s parts into others';
+
 CREATE FUNCTION reconcile.schema_create_type(object text, expected jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -186,13 +212,15 @@ BEGIN
 		RETURN format('CREATE TYPE %s AS ENUM (%s);', object, (SELECT string_agg(quote_literal(l.value), ', ' ORDER BY l.n)
 			FROM jsonb_array_elements_text(expected -> 'labels') WITH ORDINALITY AS l(value, n)));
 	WHEN 'composite' THEN
-		RETURN format('CREATE TYPE %s AS (%s);', object, coalesce(reconcile.schema_list(expected -> 'columns'), ''));
+		RETURN concat_ws(E'\n', format('CREATE TYPE %s AS (%s);', object, coalesce(reconcile.schema_list(expected -> 'columns'), '')),
+			reconcile.schema_comments('COLUMN ' || object || '.%I', expected -> 'column_comments', NULL));
 	WHEN 'range' THEN
-		RETURN format('CREATE TYPE %s AS RANGE (SUBTYPE = %s);', object, expected ->> 'base');
+		RETURN concat('CREATE TYPE ', object, ' AS RANGE (SUBTYPE = ', expected ->> 'base', ', ' || reconcile.schema_list(expected -> 'parameters'), ');');
 	WHEN 'domain' THEN
-		RETURN concat('CREATE DOMAIN ', object, ' AS ', expected ->> 'base', ' COLLATE ' || (expected ->> 'collation'),
+		RETURN concat_ws(E'\n', concat('CREATE DOMAIN ', object, ' AS ', expected ->> 'base', ' COLLATE ' || (expected ->> 'collation'),
 			' DEFAULT ' || (expected ->> 'default'), CASE WHEN expected -> 'not_null' = 'true' THEN ' NOT NULL' END,
-			(SELECT string_agg(format(' CONSTRAINT %I %s', c.key, c.value), '' ORDER BY c.key) FROM jsonb_each_text(expected -> 'checks') AS c), ';');
+			(SELECT string_agg(format(' CONSTRAINT %I %s', c.key, c.value), '' ORDER BY c.key) FROM jsonb_each_text(expected -> 'checks') AS c), ';'),
+			reconcile.schema_comments('CONSTRAINT %I ON DOMAIN ' || object, expected -> 'check_comments', NULL));
 	ELSE
 		RETURN NULL;   -- of a base type the functions say what it is
 	END CASE;
@@ -227,7 +255,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.schema_enum_change(text, jsonb, jsonb) IS 'used by schema_fix(): adds labels to an enum';
 
--- GRANT and REVOKE from one list of privileges to another one.
+-- GRANT and REVOKE from one list of privileges to another one.  Where rights are
+-- reduced, no list means all of them.
 CREATE FUNCTION reconcile.schema_grants(object text, parent text, expected jsonb, actual jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -245,9 +274,12 @@ BEGIN
 		),
 		wanted AS (
 			SELECT p.word FROM regexp_split_to_table(concat_ws(', ', expected ->> 'privileges', expected ->> 'maintain'), ', ') AS p(word) WHERE p.word <> ''
+			UNION ALL SELECT 'ALL' WHERE expected IS NULL AND actual ? 'reduced'
 		),
 		there AS (
-			SELECT p.word FROM regexp_split_to_table(concat_ws(', ', actual ->> 'privileges', actual ->> 'maintain'), ', ') AS p(word) WHERE p.word <> ''
+			SELECT p.word FROM regexp_split_to_table(concat_ws(', ', actual ->> 'privileges', actual ->> 'maintain'), ', ') AS p(word)
+			WHERE p.word <> '' AND (expected IS NOT NULL OR NOT actual ? 'reduced')
+			UNION ALL SELECT 'ALL' WHERE actual IS NULL AND expected ? 'reduced'
 		),
 		change AS (
 			SELECT 1 AS step, replace(t.word, ' WITH GRANT OPTION', '') AS word, false AS with_option
@@ -269,7 +301,7 @@ END $$;
 COMMENT ON FUNCTION reconcile.schema_grants(text, text, jsonb, jsonb) IS 'used by schema_fix(): GRANT and REVOKE';
 
 -- What COMMENT, ALTER and DROP call an object.
-CREATE FUNCTION reconcile.schema_words(category text, object text, attributes jsonb) RETURNS text
+CREATE FUNCTION reconcile.schema_words(category text, object text, parent text, attributes jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -279,11 +311,12 @@ BEGIN
 		WHEN category IN ('view', 'function') AND attributes ->> 'kind' = 'window function' THEN 'FUNCTION '
 		WHEN category IN ('view', 'function') THEN upper(attributes ->> 'kind') || ' '
 		WHEN category = 'type' THEN CASE attributes ->> 'kind' WHEN 'domain' THEN 'DOMAIN ' ELSE 'TYPE ' END
-		WHEN category = 'trigger' AND position(' on ' IN object) = 0 THEN 'EVENT TRIGGER '
+		WHEN category = 'trigger' AND parent IS NULL THEN 'EVENT TRIGGER '
 		ELSE upper(category) || ' ' END
-		|| CASE WHEN category IN ('constraint', 'trigger', 'rule', 'policy') THEN replace(object, ' on ', ' ON ') ELSE object END;
+		|| CASE WHEN category IN ('constraint', 'trigger', 'rule', 'policy') AND parent IS NOT NULL
+		        THEN reconcile.schema_part_name(object, parent) || ' ON ' || parent ELSE object END;
 END $$;
-COMMENT ON FUNCTION reconcile.schema_words(text, text, jsonb) IS 'used by schema_fix(): kind and name of an object, as statements take them';
+COMMENT ON FUNCTION reconcile.schema_words(text, text, text, jsonb) IS 'used by schema_fix(): kind and name of an object, as statements take them';
 
 CREATE FUNCTION reconcile.schema_enable(what text, name text, "table" text, enabled text) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -304,8 +337,7 @@ BEGIN
 	RETURN concat_ws(E'\n', concat('CREATE ', upper(expected ->> 'kind'), ' ', object,
 		' WITH (' || reconcile.schema_options(expected -> 'options') || ')', ' TABLESPACE ' || quote_ident(expected ->> 'tablespace'),
 		E' AS\n', expected ->> 'definition', ';'),
-		(SELECT string_agg(format('COMMENT ON COLUMN %s.%I IS %L;', object, c.key, c.value), E'\n' ORDER BY c.key)
-		 FROM jsonb_each_text(expected -> 'column_comments') AS c),
+		reconcile.schema_comments('COLUMN ' || object || '.%I', expected -> 'column_comments', NULL),
 		(SELECT string_agg(format('ALTER VIEW %s ALTER COLUMN %I SET DEFAULT %s;', object, c.key, c.value), E'\n' ORDER BY c.key)
 		 FROM jsonb_each_text(expected -> 'column_defaults') AS c));
 END $$;
@@ -352,9 +384,23 @@ BEGIN
 			CASE WHEN expected -> 'valid' = 'false' THEN ' NOT VALID' ELSE '' END),
 		CASE WHEN expected ? 'options' THEN format('ALTER INDEX %s SET (%s);', index, reconcile.schema_options(expected -> 'options')) END,
 		CASE WHEN expected ? 'tablespace' THEN format('ALTER INDEX %s SET TABLESPACE %I;', index, expected ->> 'tablespace') END,
-		CASE WHEN expected -> 'clustered' = 'true' THEN format('ALTER TABLE %s CLUSTER ON %s;', parent, name) END);
+		CASE WHEN expected -> 'clustered' = 'true' THEN format('ALTER TABLE %s CLUSTER ON %s;', parent, name) END,
+		format('COMMENT ON INDEX %s IS ', index) || quote_literal(expected ->> 'index_comment') || ';');
 END $$;
 COMMENT ON FUNCTION reconcile.schema_create_constraint(text, text, jsonb) IS 'used by schema_fix(): ADD CONSTRAINT';
+
+CREATE FUNCTION reconcile.schema_index_statistics(object text, expected jsonb, actual jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		SELECT string_agg(format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s;', object, k.number, coalesce(expected ->> k.number, '-1')),
+		                  E'\n' ORDER BY k.number::integer)
+		FROM jsonb_object_keys(coalesce(expected, '{}') || coalesce(actual, '{}')) AS k(number)
+		WHERE expected -> k.number IS DISTINCT FROM actual -> k.number);
+END $$;
+COMMENT ON FUNCTION reconcile.schema_index_statistics(text, jsonb, jsonb) IS 'used by schema_fix(): statistics targets of the expressions of an index';
 
 CREATE FUNCTION reconcile.schema_create_index(object text, parent text, expected jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -366,7 +412,8 @@ BEGIN
 	RETURN concat_ws(E'\n', format('CREATE %sINDEX %s ON %s %s;', CASE WHEN expected -> 'unique' = 'true' THEN 'UNIQUE ' ELSE '' END,
 			name, parent, expected ->> 'definition'),
 		CASE WHEN expected ? 'tablespace' THEN format('ALTER INDEX %s SET TABLESPACE %I;', object, expected ->> 'tablespace') END,
-		CASE WHEN expected -> 'clustered' = 'true' THEN format('ALTER TABLE %s CLUSTER ON %s;', parent, name) END);
+		CASE WHEN expected -> 'clustered' = 'true' THEN format('ALTER TABLE %s CLUSTER ON %s;', parent, name) END,
+		reconcile.schema_index_statistics(object, expected -> 'statistics', NULL));
 END $$;
 COMMENT ON FUNCTION reconcile.schema_create_index(text, text, jsonb) IS 'used by schema_fix(): CREATE INDEX';
 
@@ -381,7 +428,7 @@ DECLARE
 BEGIN
 	RETURN concat_ws(E'\n',
 		CASE WHEN NOT expected ? 'of_partition' THEN format('ALTER TABLE %s ADD COLUMN %s;', parent, reconcile.schema_column_clause(name, expected))
-		     ELSE nullif(concat_ws(E'\n', altered || ' SET DEFAULT ' || (expected ->> 'default') || ';',
+		     ELSE nullif(concat_ws(E'\n', CASE WHEN NOT expected ? 'generated' THEN altered || coalesce(' SET DEFAULT ' || (expected ->> 'default'), ' DROP DEFAULT') || ';' END,
 		                           CASE WHEN expected -> 'not_null' = 'true' THEN altered || ' SET NOT NULL;' END), '') END,
 		reconcile.schema_column_extras(object, parent, expected - 'comment'));
 END $$;
@@ -406,13 +453,16 @@ BEGIN
 	WHEN 'index' THEN
 		RETURN reconcile.schema_create_index(object, parent, expected);
 	WHEN 'trigger', 'rule' THEN
+		IF expected ? 'of_partition' THEN
+			RETURN reconcile.schema_enable(upper(category), reconcile.schema_part_name(object, parent), parent, expected ->> 'enabled');
+		END IF;
 		RETURN concat_ws(E'\n', (expected ->> 'definition') || CASE category WHEN 'trigger' THEN ';' ELSE '' END,
 			CASE WHEN expected ->> 'enabled' <> 'origin'
 			     THEN reconcile.schema_enable(upper(category), coalesce(reconcile.schema_part_name(object, parent), object), parent, expected ->> 'enabled') END);
 	WHEN 'function' THEN
 		RETURN concat_ws(E'\n', reconcile.schema_create_function(object, expected),
 			CASE WHEN expected -> 'private' = 'true'
-			     THEN format('REVOKE ALL ON %s FROM PUBLIC;', reconcile.schema_words('function', object, expected)) END);
+			     THEN format('REVOKE ALL ON %s FROM PUBLIC;', reconcile.schema_words('function', object, NULL, expected)) END);
 	WHEN 'view' THEN
 		RETURN reconcile.schema_create_view(object, expected);
 	WHEN 'sequence' THEN
@@ -439,7 +489,7 @@ AS $$
 BEGIN
 	RETURN nullif(concat_ws(E'\n', reconcile.schema_create(category, object, parent, expected),
 		CASE WHEN expected ? 'comment' AND category <> 'privilege'
-		     THEN format('COMMENT ON %s IS %L;', reconcile.schema_words(category, object, expected), expected ->> 'comment') END), '');
+		     THEN format('COMMENT ON %s IS %L;', reconcile.schema_words(category, object, parent, expected), expected ->> 'comment') END), '');
 END $$;
 COMMENT ON FUNCTION reconcile.schema_fix_missing(text, text, text, jsonb) IS 'used by schema_fix(): creates a missing object';
 

@@ -1,7 +1,25 @@
 -- The statements that change or drop what is otherwise than in the baseline, and
 -- schema_fix(), which has one for every difference; 67_schema_create.sql creates.
 
-CREATE FUNCTION reconcile.schema_change_identity(altered text, expected jsonb, actual jsonb) RETURNS text
+-- All settings of an identity or serial column's sequence, those that are not
+-- named as usual: a sequence starts at the end that it goes from.
+CREATE FUNCTION reconcile.schema_sequence_options(identity text, word text) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	down CONSTANT boolean := identity ~ 'increment -';
+	first CONSTANT text := coalesce(substring(identity FROM CASE WHEN down THEN 'maxvalue (-?[0-9]+)' ELSE 'minvalue (-?[0-9]+)' END),
+		CASE WHEN down THEN '-1' ELSE '1' END);
+BEGIN
+	RETURN (SELECT string_agg(word || coalesce(upper((regexp_match(identity, o.name || ' -?[0-9]+'))[1]), o.usual), ' ' ORDER BY o.name)
+			FROM (VALUES ('cache', 'CACHE 1'), ('increment', 'INCREMENT 1'), ('maxvalue', 'NO MAXVALUE'), ('minvalue', 'NO MINVALUE'),
+			             ('start', 'START ' || first)) AS o(name, usual))
+		|| ' ' || word || CASE WHEN identity ~ '[( ]cycle' THEN 'CYCLE' ELSE 'NO CYCLE' END;
+END $$;
+COMMENT ON FUNCTION reconcile.schema_sequence_options(text, text) IS 'used by schema_fix(): all settings of the sequence of a column';
+
+CREATE FUNCTION reconcile.schema_change_identity(altered text, sequence text, expected jsonb, actual jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -9,7 +27,9 @@ DECLARE
 	wanted CONSTANT text := expected ->> 'identity';
 	there  CONSTANT text := actual ->> 'identity';
 BEGIN
-	IF wanted LIKE 'serial%' OR there LIKE 'serial%' AND wanted IS NOT NULL THEN
+	IF wanted LIKE 'serial%' AND there LIKE 'serial%' THEN
+		RETURN 'ALTER SEQUENCE ' || sequence || ' ' || reconcile.schema_sequence_options(wanted, '') || ';';
+	ELSIF wanted LIKE 'serial%' OR there LIKE 'serial%' AND wanted IS NOT NULL THEN
 		RETURN NULL;
 	ELSIF wanted IS NULL THEN
 		RETURN altered || CASE WHEN there LIKE 'serial%' THEN ' DROP DEFAULT;' ELSE ' DROP IDENTITY;' END;
@@ -18,12 +38,9 @@ BEGIN
 	ELSIF split_part(wanted, ' (', 1) <> split_part(there, ' (', 1) THEN
 		RETURN altered || ' SET GENERATED ' || upper(split_part(wanted, ' (', 1)) || ';';
 	END IF;
-	RETURN altered || (SELECT string_agg(' SET ' || coalesce(upper((regexp_match(wanted, o.name || ' -?[0-9]+'))[1]), o.usual), '' ORDER BY o.name)
-			FROM (VALUES ('cache', 'CACHE 1'), ('increment', 'INCREMENT 1'), ('maxvalue', 'NO MAXVALUE'), ('minvalue', 'NO MINVALUE'), ('start', 'START 1'))
-			     AS o(name, usual))
-		|| CASE WHEN wanted ~ '[( ]cycle' THEN ' SET CYCLE;' ELSE ' SET NO CYCLE;' END;
+	RETURN altered || ' ' || reconcile.schema_sequence_options(wanted, 'SET ') || ';';
 END $$;
-COMMENT ON FUNCTION reconcile.schema_change_identity(text, jsonb, jsonb) IS 'used by schema_fix(): mends how a column is numbered';
+COMMENT ON FUNCTION reconcile.schema_change_identity(text, text, jsonb, jsonb) IS 'used by schema_fix(): mends how a column is numbered';
 
 CREATE FUNCTION reconcile.schema_fix_column(attribute text, object text, parent text, expected jsonb, actual jsonb) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -46,7 +63,12 @@ BEGIN
 		RETURN CASE WHEN NOT expected ? 'generated' THEN altered || ' DROP EXPRESSION;'
 			ELSE format(E'ALTER TABLE %1$s DROP COLUMN %2$s;\nALTER TABLE %1$s ADD COLUMN %3$s;', parent, name, reconcile.schema_column_clause(name, expected)) END;
 	WHEN 'identity' THEN
-		RETURN reconcile.schema_change_identity(altered, expected, actual);
+		RETURN reconcile.schema_change_identity(altered, (
+				SELECT d.objid::regclass::text FROM pg_attribute a
+				JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid
+					AND d.refobjsubid = a.attnum AND d.deptype = 'a'
+				JOIN pg_sequence s ON s.seqrelid = d.objid
+				WHERE a.attrelid = to_regclass(parent) AND quote_ident(a.attname) = name LIMIT 1), expected, actual);
 	WHEN 'storage' THEN
 		RETURN altered || ' SET STORAGE ' || coalesce(upper(expected ->> 'storage'), (
 			SELECT CASE t.typstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END
@@ -114,6 +136,10 @@ BEGIN
 	CASE attribute
 	WHEN 'labels' THEN
 		RETURN reconcile.schema_enum_change(object, expected -> 'labels', actual -> 'labels');
+	WHEN 'column_comments' THEN
+		RETURN reconcile.schema_comments('COLUMN ' || object || '.%I', expected -> 'column_comments', actual -> 'column_comments');
+	WHEN 'check_comments' THEN
+		RETURN reconcile.schema_comments('CONSTRAINT %I ON DOMAIN ' || object, expected -> 'check_comments', actual -> 'check_comments');
 	WHEN 'default' THEN
 		RETURN 'ALTER DOMAIN ' || object || coalesce(' SET DEFAULT ' || (expected ->> 'default') || ';', ' DROP DEFAULT;');
 	WHEN 'not_null' THEN
@@ -137,7 +163,7 @@ CREATE FUNCTION reconcile.schema_fix_view(attribute text, object text, expected 
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	words CONSTANT text := reconcile.schema_words('view', object, actual);
+	words CONSTANT text := reconcile.schema_words('view', object, NULL, actual);
 BEGIN
 	CASE attribute
 	WHEN 'options' THEN
@@ -145,20 +171,20 @@ BEGIN
 	WHEN 'tablespace' THEN
 		RETURN format('ALTER MATERIALIZED VIEW %s SET TABLESPACE %I;', object, coalesce(expected ->> 'tablespace', 'pg_default'));
 	WHEN 'column_comments' THEN
-		RETURN (SELECT string_agg(format('COMMENT ON COLUMN %s.%I IS %s;', object, k.name, coalesce(quote_literal(expected -> 'column_comments' ->> k.name), 'NULL')),
-				E'\n' ORDER BY k.name)
-			FROM jsonb_object_keys(coalesce(expected -> 'column_comments', '{}') || coalesce(actual -> 'column_comments', '{}')) AS k(name)
-			WHERE expected -> 'column_comments' -> k.name IS DISTINCT FROM actual -> 'column_comments' -> k.name);
+		RETURN reconcile.schema_comments('COLUMN ' || object || '.%I', expected -> 'column_comments', actual -> 'column_comments');
 	WHEN 'column_defaults' THEN
 		RETURN (SELECT string_agg(format('ALTER VIEW %s ALTER COLUMN %I %s;', object, k.name,
 				coalesce('SET DEFAULT ' || (expected -> 'column_defaults' ->> k.name), 'DROP DEFAULT')), E'\n' ORDER BY k.name)
 			FROM jsonb_object_keys(coalesce(expected -> 'column_defaults', '{}') || coalesce(actual -> 'column_defaults', '{}')) AS k(name)
 			WHERE expected -> 'column_defaults' -> k.name IS DISTINCT FROM actual -> 'column_defaults' -> k.name);
 	ELSE
-		RETURN CASE expected ->> 'kind'
-			WHEN 'view' THEN format(E'CREATE OR REPLACE VIEW %s%s AS\n%s;', object,
+		-- A view that is replaced keeps its columns and may get more.
+		RETURN CASE WHEN expected ->> 'kind' = 'view' AND NOT EXISTS (
+				SELECT FROM jsonb_array_elements(actual -> 'columns') WITH ORDINALITY AS a(name, n)
+				WHERE expected -> 'columns' -> (a.n::integer - 1) <> a.name OR a.n > jsonb_array_length(expected -> 'columns'))
+			THEN format(E'CREATE OR REPLACE VIEW %s%s AS\n%s;', object,
 				coalesce(' WITH (' || reconcile.schema_options(expected -> 'options') || ')', ''), expected ->> 'definition')
-			ELSE concat_ws(E'\n', format('DROP MATERIALIZED VIEW %s;', object), reconcile.schema_fix_missing('view', object, NULL, expected)) END;
+			ELSE concat_ws(E'\n', format('DROP %s;', words), reconcile.schema_fix_missing('view', object, NULL, expected)) END;
 	END CASE;
 END $$;
 COMMENT ON FUNCTION reconcile.schema_fix_view(text, text, jsonb, jsonb) IS 'used by schema_fix(): mends an attribute of a view';
@@ -193,6 +219,10 @@ BEGIN
 		RETURN format('ALTER INDEX %s SET TABLESPACE %I;', index, coalesce(expected ->> 'tablespace', 'pg_default'));
 	WHEN attribute = 'clustered' THEN
 		RETURN 'ALTER TABLE ' || parent || CASE WHEN expected -> 'clustered' = 'true' THEN ' CLUSTER ON ' || name ELSE ' SET WITHOUT CLUSTER' END || ';';
+	WHEN attribute = 'statistics' THEN
+		RETURN reconcile.schema_index_statistics(index, expected -> 'statistics', actual -> 'statistics');
+	WHEN attribute = 'index_comment' THEN
+		RETURN format('COMMENT ON INDEX %s IS %s;', index, coalesce(quote_literal(expected ->> 'index_comment'), 'NULL'));
 	WHEN attribute = 'valid' AND expected -> 'valid' = 'false' THEN
 		RETURN NULL;
 	WHEN attribute = 'valid' AND category = 'constraint' THEN
@@ -222,7 +252,7 @@ CREATE FUNCTION reconcile.schema_fix_differs(category text, object text, parent 
 	SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	words CONSTANT text := reconcile.schema_words(category, object, actual);
+	words CONSTANT text := reconcile.schema_words(category, object, parent, actual);
 BEGIN
 	CASE
 	WHEN attribute = 'comment' THEN
@@ -268,16 +298,53 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.schema_fix_differs(text, text, text, text, jsonb, jsonb) IS 'used by schema_fix(): mends one attribute of an object';
 
+-- What a partition has otherwise than its parent is made as the parent has it here.
+CREATE FUNCTION reconcile.schema_fix_partition(category text, object text, parent text, actual jsonb) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	altered text;
+BEGIN
+	IF category = 'trigger' THEN
+		RETURN (
+			SELECT reconcile.schema_enable('TRIGGER', quote_ident(t.tgname), parent, CASE up.tgenabled WHEN 'O' THEN 'origin' WHEN 'D' THEN 'disabled' WHEN 'R' THEN 'replica' ELSE 'always' END)
+			FROM pg_trigger t JOIN pg_trigger up ON up.oid = t.tgparentid
+			WHERE t.tgrelid = to_regclass(parent) AND quote_ident(t.tgname) = reconcile.schema_part_name(object, parent));
+	END IF;
+	altered := format('ALTER TABLE %s ALTER COLUMN %s', parent, substr(object, length(parent) + 2));
+	RETURN (
+		SELECT nullif(concat_ws(E'\n',
+			CASE WHEN up.attgenerated = '' AND (actual ->> 'default') IS DISTINCT FROM d.text THEN altered || coalesce(' SET DEFAULT ' || d.text, ' DROP DEFAULT') || ';' END,
+			CASE WHEN NOT up.attnotnull AND actual -> 'not_null' = 'true' THEN altered || ' DROP NOT NULL;' END,
+			CASE WHEN up.attstorage <> a.attstorage
+			     THEN altered || ' SET STORAGE ' || CASE up.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END || ';' END,
+			CASE WHEN up.attcompression <> a.attcompression
+			     THEN altered || ' SET COMPRESSION ' || CASE up.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' ELSE 'default' END || ';' END,
+			CASE WHEN up.attstattarget IS DISTINCT FROM a.attstattarget THEN altered || ' SET STATISTICS ' || coalesce(up.attstattarget, -1) || ';' END,
+			CASE WHEN actual ? 'comment' THEN format('COMMENT ON COLUMN %s IS NULL;', object) END), '')
+		FROM pg_attribute a
+		JOIN pg_inherits i ON i.inhrelid = a.attrelid
+		JOIN pg_attribute up ON up.attrelid = i.inhparent AND up.attname = a.attname
+		LEFT JOIN pg_attrdef e ON e.adrelid = up.attrelid AND e.adnum = up.attnum
+		CROSS JOIN LATERAL (SELECT reconcile.schema_default(e.adbin, up.atttypid, up.atttypmod)) AS d(text)
+		WHERE a.attrelid = to_regclass(parent) AND quote_ident(a.attname) = substr(object, length(parent) + 2));
+END $$;
+COMMENT ON FUNCTION reconcile.schema_fix_partition(text, text, text, jsonb) IS 'used by schema_fix(): makes a partition as its parent is';
+
 CREATE FUNCTION reconcile.schema_fix_extra(category text, object text, parent text, actual jsonb) RETURNS text
-	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+	IF actual ? 'of_partition' THEN
+		RETURN reconcile.schema_fix_partition(category, object, parent, actual);
+	END IF;
 	RETURN CASE category
 		WHEN 'privilege' THEN reconcile.schema_grants(object, parent, NULL, actual)
-		WHEN 'column' THEN CASE WHEN NOT actual ? 'of_partition' THEN format('ALTER TABLE %s DROP COLUMN %s;', parent, substr(object, length(parent) + 2)) END
+		WHEN 'column' THEN format('ALTER TABLE %s DROP COLUMN %s;', parent, substr(object, length(parent) + 2))
 		WHEN 'constraint' THEN format('ALTER TABLE %s DROP CONSTRAINT %s;', parent, reconcile.schema_part_name(object, parent))
-		ELSE 'DROP ' || reconcile.schema_words(category, object, actual) || ';' END;
+		ELSE 'DROP ' || reconcile.schema_words(category, object, parent, actual) || ';' END;
 END $$;
 COMMENT ON FUNCTION reconcile.schema_fix_extra(text, text, text, jsonb) IS 'used by schema_fix(): drops an object';
 
@@ -316,7 +383,7 @@ BEGIN
 	hazard := reconcile.schema_hazard(category, kind, attribute, expected, actual);
 	needs := CASE WHEN category = 'privilege' OR attribute IN ('row_security', 'force_row_security', 'security_definer') THEN 'privileges'
 		WHEN attribute = 'owner' THEN 'owner'
-		WHEN kind = 'extra' THEN 'drop:' || object
+		WHEN kind = 'extra' AND NOT actual ? 'of_partition' THEN 'drop:' || object
 		WHEN category = 'column' AND attribute = 'generated' AND expected ? 'generated' THEN 'drop:' || object
 		WHEN category = 'table' AND attribute = 'unlogged' AND expected ? 'unlogged' THEN 'rows:' || object END;
 	fix := CASE kind WHEN 'missing' THEN reconcile.schema_fix_missing(category, object, parent, expected)

@@ -5,7 +5,7 @@ CREATE FUNCTION reconcile.schema_severity(category text, attribute text) RETURNS
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	BEGIN ATOMIC
 		SELECT CASE
-			WHEN attribute IN ('comment', 'column_comments') THEN 'notice'
+			WHEN attribute IN ('comment', 'column_comments', 'check_comments', 'index_comment') THEN 'notice'
 			WHEN attribute IN ('statistics', 'target', 'storage', 'compression', 'tablespace', 'options', 'clustered', 'cost', 'rows',
 			                   'access_method', 'cache', 'version')
 			     AND category <> 'view' THEN 'warning'
@@ -131,6 +131,11 @@ BEGIN
 		FROM pair m JOIN pair x ON x.object = m.object AND x.category <> m.category
 		WHERE m.actual IS NULL AND x.expected IS NULL AND m.category IN ('table', 'view', 'sequence') AND x.category IN ('table', 'view', 'sequence')
 	),
+	-- A table alone lists what a partition has of its parent: all of that comes and goes with being one.
+	attached AS MATERIALIZED (
+		SELECT p.object FROM pair p
+		WHERE p.category = 'table' AND p.expected IS NOT NULL AND p.actual IS NOT NULL AND p.expected ? 'partition_of' <> p.actual ? 'partition_of'
+	),
 	-- Constraints and indexes that differ in nothing but their name, matched one to one.
 	numbered AS (
 		SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
@@ -159,17 +164,22 @@ BEGIN
 	whole AS MATERIALIZED (
 		SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
 		       CASE WHEN p.actual IS NULL THEN 'missing' ELSE 'extra' END AS kind,
-		       CASE WHEN p.actual IS NULL THEN up.object END AS part_of
+		       CASE WHEN p.actual IS NULL THEN coalesce(up.object, v.object) END AS part_of
 		FROM pair p
 		LEFT JOIN pair up ON up.object = p.parent AND (up.actual IS NULL) = (p.actual IS NULL) AND (up.expected IS NULL) = (p.expected IS NULL)
 		     AND (up.parent IS NULL OR up.category = 'column') AND up.category <> 'privilege'
+		-- Of a view the columns are not listed.
+		LEFT JOIN pair v ON v.category = 'view' AND (v.actual IS NULL) = (p.actual IS NULL) AND (v.expected IS NULL) = (p.expected IS NULL)
+		     AND v.object = CASE WHEN p.category = 'privilege' AND coalesce(p.expected, p.actual) ->> 'kind' = 'COLUMN'
+		                         THEN regexp_replace(p.parent, '\.("(?:[^"]|"")*"|[^".]+)$', '') END
 		LEFT JOIN renamed was ON was.category = p.category AND was.object = p.object AND p.actual IS NULL
 		LEFT JOIN renamed now ON now.category = p.category AND now.actual_object = p.object AND p.expected IS NULL
 		LEFT JOIN other_kind k ON k.object = p.object
 		LEFT JOIN other_kind pk ON pk.object = p.parent
 		LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND p.category = 'privilege'
-		WHERE (p.expected IS NULL OR p.actual IS NULL) AND was.object IS NULL AND now.object IS NULL AND k.object IS NULL AND pk.object IS NULL
-		  AND r.object IS NULL AND NOT (p.expected IS NULL AND up.object IS NOT NULL)
+		LEFT JOIN attached t ON t.object = p.parent
+		WHERE (p.expected IS NULL OR p.actual IS NULL) AND was.object IS NULL AND now.object IS NULL AND k.object IS NULL AND pk.object IS NULL AND t.object IS NULL
+		  AND r.object IS NULL AND NOT (p.expected IS NULL AND coalesce(up.object, v.object) IS NOT NULL)
 	),
 	-- What a table is made of, for CREATE TABLE and for guessing at a new name.
 	shape AS MATERIALIZED (
@@ -205,9 +215,10 @@ BEGIN
 		CROSS JOIN side s
 		CROSS JOIN LATERAL (SELECT jsonb_object_keys(p.expected || p.actual)) AS k(attribute)
 		LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND k.attribute = 'owner'
-		WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL
+		LEFT JOIN attached t ON t.object = CASE k.attribute WHEN 'partition_bound' THEN p.object ELSE p.parent END
+		WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL AND t.object IS NULL
 		  AND p.expected -> k.attribute IS DISTINCT FROM p.actual -> k.attribute
-		  AND k.attribute <> 'position'
+		  AND k.attribute <> 'position' AND (p.category <> 'view' OR k.attribute <> 'columns')   -- which follow from the definition
 		  AND (k.attribute <> 'maintain' OR least(s.expected_server, s.actual_server) >= 17)
 		  AND (k.attribute = 'kind' OR p.expected -> 'kind' IS NOT DISTINCT FROM p.actual -> 'kind')
 	),
@@ -225,14 +236,14 @@ BEGIN
 		HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
 	)
 	SELECT CASE WHEN w.kind = 'missing' OR own.partition THEN 'error' WHEN w.category = 'privilege' THEN 'warning' ELSE 'notice' END,
-	       w.category, CASE WHEN own.partition AND w.part_of IS NULL THEN 'differs' ELSE w.kind END, w.object,
+	       w.category, CASE WHEN own.partition AND w.part_of IS NULL THEN CASE w.actual ->> 'enabled' WHEN 'disabled' THEN 'disabled' ELSE 'differs' END ELSE w.kind END, w.object,
 	       CASE WHEN w.kind = 'missing' THEN reconcile.schema_summary(w.category, w.expected) WHEN own.partition THEN 'as the parent has it' END,
 	       CASE WHEN w.kind = 'extra' THEN reconcile.schema_summary(w.category, w.actual) WHEN own.partition THEN 'as the parent has it' END,
 	       CASE WHEN own.partition THEN 'the partition has it otherwise than its parent, or should'
 	            WHEN w.kind = 'extra' THEN 'it is not in the baseline'
 	            ELSE 'it does not exist' || coalesce('; there is ' || h.misspelt || ': quoted identifier?', '; possibly renamed to ' || h.renamed, '') END,
 	       CASE WHEN w.part_of IS NULL THEN f.hazard ELSE '' END,
-	       CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL AND NOT own.partition THEN NULL ELSE f.fix END, NULL::text, w.part_of,
+	       CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL AND NOT own.partition THEN NULL ELSE f.fix END, CASE WHEN own.partition AND w.category = 'trigger' THEN 'enabled' END, w.part_of,
 	       CASE WHEN w.part_of IS NULL THEN f.needs END,   -- what is created comes with what the baseline grants on it
 	       w.expected, w.actual, coalesce(w.requires, '{}')
 	FROM whole w
@@ -297,6 +308,8 @@ AS $$
 DECLARE
 	seed    record;
 	columns text[];
+	writable text[];
+	numbered boolean := false;
 	unknown text;
 	source  text;
 BEGIN
@@ -317,10 +330,13 @@ BEGIN
 		END IF;
 		IF actual IS NULL THEN
 			columns := ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = seed.relation AND attnum > 0 AND NOT attisdropped);
+			writable := ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = seed.relation AND attname = ANY (columns) AND attgenerated = '');
+			numbered := EXISTS (SELECT FROM pg_attribute WHERE attrelid = seed.relation AND attidentity = 'a' AND NOT attisdropped);
 			source := format('SELECT to_jsonb(t) - $4 AS row FROM %s AS t', seed.relation);
 		ELSE
 			columns := seed.key || ARRAY(SELECT DISTINCT k FROM reconcile.baseline_seed_rows r, jsonb_object_keys(r.row) AS k
 				WHERE r.baseline IN (seed_differences.baseline, actual) AND r.seed_table = seed.seed_table AND k <> ALL (seed.key));
+			writable := columns;
 			source := 'SELECT r.row - $4 AS row FROM reconcile.baseline_seed_rows r WHERE r.baseline = $7 AND r.seed_table = $2';
 		END IF;
 		SELECT k INTO unknown FROM unnest(seed.key) AS k WHERE k <> ALL (columns) LIMIT 1;
@@ -360,11 +376,11 @@ BEGIN
 			       CASE f.kind WHEN 'missing' THEN 'it does not exist' WHEN 'extra' THEN 'it is not in the baseline, which has all rows of the table'
 			            WHEN 'invalid' THEN 'more than one row has this key: there is no unique index' ELSE f.attribute || ' differs from the baseline' END,
 			       CASE f.kind WHEN 'extra' THEN 'deletes data' ELSE '' END,
-			       reconcile.seed_fix($2, $3, f.kind, f.attribute, f.expected, f.actual, $6), f.attribute, NULL::text,
+			       reconcile.seed_fix($2, $3, f.kind, f.attribute, f.expected, f.actual, $6, $8), f.attribute, NULL::text,
 			       CASE f.kind WHEN 'extra' THEN 'drop:' || f.object WHEN 'differs' THEN 'rows:' || $2 END, f.expected, f.actual, ARRAY[$2]
 			FROM finding f ORDER BY f.object, f.attribute
 			$sql$, source)
-			USING baseline, seed.seed_table, seed.key, seed.ignore, seed.mode, columns, actual;
+			USING baseline, seed.seed_table, seed.key, seed.ignore, seed.mode, writable, actual, numbered;
 	END LOOP;
 	RETURN QUERY SELECT 'notice', 'seed row', 'extra', o.seed_table, NULL, format('rows by key (%s)', array_to_string(o.key, ', ')),
 	       'the baseline has no rows of it', '', NULL, NULL, NULL, NULL, NULL::jsonb, NULL::jsonb, '{}'::text[]
@@ -401,17 +417,18 @@ CREATE FUNCTION reconcile.seed_identity(seed_table text, key text[], "values" js
 	END;
 COMMENT ON FUNCTION reconcile.seed_identity(text, text[], jsonb) IS 'used by audits: what a finding calls a row';
 
-CREATE FUNCTION reconcile.seed_fix(seed_table text, key text[], kind text, attribute text, expected jsonb, actual jsonb, columns text[]) RETURNS text
+CREATE FUNCTION reconcile.seed_fix(seed_table text, key text[], kind text, attribute text, expected jsonb, actual jsonb, columns text[], numbered boolean) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	BEGIN ATOMIC
 		SELECT CASE kind
-			WHEN 'missing' THEN format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %3$L);', seed_table,
-			     (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.name) FROM jsonb_object_keys(expected) AS c(name) WHERE c.name = ANY (columns)), expected)
-			WHEN 'differs' THEN format('UPDATE %1$s AS t SET %2$I = r.%2$I FROM jsonb_populate_record(NULL::%1$s, %3$L) AS r WHERE %4$s;', seed_table, attribute, expected, same.text)
+			WHEN 'missing' THEN format('INSERT INTO %1$s (%2$s)%4$s SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %3$L);', seed_table,
+			     (SELECT string_agg(quote_ident(c.name), ', ' ORDER BY c.name) FROM jsonb_object_keys(expected) AS c(name) WHERE c.name = ANY (columns)), expected,
+			     CASE WHEN numbered THEN ' OVERRIDING SYSTEM VALUE' ELSE '' END)
+			WHEN 'differs' THEN CASE WHEN attribute = ANY (columns) THEN format('UPDATE %1$s AS t SET %2$I = r.%2$I FROM jsonb_populate_record(NULL::%1$s, %3$L) AS r WHERE %4$s;', seed_table, attribute, expected, same.text) END
 			WHEN 'extra' THEN format('DELETE FROM %1$s AS t USING jsonb_populate_record(NULL::%1$s, %2$L) AS r WHERE %3$s;', seed_table, actual, same.text) END
 		FROM (SELECT string_agg(format('t.%I IS NOT DISTINCT FROM r.%1$I', k.name), ' AND ' ORDER BY k.n) FROM unnest(key) WITH ORDINALITY AS k(name, n)) AS same(text);
 	END;
-COMMENT ON FUNCTION reconcile.seed_fix(text, text[], text, text, jsonb, jsonb, text[]) IS 'used by audits: the statement that mends a row';
+COMMENT ON FUNCTION reconcile.seed_fix(text, text[], text, text, jsonb, jsonb, text[], boolean) IS 'used by audits: the statement that mends a row';
 
 CREATE FUNCTION reconcile.catalog_changes() RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE

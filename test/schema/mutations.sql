@@ -359,3 +359,113 @@ DELETE FROM app.roles WHERE id = 'viewer'
 UPDATE app.roles SET approval_limit = NULL WHERE id = 'finance'
 --- seed row differs app.roles (id=finance) | allow rows:app.roles
 UPDATE app.roles SET name = 'it''s' WHERE id = 'finance'
+
+-- Names with the words that statements are made of.
+--- constraint missing "c on d" on app."t on u" | setup CREATE TABLE app."t on u" (a integer PRIMARY KEY, CONSTRAINT "c on d" CHECK (a > 0)); COMMENT ON CONSTRAINT "c on d" ON app."t on u" IS 'x'
+ALTER TABLE app."t on u" DROP CONSTRAINT "c on d"
+--- trigger missing "c on d" on app."t on u" | setup CREATE TABLE app."t on u" (a integer PRIMARY KEY); CREATE TRIGGER "c on d" AFTER DELETE ON app."t on u" EXECUTE FUNCTION app.noted(); COMMENT ON TRIGGER "c on d" ON app."t on u" IS 'x'
+DROP TRIGGER "c on d" ON app."t on u"
+--- trigger differs "c on d" on app."t on u" | setup CREATE TABLE app."t on u" (a integer PRIMARY KEY); CREATE TRIGGER "c on d" AFTER DELETE ON app."t on u" EXECUTE FUNCTION app.noted()
+DROP TRIGGER "c on d" ON app."t on u"; CREATE TRIGGER "c on d" AFTER UPDATE ON app."t on u" EXECUTE FUNCTION app.noted()
+--- rule extra "c on d" on app."t on u" | setup CREATE TABLE app."t on u" (a integer PRIMARY KEY) | allow drop:"c on d" on app."t on u"
+CREATE RULE "c on d" AS ON DELETE TO app."t on u" DO INSTEAD NOTHING
+--- policy differs "c on d" on app."t on u" | setup CREATE TABLE app."t on u" (a integer PRIMARY KEY); ALTER TABLE app."t on u" ENABLE ROW LEVEL SECURITY; CREATE POLICY "c on d" ON app."t on u" USING (a > 1); COMMENT ON POLICY "c on d" ON app."t on u" IS 'x'
+COMMENT ON POLICY "c on d" ON app."t on u" IS NULL
+--- trigger missing "c on d" | setup CREATE FUNCTION app.heard() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$; CREATE EVENT TRIGGER "c on d" ON sql_drop WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION app.heard(); COMMENT ON EVENT TRIGGER "c on d" IS 'x'
+DROP EVENT TRIGGER "c on d"
+--- trigger differs "c on d" | setup CREATE FUNCTION app.heard() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$; CREATE EVENT TRIGGER "c on d" ON sql_drop WHEN TAG IN ('DROP TABLE') EXECUTE FUNCTION app.heard()
+ALTER EVENT TRIGGER "c on d" ENABLE ALWAYS
+--- privilege missing mutation_reader on app."t on u"."x on y" | setup CREATE TABLE app."t on u" ("x on y" integer PRIMARY KEY); GRANT SELECT ("x on y") ON app."t on u" TO mutation_reader | allow privileges
+REVOKE SELECT ("x on y") ON app."t on u" FROM mutation_reader
+
+-- What owners may do.
+--- privilege missing postgres on app.roles | setup REVOKE DELETE ON app.roles FROM CURRENT_USER | allow privileges
+GRANT DELETE ON app.roles TO CURRENT_USER
+--- privilege extra postgres on app.roles | allow privileges
+REVOKE DELETE ON app.roles FROM CURRENT_USER
+--- privilege missing postgres on app.roles | setup REVOKE ALL ON app.roles FROM CURRENT_USER | allow privileges
+GRANT ALL ON app.roles TO CURRENT_USER
+--- privilege extra postgres on app.roles | allow privileges
+REVOKE ALL ON app.roles FROM CURRENT_USER
+--- privilege missing PUBLIC on for role mutation_owner on functions | setup ALTER DEFAULT PRIVILEGES FOR ROLE mutation_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC | allow privileges
+ALTER DEFAULT PRIVILEGES FOR ROLE mutation_owner GRANT EXECUTE ON FUNCTIONS TO PUBLIC
+--- privilege extra PUBLIC on for role mutation_owner on functions | allow privileges
+ALTER DEFAULT PRIVILEGES FOR ROLE mutation_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC
+--- privilege extra mutation_reader on for role mutation_owner on tables | allow privileges
+ALTER DEFAULT PRIVILEGES FOR ROLE mutation_owner GRANT SELECT ON TABLES TO mutation_reader
+--- privilege missing mutation_reader on for role postgres in schema app on tables | allow privileges
+ALTER DEFAULT PRIVILEGES IN SCHEMA app REVOKE SELECT ON TABLES FROM mutation_reader
+
+-- What only some commands show.
+--- table differs app.roles | setup ALTER TABLE app.roles SET (toast.autovacuum_enabled = false)
+ALTER TABLE app.roles RESET (toast.autovacuum_enabled)
+--- table differs app.roles
+ALTER TABLE app.roles SET (toast.vacuum_truncate = false, fillfactor = 90)
+--- table missing app.spare | setup CREATE TABLE app.spare (id integer PRIMARY KEY, t text) WITH (toast.autovacuum_enabled = false)
+DROP TABLE app.spare
+--- type missing app.spare | setup CREATE FUNCTION app.spare_diff(a float8, b float8) RETURNS float8 LANGUAGE sql IMMUTABLE AS 'SELECT a - b'; CREATE TYPE app.spare AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = app.spare_diff, MULTIRANGE_TYPE_NAME = app.many)
+DROP TYPE app.spare
+--- type missing app.spare | setup CREATE TYPE app.spare AS RANGE (SUBTYPE = text, SUBTYPE_OPCLASS = text_pattern_ops, COLLATION = "C")
+DROP TYPE app.spare
+--- type differs app.spare | unfixable | setup CREATE TYPE app.spare AS RANGE (SUBTYPE = text, COLLATION = "C")
+DROP TYPE app.spare; CREATE TYPE app.spare AS RANGE (SUBTYPE = text, COLLATION = "POSIX")
+--- type differs app.address
+COMMENT ON COLUMN app.address.zip IS 'code'
+--- type missing app.spare | setup CREATE TYPE app.spare AS ("a b" integer, c text); COMMENT ON COLUMN app.spare."a b" IS 'it''s'
+DROP TYPE app.spare
+--- type differs app.positive
+COMMENT ON CONSTRAINT above_zero ON DOMAIN app.positive IS 'more'
+--- type missing app.spare | setup CREATE DOMAIN app.spare AS text CONSTRAINT "not empty" CHECK (VALUE <> ''); COMMENT ON CONSTRAINT "not empty" ON DOMAIN app.spare IS 'x'
+DROP DOMAIN app.spare
+--- function differs app.total(integer) | setup CREATE OR REPLACE AGGREGATE app.total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0', MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer, MSSPACE = 50, MINITCOND = '0', MFINALFUNC = abs, MFINALFUNC_MODIFY = SHAREABLE)
+CREATE OR REPLACE AGGREGATE app.total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0', MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer, MSSPACE = 60, MINITCOND = '0', MFINALFUNC = abs, MFINALFUNC_MODIFY = SHAREABLE)
+--- function differs app.total(integer) | setup CREATE OR REPLACE AGGREGATE app.total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0', MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer, MINITCOND = '0', MFINALFUNC = abs, MFINALFUNC_MODIFY = SHAREABLE)
+CREATE OR REPLACE AGGREGATE app.total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0', MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer, MINITCOND = '0', MFINALFUNC = abs)
+--- function differs app.spare(integer) | setup CREATE FUNCTION app.spare(integer) RETURNS SETOF integer LANGUAGE sql IMMUTABLE SUPPORT generate_series_int4_support AS 'SELECT 1'
+CREATE OR REPLACE FUNCTION app.spare(integer) RETURNS SETOF integer LANGUAGE sql IMMUTABLE AS 'SELECT 1'
+--- function missing app.spare() | setup CREATE FUNCTION app.spare() RETURNS integer LANGUAGE sql SET search_path = '', "$user", "a, b", public SET "my.own" = 'it''s' AS 'SELECT 1'
+DROP FUNCTION app.spare()
+--- index differs app.orders_open
+ALTER INDEX app.orders_open ALTER COLUMN 1 SET STATISTICS 77
+--- index missing app.spare | setup CREATE INDEX spare ON app.orders ((quantity + 1), code, (lower(code))); ALTER INDEX app.spare ALTER COLUMN 3 SET STATISTICS 5
+DROP INDEX app.spare
+--- constraint differs roles_pkey on app.roles
+COMMENT ON INDEX app.roles_pkey IS 'of the roles'
+
+-- Partitions that are not as their parent.
+--- column differs app.events_2024.what | setup ALTER TABLE app.events ALTER what SET DEFAULT 'e'; ALTER TABLE app.events_2024 ALTER what DROP DEFAULT
+ALTER TABLE app.events_2024 ALTER what SET DEFAULT 'e'
+--- trigger differs watch on app.events_2024 | setup CREATE TRIGGER watch AFTER INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION app.noted()
+ALTER TABLE app.events_2024 ENABLE ALWAYS TRIGGER watch
+--- trigger disabled watch on app.events_2024 | setup CREATE TRIGGER watch AFTER INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION app.noted()
+ALTER TABLE app.events_2024 DISABLE TRIGGER watch
+--- table missing app.events_2025 | setup CREATE TRIGGER watch AFTER INSERT ON app.events FOR EACH ROW EXECUTE FUNCTION app.noted(); CREATE TABLE app.events_2025 PARTITION OF app.events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01'); ALTER TABLE app.events_2025 DISABLE TRIGGER watch; ALTER TABLE app.events_2025 ALTER what SET NOT NULL
+DROP TABLE app.events_2025
+--- table differs app.events_2025 | setup CREATE TABLE app.events_2025 PARTITION OF app.events FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')
+ALTER TABLE app.events DETACH PARTITION app.events_2025
+--- table differs app.events_2025 | setup CREATE TABLE app.events_2025 (LIKE app.events INCLUDING ALL)
+ALTER TABLE app.events ATTACH PARTITION app.events_2025 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')
+--- view missing app.spare | setup CREATE VIEW app.spare AS SELECT 1 AS one; CREATE TRIGGER watch INSTEAD OF INSERT ON app.spare FOR EACH ROW EXECUTE FUNCTION app.noted(); GRANT SELECT (one) ON app.spare TO mutation_reader
+DROP VIEW app.spare
+--- column differs app.events_2024.what
+ALTER TABLE app.events_2024 ALTER what SET DEFAULT 'f', ALTER what SET NOT NULL, ALTER what SET STATISTICS 7
+
+-- Fixes that take several statements.
+--- column differs app.spare.n | setup CREATE TABLE app.spare (n integer GENERATED ALWAYS AS IDENTITY (MINVALUE 5))
+ALTER TABLE app.spare ALTER n SET INCREMENT 2
+--- column differs app.spare.n | setup CREATE TABLE app.spare (n integer GENERATED ALWAYS AS IDENTITY (INCREMENT -1))
+ALTER TABLE app.spare ALTER n SET CACHE 2
+--- column differs app.spare.n | setup CREATE TABLE app.spare (n serial); ALTER SEQUENCE app.spare_n_seq INCREMENT 3 START 100
+ALTER SEQUENCE app.spare_n_seq INCREMENT 1 START 1
+--- table missing app.spare | setup CREATE TABLE app.spare (n serial PRIMARY KEY); ALTER SEQUENCE app.spare_n_seq INCREMENT 3 START 100
+DROP TABLE app.spare
+--- view differs app.poor
+DROP VIEW app.poor; CREATE VIEW app.poor WITH (security_barrier) AS SELECT id, name, balance FROM app.customers WHERE balance < 1; REVOKE ALL ON app.poor FROM mutation_reader
+--- column differs app.customers.mood
+ALTER TABLE app.customers ALTER mood DROP DEFAULT, ALTER mood TYPE text; ALTER TABLE app.customers ALTER mood SET DEFAULT 'ok'::app.mood
+--- column differs app.spare.n | setup CREATE TABLE app.spare (n integer DEFAULT 5)
+ALTER TABLE app.spare ALTER n DROP DEFAULT, ALTER n TYPE text, ALTER n SET DEFAULT 5
+--- seed row missing app.spare (id=7) | setup CREATE TABLE app.spare (id bigint GENERATED ALWAYS AS IDENTITY (START 100) PRIMARY KEY, n integer, twice integer GENERATED ALWAYS AS (n * 2) STORED); INSERT INTO app.spare (id, n) OVERRIDING SYSTEM VALUE VALUES (7, 1) | seeds app.spare
+DELETE FROM app.spare
+--- table missing app.spare | setup CREATE TABLE app.spare (id integer PRIMARY KEY); ALTER TABLE app.spare OWNER TO mutation_owner; REVOKE UPDATE ON app.spare FROM mutation_owner
+DROP TABLE app.spare
