@@ -281,12 +281,19 @@ void append_value(mongo::Document &into, std::string_view name, const Column &co
 
 Encoder::Encoder(const Table &table, bool upsert) : table_(table), upsert_(upsert)
 {
-	for (const Column &column : table.columns)
-		if (!column.generated)
-			add(column);
 	if (upsert)
 		for (const std::string &name : table.options.key)
 			key_.push_back(table.column(name));
+	auto const in_key = [&](const Column &column) {
+		return std::find(key_.begin(), key_.end(), &column) != key_.end();
+	};
+	for (const Column *column : key_) /* first, as in what an upsert writes */
+		if (!column->generated &&
+			std::find(fields_.begin(), fields_.end(), column) == fields_.end())
+			add(*column);
+	for (const Column &column : table.columns)
+		if (!column.generated && !in_key(column))
+			add(column);
 }
 
 Encoder::Encoder(const Table &table, const std::vector<AttrNumber> &changed)
@@ -304,18 +311,39 @@ void Encoder::require_changeable() const
 		pg::fail(ERRCODE_FEATURE_NOT_SUPPORTED, "column \"" + id_->name + "\" cannot be updated",
 				 "MongoDB never changes the _id of a document.",
 				 "Delete the document and insert another one.");
-	std::vector<std::pair<std::string, const Column *>> paths;
-	for (const Column *column : fields_) {
+	for (const Column *column : fields_)
 		require_writable(*column);
+	if (auto const both = overlap())
+		pg::fail(ERRCODE_DUPLICATE_COLUMN, "field \"" + both->first->path + "\" is given twice",
+				 "Column \"" + both->first->name + "\" has it, and column \"" + both->second->name +
+					 "\" has it or a part of it.");
+}
+
+/* overlap finds a column, and one that has the same field or a part of it. */
+std::optional<Encoder::Overlap> Encoder::overlap() const
+{
+	std::vector<std::pair<std::string, const Column *>> paths;
+	for (const Column *column : fields_)
 		paths.emplace_back(column->path + ".", column);
-	}
 	std::sort(paths.begin(), paths.end());
 	for (size_t i = 1; i < paths.size(); i++)
 		if (paths[i].first.compare(0, paths[i - 1].first.size(), paths[i - 1].first) == 0)
-			pg::fail(ERRCODE_DUPLICATE_COLUMN,
-					 "field \"" + paths[i - 1].second->path + "\" is given twice",
-					 "Column \"" + paths[i - 1].second->name + "\" has it, and column \"" +
-						 paths[i].second->name + "\" has it or a part of it.");
+			return Overlap{paths[i - 1].second, paths[i].second};
+	return std::nullopt;
+}
+
+bool Encoder::inserts_do() const
+{
+	std::vector<std::string_view> tops;
+	for (const Column *column : key_) {
+		if (column->generated || column->whole_document() || column->kind == Kind::kJsonb ||
+			column->kind == Kind::kArray)
+			return false;
+		tops.emplace_back(column->parts.front());
+	}
+	std::sort(tops.begin(), tops.end());
+	return !tops.empty() && std::adjacent_find(tops.begin(), tops.end()) == tops.end() &&
+		   !overlap();
 }
 
 void Encoder::require_writable(const Column &column) const
@@ -352,32 +380,50 @@ void Encoder::add(const Column &column)
 		node->column = &column;
 }
 
-void Encoder::row(TupleTableSlot *slot, mongo::Document &document, mongo::Document &selector)
+Encoder::MadeId Encoder::row(TupleTableSlot *slot, mongo::Document &document) const
+{
+	MadeId const made = begin(slot, document);
+	append_nested(document, root_, slot);
+	require_key(slot);
+	return made;
+}
+
+Encoder::MadeId Encoder::upsert(TupleTableSlot *slot, mongo::Document &document,
+								mongo::Document &selector) const
+{
+	MadeId const made = begin(slot, document);
+	append_flat(document, slot);
+	require_key(slot);
+	selector.clear();
+	for (const Column *column : key_)
+		append_value(selector, column->path, *column, value_of(*column, slot));
+	return made;
+}
+
+/* begin makes a document of what does not depend on how its fields are named. */
+Encoder::MadeId Encoder::begin(TupleTableSlot *slot, mongo::Document &document) const
 {
 	pg::call([&] { slot_getallattrs(slot); });
 	for (const Column *column : fields_)
 		if (!is_null(*column, slot))
 			require_writable(*column);
 	document.clear();
-	selector.clear();
-	bson_oid_t made;
-	bool const makes_id = !has_id(slot);
-	if (makes_id) {
-		bson_oid_init(&made, nullptr);
-		document.object_id("_id", made);
+	MadeId made;
+	if (!has_id(slot)) {
+		bson_oid_init(&made.emplace(), nullptr);
+		document.object_id("_id", *made);
 	}
 	append_whole(document, slot);
-	if (upsert_) {
-		append_flat(document, slot);
-		append_selector(selector, slot);
-	} else {
-		append_nested(document, root_, slot);
-	}
-	if (makes_id && id_ != nullptr && id_->kind == Kind::kText) {
-		char digits[25];
-		bson_oid_to_string(&made, digits);
-		set_column(slot, *id_, pg::text_datum(digits));
-	}
+	return made;
+}
+
+void Encoder::keep_id(TupleTableSlot *slot, const bson_oid_t &made) const
+{
+	if (id_ == nullptr || id_->kind != Kind::kText)
+		return;
+	char digits[25];
+	bson_oid_to_string(&made, digits);
+	set_column(slot, *id_, pg::text_datum(digits));
 }
 
 bool Encoder::change(TupleTableSlot *slot, mongo::Document &document) const
@@ -472,16 +518,14 @@ void Encoder::append_flat(mongo::Document &into, TupleTableSlot *slot) const
 			append_value(into, column->path, *column, value_of(*column, slot));
 }
 
-void Encoder::append_selector(mongo::Document &into, TupleTableSlot *slot) const
+void Encoder::require_key(TupleTableSlot *slot) const
 {
-	for (const Column *column : key_) {
+	for (const Column *column : key_)
 		if (is_null(*column, slot))
 			pg::fail(ERRCODE_NOT_NULL_VIOLATION,
 					 "null value in key column \"" + column->name + "\" of foreign table " +
 						 pg::qualified_name(table_.relation),
 					 "Option \"key\" of the table names it.");
-		append_value(into, column->path, *column, value_of(*column, slot));
-	}
 }
 
 } // namespace reconcile::fdw

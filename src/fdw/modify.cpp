@@ -12,6 +12,15 @@
  * refused row is an ERROR, after the rest of its batch was tried; while an
  * observer is installed it hears of every row instead.
  *
+ * ON CONFLICT DO NOTHING is an upsert, which looks for the key first.  Where a
+ * unique index on the key refuses what is there, an insert does the same for
+ * a fraction of the work.  Why an insert was refused is not looked into: the
+ * upsert that follows finds the document or is refused as well, so what is
+ * reported, and what is there in the end, is what upserts alone would make.
+ * Inserts are sent once a batch of upserts has found little there, since each
+ * that is refused costs more than the upsert alone; so a statement of one batch
+ * does not even ask for the index.
+ *
  *-------------------------------------------------------------------------
  */
 #include "fdw/modify.hpp"
@@ -19,6 +28,7 @@
 #include "fdw/change.hpp"
 #include "fdw/encode.hpp"
 #include "fdw/writing.hpp"
+#include "mongo/unique_key.hpp"
 #include "pg/owned.hpp"
 #include "pg/text.hpp"
 #include "pg/write_observer.hpp"
@@ -29,13 +39,25 @@ extern "C" {
 #include "utils/rel.h"
 }
 
+#include <chrono>
+#include <utility>
 #include <vector>
 
 namespace reconcile::fdw {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int kDefaultBatch = 1000;
+
+/* From how many rows a batch says something about the next, and how many of
+ * them at most (one of so many) may have been there already. */
+constexpr size_t kTellingRows = 100;
+constexpr size_t kFew = 8;
+
+/* How long it is believed that an index is there: somebody may drop it. */
+constexpr std::chrono::seconds kBelieved(1);
 
 void require_key(const Table &table)
 {
@@ -69,23 +91,56 @@ public:
 	}
 
 private:
+	/* Sent is a row in the bulk.  The slot is none when its owner has it back. */
+	struct Sent {
+		TupleTableSlot *slot;
+		Encoder::MadeId made;
+	};
+
 	template <class F> void in_batch(F &&f);
+	bool inserts_do();
 	void add(TupleTableSlot *slot);
 	void send();
-	void report_written(TupleTableSlot *slot);
+	void report_written(const Sent &row);
 	void report_refused(TupleTableSlot *slot, int sqlstate, const std::string &message);
 	std::string described(TupleTableSlot *slot);
 
 	bool const upsert_;
 	Encoder encoder_;
 	mongo::Document document_, selector_;
-	std::vector<TupleTableSlot *> sent_, written_;
+	std::vector<Sent> sent_;
+	std::vector<TupleTableSlot *> written_;
+
+	bool inserting_;		 /* the bulk holds inserts, not upserts */
+	bool few_there_ = false; /* in the batch before */
+	bool unique_ = true;	 /* is the key, as far as is known */
+	Clock::time_point believed_until_{};
 };
 
 Insertion::Insertion(Relation relation, Oid user, bool upsert)
 	: Writing(relation, user, "write a document to", "written"), upsert_(upsert),
-	  encoder_(table_, upsert)
+	  encoder_(table_, upsert), inserting_(!upsert)
 {
+}
+
+/* inserts_do tells whether the next batch may be inserts. */
+bool Insertion::inserts_do()
+{
+	if (!upsert_)
+		return true;
+	if (!few_there_ || !unique_ || !encoder_.inserts_do())
+		return false;
+	if (Clock::now() < believed_until_)
+		return true;
+	std::vector<std::string> fields;
+	for (const std::string &name : table_.options.key)
+		fields.push_back(table_.column(name)->path);
+	unique_ = remote([&] {
+		return mongo::is_unique_key(*client_, table_.options.database, table_.options.collection,
+									fields);
+	});
+	believed_until_ = Clock::now() + kBelieved;
+	return unique_;
 }
 
 template <class F> void Insertion::in_batch(F &&f)
@@ -97,6 +152,7 @@ template <class F> void Insertion::in_batch(F &&f)
 std::vector<TupleTableSlot *> &Insertion::write(TupleTableSlot **slots, int count)
 {
 	in_batch([&] {
+		inserting_ = inserts_do();
 		for (int i = 0; i < count; i++) {
 			add(slots[i]);
 			if (bulk_.full())
@@ -111,7 +167,7 @@ void Insertion::queue(TupleTableSlot *slot)
 {
 	in_batch([&] {
 		add(slot);
-		sent_.back() = nullptr; /* the caller goes on to use the slot */
+		sent_.back().slot = nullptr; /* the caller goes on to use it */
 		if (bulk_.full() || bulk_.size() >= static_cast<uint32_t>(batch_size()))
 			send();
 	});
@@ -127,13 +183,16 @@ void Insertion::add(TupleTableSlot *slot)
 {
 	try {
 		local([&] {
-			encoder_.row(slot, document_, selector_);
-			if (upsert_)
-				bulk_.upsert(selector_.get(), document_.get());
-			else
+			Sent row{slot, {}};
+			if (inserting_) {
+				row.made = encoder_.row(slot, document_);
 				bulk_.insert(document_.get());
+			} else {
+				row.made = encoder_.upsert(slot, document_, selector_);
+				bulk_.upsert(selector_.get(), document_.get());
+			}
+			sent_.push_back(row);
 		});
-		sent_.push_back(slot);
 	} catch (const pg::Error &error) {
 		if (queues)
 			throw;
@@ -141,37 +200,54 @@ void Insertion::add(TupleTableSlot *slot)
 	}
 }
 
+/* send executes the bulk.  What inserts could not write is tried by upserts,
+ * which know whether it is there. */
 void Insertion::send()
 {
 	if (sent_.empty())
 		return;
+	bool const final = !upsert_ || !inserting_;
 	mongo::BulkResult const result = remote([&] { return bulk_.execute(); });
+	if (pg::write_observer() == nullptr)
+		wrote(result.inserted);
+	std::vector<Sent> const sent = std::exchange(sent_, {});
+	std::vector<TupleTableSlot *> again;
 	size_t refusal = 0;
-	for (size_t i = 0; i < sent_.size(); i++) {
+	for (size_t i = 0; i < sent.size(); i++) {
 		switch (result.outcomes[i]) {
 		case mongo::Outcome::kInserted:
-			report_written(sent_[i]);
+			report_written(sent[i]);
 			break;
 		case mongo::Outcome::kMatched:
 		case mongo::Outcome::kTried:
 			break;
 		case mongo::Outcome::kRefused: {
 			const mongo::Refusal &why = result.refusals[refusal++];
-			report_refused(sent_[i], sqlstate_number(why.sqlstate), why.message);
+			if (final)
+				report_refused(sent[i].slot, sqlstate_number(why.sqlstate), why.message);
+			else
+				again.push_back(sent[i].slot);
 			break;
 		}
 		}
 	}
-	sent_.clear();
-	if (pg::write_observer() == nullptr)
-		wrote(result.inserted);
+	if (!again.empty()) {
+		inserting_ = false;
+		for (TupleTableSlot *slot : again)
+			add(slot);
+		send();
+	}
+	few_there_ = sent.size() >= kTellingRows &&
+				 (result.matched + result.refusals.size()) * kFew <= sent.size();
 }
 
-void Insertion::report_written(TupleTableSlot *slot)
+void Insertion::report_written(const Sent &row)
 {
-	written_.push_back(slot);
+	if (row.slot != nullptr && row.made)
+		encoder_.keep_id(row.slot, *row.made);
+	written_.push_back(row.slot);
 	if (pg::WriteObserver *observer = pg::write_observer())
-		pg::call([&] { observer->written(observer->state, slot); });
+		pg::call([&] { observer->written(observer->state, row.slot); });
 }
 
 void Insertion::report_refused(TupleTableSlot *slot, int sqlstate, const std::string &message)
@@ -188,7 +264,12 @@ std::string Insertion::described(TupleTableSlot *slot)
 	if (slot == nullptr)
 		return {};
 	try {
-		local([&] { encoder_.row(slot, document_, selector_); });
+		local([&] {
+			if (upsert_)
+				encoder_.upsert(slot, document_, selector_);
+			else
+				encoder_.row(slot, document_);
+		});
 	} catch (const pg::Error &) {
 		return {}; /* the message itself is about the row */
 	}

@@ -9,6 +9,9 @@
 
 #include "mongo/connection.hpp"
 
+#include <algorithm>
+#include <string_view>
+
 namespace reconcile::mongo {
 
 Client::Client(const Settings &settings, Port &port)
@@ -94,11 +97,42 @@ Document simple_collation()
 Document Client::command(const std::string &database, const bson_t *command,
 						 const std::string &action)
 {
+	return ask(database, command, action, nullptr);
+}
+
+Document Client::primary_command(const std::string &database, const bson_t *command,
+								 const std::string &action)
+{
+	struct End {
+		void operator()(mongoc_read_prefs_t *where) const { mongoc_read_prefs_destroy(where); }
+	};
+	std::unique_ptr<mongoc_read_prefs_t, End> const primary(
+		mongoc_read_prefs_new(MONGOC_READ_PRIMARY));
+	return ask(database, command, action, primary.get());
+}
+
+bool Client::is_routed() const
+{
+	size_t count = 0;
+	mongoc_server_description_t **servers =
+		mongoc_client_get_server_descriptions(connection_->client, &count);
+	bool const routed = std::any_of(servers, servers + count, [](const auto *server) {
+		std::string_view const type = mongoc_server_description_type(server);
+		return type == "Mongos" || type == "LoadBalancer";
+	});
+	mongoc_server_descriptions_destroy_all(servers, count);
+	return routed;
+}
+
+/* ask sends a command; where is nullptr for what the settings prefer. */
+Document Client::ask(const std::string &database, const bson_t *command, const std::string &action,
+					 const mongoc_read_prefs_t *where)
+{
 	connection_->require_usable(action);
 	bson_error_t error;
 	bson_t reply;
-	bool const done = mongoc_client_read_command_with_opts(
-		connection_->client, database.c_str(), command, nullptr, nullptr, &reply, &error);
+	bool const done = mongoc_client_read_command_with_opts(connection_->client, database.c_str(),
+														   command, where, nullptr, &reply, &error);
 	Document answer = Document::copy_of(&reply);
 	bson_destroy(&reply);
 	if (!done)

@@ -77,9 +77,20 @@ public:
 	 * caller, who owns it.  Throws Error or Interrupted. */
 	Document command(const std::string &database, const bson_t *command, const std::string &action);
 
+	/* primary_command asks where writes go, whatever the settings prefer. */
+	Document primary_command(const std::string &database, const bson_t *command,
+							 const std::string &action);
+
+	/* is_routed tells whether what answered stands for several servers, each of
+	 * which has a part of the documents.  It is known once something answered. */
+	bool is_routed() const;
+
 	const std::shared_ptr<Connection> &connection() const { return connection_; }
 
 private:
+	Document ask(const std::string &database, const bson_t *command, const std::string &action,
+				 const mongoc_read_prefs_t *where);
+
 	std::shared_ptr<Connection> connection_;
 };
 

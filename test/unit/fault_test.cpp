@@ -8,6 +8,7 @@
 #include "mongo/bulk.hpp"
 #include "mongo/cursor.hpp"
 #include "mongo/error.hpp"
+#include "mongo/unique_key.hpp"
 
 #include "poll_port.hpp"
 #include "scripted_server.hpp"
@@ -777,6 +778,149 @@ TEST(Collections, AreThereOrNot)
 	EXPECT_TRUE(one.collection_exists("d", "c"));
 	EXPECT_FALSE(two.collection_exists("d", "c"));
 	EXPECT_EQ(there.count("listCollections"), 1);
+}
+
+/* index_list answers listIndexes: the index on _id, unless it is given, and others. */
+Answer index_list(const std::string &others, const std::string &id)
+{
+	return {Answer::kReply,
+			R"({"cursor": {"id": {"$numberLong": "0"}, "ns": "d.c", "firstBatch": [)" + id +
+				(id.empty() || others.empty() ? "" : ", ") + others + "]}}"};
+}
+
+constexpr const char *kIdIndex = R"({"v": 2, "key": {"_id": 1}, "name": "_id_"})";
+constexpr const char *kUnique =
+	R"({"v": 2, "key": {"b": -1, "a.x": 1}, "name": "u", "unique": true})";
+
+/* is_unique asks about fields a.x and b. */
+bool is_unique(ScriptedServer &server, const std::vector<std::string> &fields = {"a.x", "b"})
+{
+	PollPort port;
+	Client client(settings_for({server.port()}), port);
+	return is_unique_key(client, "d", "c", fields);
+}
+
+TEST(UniqueKey, WhichIndexesMakeAKeyUnique)
+{
+	struct {
+		const char *others;
+		bool expected;
+		const char *id = kIdIndex;
+	} const cases[] = {
+		{kUnique, true},
+		{R"({"key": {"a.x": 1.0, "b": {"$numberLong": "1"}}, "name": "u", "ns": "d.c", "unique": true,
+			"background": true, "expireAfterSeconds": 60, "storageEngine": {"x": 1}})",
+		 true},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u", "unique": true, "sparse": false, "hidden": false})",
+		 true},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "n"}, {"key": {"a.x": 1, "b": 1}, "name": "u", "unique": true})",
+		 true},
+		{"", false},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u"})", false},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u", "unique": false})", false},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u", "unique": true, "sparse": true})", false},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u", "unique": true, "hidden": true})", false},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u", "unique": true, "partialFilterExpression": {"b": 1}})",
+		 false},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u", "unique": true, "collation": {"locale": "de"}})",
+		 false},
+		{R"({"key": {"b": 1, "a.x": 1}, "name": "u", "unique": true, "unheardOf": 1})", false},
+		{R"({"key": {"b": 1, "a.x": "hashed"}, "name": "u", "unique": true})", false},
+		{R"({"key": {"b": 1}, "name": "u", "unique": true})", false},
+		{R"({"key": {"b": 1, "a.x": 1, "c": 1}, "name": "u", "unique": true})", false},
+		{R"({"key": {"b": 1, "a": 1}, "name": "u", "unique": true})", false},
+		{R"({"key": 5, "name": "u", "unique": true})", false},
+		/* The collection compares text in a way of its own, or may do so. */
+		{kUnique, false, R"({"key": {"_id": 1}, "name": "_id_", "collation": {"locale": "de"}})"},
+		{kUnique, false,
+		 R"({"key": {"_id": 1}, "name": "_id_", "unique": true, "clustered": true})"},
+		{kUnique, false, ""},
+	};
+	for (const auto &one : cases) {
+		ScriptedServer server([&](const std::string &command, int) {
+			return command == "listIndexes" ? index_list(one.others, one.id) : Answer{};
+		});
+		EXPECT_EQ(is_unique(server), one.expected) << one.others << one.id;
+		EXPECT_EQ(server.count("find"), one.expected) << one.others;
+	}
+}
+
+TEST(UniqueKey, IdIsOneByItself)
+{
+	ScriptedServer server([&](const std::string &command, int) {
+		return command == "listIndexes" ? index_list("", kIdIndex) : Answer{};
+	});
+	EXPECT_TRUE(is_unique(server, {"_id"}));
+	EXPECT_EQ(server.count("find"), 0);
+}
+
+TEST(UniqueKey, AnIndexUnderConstructionIsNone)
+{
+	ScriptedServer server([&](const std::string &command, int) {
+		return command == "listIndexes" ? index_list(kUnique, kIdIndex)
+			   : command == "find"
+				   ? Answer{Answer::kReply,
+							R"({"ok": 0, "code": 2, "errmsg": "hint provided does not correspond"})"}
+				   : Answer{};
+	});
+	EXPECT_FALSE(is_unique(server));
+}
+
+TEST(UniqueKey, EachShardHasItsOwn)
+{
+	for (const char *router : {"", R"("msg": "isdbgrid", )"}) {
+		ScriptedServer server([&](const std::string &command, int) {
+			if (command == "listIndexes")
+				return index_list(kUnique, kIdIndex);
+			return command != "hello" && command != "isMaster" && command != "ismaster"
+					   ? Answer{}
+					   : Answer{Answer::kReply, std::string("{") + router +
+													R"("ismaster": true, "isWritablePrimary": true,
+					"minWireVersion": 0, "maxWireVersion": 17, "maxBsonObjectSize": 16777216,
+					"maxMessageSizeBytes": 48000000, "maxWriteBatchSize": 100000})"};
+		});
+		EXPECT_EQ(is_unique(server), *router == '\0') << router;
+	}
+}
+
+TEST(UniqueKey, ARefusalToSayIsNo)
+{
+	for (const char *answer : {R"({"ok": 0, "code": 13, "errmsg": "not authorized"})",
+							   R"({"ok": 0, "code": 26, "errmsg": "ns does not exist"})",
+							   R"({"ok": 0, "code": 59, "errmsg": "no such command"})",
+							   R"({"ok": 0, "code": 50, "errmsg": "took too long"})"})
+		for (const char *asked : {"listIndexes", "find"}) {
+			ScriptedServer server([&](const std::string &command, int) {
+				return command == asked			  ? Answer{Answer::kReply, answer}
+					   : command == "listIndexes" ? index_list(kUnique, kIdIndex)
+												  : Answer{};
+			});
+			PollPort port;
+			Client client(settings_for({server.port()}), port);
+			EXPECT_FALSE(is_unique_key(client, "d", "c", {"a.x", "b"})) << answer;
+			EXPECT_TRUE(client.usable());
+		}
+	ScriptedServer odd(answers("listIndexes", R"({"indexes": []})"));
+	EXPECT_FALSE(is_unique(odd));
+}
+
+TEST(UniqueKey, NoAnswerIsAnError)
+{
+	for (const char *asked : {"listIndexes", "find"}) {
+		ScriptedServer server([&](const std::string &command, int) {
+			return command == asked			  ? Answer{Answer::kClose, ""}
+				   : command == "listIndexes" ? index_list(kUnique, kIdIndex)
+											  : Answer{};
+		});
+		PollPort port;
+		Client client(settings_for({server.port()}), port);
+		EXPECT_STREQ(error_of(client,
+							  [](Client &c) {
+								  is_unique_key(c, "d", "c", {"a.x", "b"});
+							  })
+						 .sqlstate,
+					 "08006");
+	}
 }
 
 TEST(Writing, OutcomeOfEachOperation)
