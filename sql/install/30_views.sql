@@ -39,6 +39,7 @@ CREATE FUNCTION reconcile.undo_refusal(r reconcile.run) RETURNS text
 			WHEN r.state = 'undone' THEN format('it was undone at %s', r.undone_at)
 			WHEN r.changed = 0 THEN 'it changed nothing'
 			WHEN c.oid IS NULL THEN 'its target does not exist any more'
+			WHEN NOT EXISTS (SELECT FROM pg_roles o WHERE o.oid = r.owner) THEN 'the role as which it ran does not exist any more'
 			WHEN r.record = 'rows' AND r.filled IS NULL AND (pg_relation_is_updatable(c.oid, false) & 16) = 0
 			THEN 'rows of its target cannot be deleted'
 			WHEN r.filled IS NOT NULL AND (pg_relation_is_updatable(c.oid, false) & 4) = 0

@@ -222,6 +222,25 @@ SELECT lives_ok(format('SELECT reconcile.undo(%s, false)', :run), 'a member of t
 RESET ROLE;
 SELECT is((SELECT undone_by FROM reconcile.run WHERE run_id = :run), 'undo_other', 'and is named in the ledger');
 
+-- The role as which a run ran is gone.
+CREATE ROLE undo_leaver;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconcile TO undo_leaver;
+GRANT USAGE ON SCHEMA app TO undo_leaver;
+GRANT SELECT ON source TO undo_leaver;
+CREATE TABLE left_behind (id integer PRIMARY KEY);
+GRANT SELECT, INSERT, DELETE ON left_behind TO undo_leaver;
+SET LOCAL ROLE undo_leaver;
+SELECT reconcile.create_invariant('left_behind', 'left_behind', '{id}', 'SELECT id FROM source') \g /dev/null
+SELECT is(counts('left_behind', false), '(10,10,0,0)', 'a role repairs');
+RESET ROLE;
+DROP OWNED BY undo_leaver;
+DROP ROLE undo_leaver;
+SELECT last_run('left_behind') AS run \gset
+SELECT throws_ok(format('SELECT reconcile.undo(%s, %L)', :run, dry_run), 'RC004', format('run %s cannot be undone', :run),
+	format('and is dropped: undo, dry_run %s', dry_run)) FROM unnest('{true,false}'::boolean[]) AS dry_run;
+SELECT is((SELECT undo_refused_because FROM reconcile.runs WHERE run_id = :run), 'the role as which it ran does not exist any more', 'the view says why');
+SELECT reconcile.drop_invariant('left_behind') \g /dev/null
+
 -- ---------------------------------------------------------------- the target is not what it was
 
 CREATE FUNCTION changed_since(what text, ddl text, expected text, record text DEFAULT 'auto') RETURNS SETOF text LANGUAGE plpgsql AS $$
