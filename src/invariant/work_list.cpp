@@ -42,7 +42,7 @@ std::unique_ptr<pg::WorkList> due_rows(const Definition &definition, Statements 
 	pg::Spi spi;
 	planned.show(statements, spi);
 	pg::ReadOnly read_only;
-	spi.collect(statements.due(), SPI_OK_SELECT, *list);
+	spi.collect(statements.in_key_order(statements.due()), SPI_OK_SELECT, *list);
 	auto const contradiction = statements.contradiction();
 	if (contradiction && list->size() > 0) {
 		spi.expose(kWorkList, *list);

@@ -17,8 +17,9 @@
 
 namespace reconcile::invariant {
 
-/* due_rows reads the rows that are due; a dry run passes what it has planned
- * before. */
+/* due_rows reads the rows that are due, in the order of their keys: a unique index is then
+ * read from one end to the other, and nobody who writes in that order is waited for in a
+ * circle.  A dry run passes what it has planned before. */
 std::unique_ptr<pg::WorkList> due_rows(const Definition &definition, Statements &statements,
 									   const PlannedRows &planned = PlannedRows());
 

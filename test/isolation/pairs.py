@@ -296,6 +296,12 @@ def deadlocks():
                 yield (f"guarded-order-{invariant}-{action}-{timing}",
                        ORDER_SPEC.format(invariant=invariant, teams=teams, wrong=wrong, a=a, b=b, timing=timing, at_commit=at_commit),
                        "READ COMMITTED", None, False)
+    # a repair that would write 2 before 1 is held up at 1, where the guard's statement writes 1 and comes to 2
+    repair = ORDER_SPEC.format(invariant="teams", teams=0, wrong="id > 2", timing="statement", at_commit="",
+                               a="SELECT invariant, failed FROM reconcile.repair('teams', dry_run => false)", b=ORDER_ACTIONS["insert"][1])
+    for old, new in ("(4, NULL)", "(4, NULL), (5, 2), (6, 1)"), ("held_up_at = '2'", "held_up_at = '1'"), ("a_end b_end", "b_end a_end"):
+        repair = repair.replace(old, new)
+    yield "guarded-order-repair", repair, "READ COMMITTED", None, False
 
 
 def main():
