@@ -33,9 +33,10 @@ std::string printed(const std::string &value)
 		   ") OPERATOR(pg_catalog.=) 0 THEN pg_catalog.format('%s', " + value + ") END";
 }
 
-std::string as_json(Oid type, const std::string &value)
+/* is_known_to_json tells a type whose values JSON has, or PostgreSQL's own text of them. */
+bool is_known_to_json(Oid type)
 {
-	switch (base_type(type)) {
+	switch (type) {
 	case BOOLOID:
 	case INT2OID:
 	case INT4OID:
@@ -50,7 +51,18 @@ std::string as_json(Oid type, const std::string &value)
 	case DATEOID:
 	case TIMESTAMPOID:
 	case TIMESTAMPTZOID:
+		return true;
+	default:
+		return false;
+	}
+}
+
+std::string as_json(Oid type, const std::string &value)
+{
+	Oid const base = base_type(type);
+	if (is_known_to_json(base))
 		return value;
+	switch (base) {
 	case JSONBOID: /* an object or array can be seen as such; a string could not be told from text
 					*/
 		return "CASE WHEN pg_catalog.jsonb_typeof(" + value +
@@ -61,16 +73,20 @@ std::string as_json(Oid type, const std::string &value)
 	}
 }
 
+const std::string &label_of(const JsonColumn &column)
+{
+	return column.label.empty() ? column.name : column.label;
+}
+
 /* by_name is a jsonb expression with its values under the names of the columns. */
 std::string by_name(const std::string &json, const std::vector<JsonColumn> &columns)
 {
 	std::vector<std::string> parts;
 	bool labelled = false;
 	for (const JsonColumn &column : columns) {
-		std::string const &label = column.label.empty() ? column.name : column.label;
-		labelled = labelled || label != column.name;
+		labelled = labelled || label_of(column) != column.name;
 		parts.push_back(pg::literal(column.name) + ", " + json + " OPERATOR(pg_catalog.->) " +
-						pg::literal(label));
+						pg::literal(label_of(column)));
 	}
 	return labelled ? "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")" : json;
 }
@@ -80,6 +96,14 @@ bool read_as_text(Oid type)
 {
 	Oid const base = base_type(type);
 	return base == JSONOID || base == JSONBOID;
+}
+
+/* cast_type is the type to which the text of a value can be cast, as its input function would
+ * read it: a cast cuts what is too long, so it has no length. */
+std::string cast_type(const JsonColumn &column)
+{
+	bool const has_length = column.type == VARCHAROID || column.type == BPCHAROID;
+	return pg::type_name(column.type, has_length ? -1 : column.typmod);
 }
 
 } // namespace
@@ -108,7 +132,7 @@ std::string row_as_json(const std::string &alias, const std::vector<JsonColumn> 
 
 bool is_plain(Oid type)
 {
-	return as_json(type, "v") == "v";
+	return is_known_to_json(base_type(type));
 }
 
 std::string whole_row_as_json(const std::string &alias, const std::vector<JsonColumn> &columns)
@@ -128,19 +152,31 @@ std::string values_as_json(const std::vector<JsonValue> &values)
 	return "pg_catalog.jsonb_build_object(" + pg::joined(parts, ", ") + ")";
 }
 
+/* A record of JSON costs several times what a few values of it do. */
 std::string rows_of_json(const std::string &json, const std::vector<JsonColumn> &columns,
 						 const std::string &alias)
 {
+	std::vector<JsonColumn> others;
 	std::vector<std::string> types, values;
 	for (const JsonColumn &column : columns) {
 		std::string const name = pg::quoted(column.name);
 		std::string const type = pg::type_name(column.type, column.typmod);
+		if (is_known_to_json(column.type)) {
+			values.push_back("(" + json + " OPERATOR(pg_catalog.->>) " +
+							 pg::literal(label_of(column)) + ")::" + cast_type(column) + " AS " +
+							 name);
+			continue;
+		}
+		others.push_back(column);
 		types.push_back(name + " " + (read_as_text(column.type) ? "pg_catalog.text" : type));
 		values.push_back("j." + name +
 						 (read_as_text(column.type) ? "::" + type + " AS " + name : ""));
 	}
-	return "LATERAL (SELECT " + pg::joined(values, ", ") + " FROM pg_catalog.jsonb_to_record(" +
-		   by_name(json, columns) + ") AS j(" + pg::joined(types, ", ") + ")) AS " + alias;
+	std::string const record =
+		others.empty() ? ""
+					   : " FROM pg_catalog.jsonb_to_record(" + by_name(json, others) + ") AS j(" +
+							 pg::joined(types, ", ") + ")";
+	return "LATERAL (SELECT " + pg::joined(values, ", ") + record + ") AS " + alias;
 }
 
 } // namespace reconcile::invariant
