@@ -52,12 +52,13 @@ bool could_set_role(Oid member, Oid role)
 
 } // namespace
 
+/* Settings: most are what they are to be in most sessions, and a look costs less. */
 Settings::Settings(Values values) : level_(0)
 {
 	call([&] {
 		level_ = NewGUCNestLevel();
 		for (const auto &[name, value] : values)
-			if (value != nullptr)
+			if (value != nullptr && strcmp(GetConfigOption(name, false, false), value) != 0)
 				set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 								  false);
 	});
