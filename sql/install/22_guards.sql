@@ -39,18 +39,22 @@ COMMENT ON FUNCTION reconcile.fire_guard() IS
 	'used by the triggers of guards: writes, as the owner of the invariant, what new rows are expected to have';
 
 -- What waits for the end of the transaction that entered it; nobody else ever
--- sees a row, so that a crash may lose it and nothing need be logged.
+-- sees a row, so that a crash may lose it and nothing need be logged.  A row without
+-- an invariant is there for its trigger alone, which sees to what is noted in memory.
 CREATE UNLOGGED TABLE reconcile.guard_pending (
 	pending_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	invariant  text NOT NULL,
+	invariant  text,
 	watched    oid,
-	keys       jsonb[] NOT NULL
+	keys       jsonb[],
+	level      bigint,
+	CHECK (num_nulls(invariant, keys, level) IN (0, 3))
 );
 COMMENT ON TABLE reconcile.guard_pending IS 'rows that guards with timing commit look at when their transaction ends';
 COMMENT ON COLUMN reconcile.guard_pending.pending_id IS 'number of the statement';
-COMMENT ON COLUMN reconcile.guard_pending.invariant IS 'the invariant that is guarded';
+COMMENT ON COLUMN reconcile.guard_pending.invariant IS 'the invariant that is guarded; NULL: those of which the session has notes in memory';
 COMMENT ON COLUMN reconcile.guard_pending.watched IS 'the table that the statement wrote, when the rows are found again by its primary key, else NULL';
 COMMENT ON COLUMN reconcile.guard_pending.keys IS 'primary keys of the rows that the statement wrote, or without watched the keys of rows that were missing after it';
+COMMENT ON COLUMN reconcile.guard_pending.level IS 'how many guards had set off each other until then';
 
 CREATE FUNCTION reconcile.settle_guard() RETURNS trigger
 	LANGUAGE c VOLATILE PARALLEL UNSAFE

@@ -145,21 +145,21 @@ std::optional<std::string> Filling::contradiction() const
 						 pg::quoted(kWorkList) + " AS l WHERE " + same_expected_key("l") + ")");
 }
 
-/* is_written tells that a row of the work list writes a column. */
-std::string Filling::is_written(const std::string &name) const
+/* is_written tells that a row of the work list writes a column, given what that is. */
+std::string Filling::is_written(const std::string &name, const std::string &present) const
 {
 	const Column &c = column(name);
 	if (exact(name))
-		return distinctness(c, was(name), expected_value(name), given_value(name));
-	return "(" + nullness(c.base, was(name)) + " AND NOT " + nullness(c.base, given_value(name)) +
+		return distinctness(c, present, expected_value(name), given_value(name));
+	return "(" + nullness(c.base, present) + " AND NOT " + nullness(c.base, given_value(name)) +
 		   ")";
 }
 
-/* new_value is what a column of a row t becomes.  The length of its type is
- * left to the assignment, which refuses what does not fit. */
-std::string Filling::new_value(const std::string &name) const
+/* new_value is what a column of a row t becomes, given what it is.  The length of its
+ * type is left to the assignment, which refuses what does not fit. */
+std::string Filling::new_value(const std::string &name, const std::string &present) const
 {
-	return "CASE WHEN " + is_written(name) + " THEN " + given_value(name) +
+	return "CASE WHEN " + is_written(name, present) + " THEN " + given_value(name) +
 		   "::" + pg::type_name(column(name).base) + " ELSE t." + pg::quoted(name) + " END";
 }
 
@@ -167,7 +167,7 @@ Write Filling::write() const
 {
 	std::vector<std::string> changes;
 	for (const std::string &name : filled_)
-		changes.push_back(pg::quoted(name) + " = " + new_value(name));
+		changes.push_back(pg::quoted(name) + " = " + new_value(name, was(name)));
 	std::string sql = "UPDATE " + target_.name() + " AS t SET " + pg::joined(changes, ", ") +
 					  " FROM " + pg::quoted(kWorkList) + " AS e";
 	if (key_can_repeat())
@@ -175,6 +175,24 @@ Write Filling::write() const
 	return {sql + " WHERE " + key_equality_of_row("t") + " AND " + counts_as_present() +
 				unchanged("t"),
 			SPI_OK_UPDATE};
+}
+
+/* write_expected looks at the row that it writes, also when somebody changes that
+ * meanwhile. */
+std::optional<Write> Filling::write_expected() const
+{
+	if (key_can_repeat() || target_.foreign())
+		return std::nullopt;
+	std::vector<std::string> changes, written;
+	for (const std::string &name : filled_) {
+		std::string const present = "t." + pg::quoted(name);
+		changes.push_back(pg::quoted(name) + " = " + new_value(name, present));
+		written.push_back(is_written(name, present));
+	}
+	return Write{"UPDATE " + target_.name() + " AS t SET " + pg::joined(changes, ", ") + " FROM " +
+					 pg::quoted(kWorkList) + " AS e WHERE " + key_equality_of_row("t") + " AND " +
+					 counts_as_present() + " AND (" + pg::joined(written, " OR ") + ")",
+				 SPI_OK_UPDATE};
 }
 
 /* read_back: a document store changes many documents at once and says how many
@@ -238,8 +256,8 @@ std::string Filling::recorded() const
 		if (pg::contains(recorded_columns(), column.name))
 			columns.push_back(column);
 	for (const std::string &name : filled_)
-		untouched.push_back("CASE WHEN NOT " + is_written(name) + " THEN " + pg::literal(name) +
-							" END");
+		untouched.push_back("CASE WHEN NOT " + is_written(name, was(name)) + " THEN " +
+							pg::literal(name) + " END");
 	return "SELECT " + row_as_json("t", columns) + ", " + row_as_json("w", filled_json_columns()) +
 		   " OPERATOR(pg_catalog.-) ARRAY[" + pg::joined(untouched, ", ") +
 		   "]::pg_catalog.text[] FROM " + pg::quoted(kWritten) + " AS t JOIN " +
@@ -271,8 +289,9 @@ Overlay Filling::overlay(const std::string &work_list) const
 		if (c.dropped)
 			continue;
 		std::string const name = pg::quoted(c.name);
-		values.push_back((pg::contains(filled_, c.name) ? new_value(c.name) : "t." + name) +
-						 " AS " + name);
+		values.push_back(
+			(pg::contains(filled_, c.name) ? new_value(c.name, was(c.name)) : "t." + name) +
+			" AS " + name);
 		columns.push_back(c.generated.empty() ? name : made_value(c) + " AS " + name);
 	}
 	return {"SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " + pg::joined(values, ", ") +

@@ -35,6 +35,7 @@ public:
 	TupleDesc work_list_row_type() const override;
 	std::optional<std::string> contradiction() const override;
 	Write write() const override;
+	std::optional<Write> write_expected() const override;
 	bool is_observed() const override { return false; }
 	std::optional<std::string> read_back() const override;
 	std::optional<std::string> writable() const override { return std::nullopt; }
@@ -59,8 +60,8 @@ protected:
 private:
 	bool exact(const std::string &name) const;
 	std::string was(const std::string &name) const;
-	std::string is_written(const std::string &name) const;
-	std::string new_value(const std::string &name) const;
+	std::string is_written(const std::string &name, const std::string &present) const;
+	std::string new_value(const std::string &name, const std::string &present) const;
 	std::string unchanged(const std::string &row) const;
 	std::string one_row_per_key() const;
 	std::vector<JsonColumn> filled_json_columns() const;

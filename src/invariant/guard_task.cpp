@@ -7,7 +7,9 @@
  */
 #include "invariant/guard_task.hpp"
 
+#include "invariant/filling.hpp"
 #include "invariant/guard_query.hpp"
+#include "invariant/order.hpp"
 #include "pg/identity.hpp"
 #include "pg/relation_changes.hpp"
 #include "pg/text.hpp"
@@ -27,9 +29,16 @@ namespace reconcile::invariant {
 namespace {
 
 /* The tasks of this backend, by trigger and, for what waits for a commit, by
- * invariant and watched table. */
-using TaskKey = std::tuple<Oid, std::string, Oid>;
+ * invariant, watched table, and how the rows are known. */
+using TaskKey = std::tuple<Oid, std::string, Oid, Scope::Kind>;
 std::map<TaskKey, std::shared_ptr<Task>> tasks;
+
+/* The order in which guards work at commit, as far as this backend has asked for it. */
+struct Order {
+	std::vector<std::string> invariants;
+	std::vector<Oid> tables; /* an alteration of which makes it stale */
+	bool stale = false;
+} order;
 
 bool contains(const std::vector<Oid> &tables, Oid table)
 {
@@ -42,15 +51,23 @@ void mark_stale(Oid table) noexcept
 	for (auto &entry : tasks)
 		if (!OidIsValid(table) || contains(entry.second->tables, table))
 			entry.second->stale = true;
+	if (!OidIsValid(table) || contains(order.tables, table))
+		order.stale = true;
 }
 
-/* known returns a task from memory, if it is there and still holds. */
-std::shared_ptr<Task> known(const TaskKey &key)
+void listen()
 {
 	static bool const listening = (pg::on_relation_change(mark_stale), true);
 	(void)listening;
+}
+
+/* known returns a task from memory, if it is there and still holds.  One that could not
+ * be worked out does not: nobody knows what would make it stale. */
+std::shared_ptr<Task> known(const TaskKey &key)
+{
+	listen();
 	auto const found = tasks.find(key);
-	if (found != tasks.end() && !found->second->stale)
+	if (found != tasks.end() && found->second->ready && !found->second->stale)
 		return found->second;
 	for (auto old = tasks.begin(); old != tasks.end();) /* triggers may be gone for good */
 		old = old->second->stale ? tasks.erase(old) : std::next(old);
@@ -97,25 +114,76 @@ std::vector<AttrNumber> columns_of(Oid table, const std::vector<std::string> &na
 	return columns;
 }
 
+std::vector<std::string> names_of(const std::vector<JsonColumn> &columns)
+{
+	std::vector<std::string> names;
+	for (const JsonColumn &column : columns)
+		names.push_back(column.name);
+	return names;
+}
+
+/* is_found_again tells whether the rows of a table can be found by their primary key as
+ * long as none of the columns that the query reads is changed: it reads the key. */
+bool is_found_again(const Watched &watched, const std::vector<JsonColumn> &key)
+{
+	return !key.empty() && std::all_of(key.begin(), key.end(), [&](const JsonColumn &column) {
+		return pg::contains(watched.columns, column.name);
+	});
+}
+
+/* rows_part is what new rows of a table that the query reads ask for. */
+Part rows_part(const Task &task, const Watched &watched, const pg::Firing &firing)
+{
+	bool const inserted = firing.event() == pg::Event::insert;
+	Part part;
+	part.scope = {Scope::new_rows, watched.table, inserted, inserted && watched.in_key};
+	part.columns = columns_of(firing.table(), watched.columns);
+	auto const key = primary_key_of(watched.table);
+	if (task.guard.waits() && is_found_again(watched, key)) {
+		part.scope.key = key;
+		part.key = columns_of(firing.table(), names_of(key));
+	}
+	return part;
+}
+
+/* has_rows_in tells whether values of one of some columns are rows: one of NULLs is empty,
+ * and is no NULL. */
+bool has_rows_in(const Target &target, const std::vector<std::string> &columns)
+{
+	return std::any_of(columns.begin(), columns.end(), [&](const std::string &name) {
+		const Column *const column = target.column(name);
+		return column == nullptr || pg::call([&] { return type_is_rowtype(column->base); });
+	});
+}
+
+/* target_part is what rows of the target ask for: to be filled, or to be written again.
+ * Where values are filled that are NULL, and none are compared, it takes a NULL. */
+Part target_part(const Task &task, const WatchedTables &tables, const pg::Firing &firing)
+{
+	const Definition &definition = task.definition;
+	Part part;
+	part.scope = {Scope::target_rows, definition.target};
+	if (firing.event() == pg::Event::remove)
+		return part;
+	part.columns = columns_of(firing.table(), tables.filled->columns);
+	AsDeclared const declared(definition);
+	auto const filled = filled_by(definition, ExpectedRows(definition.expects));
+	if (definition.compare.empty() && !has_rows_in(Target(definition.target), filled))
+		part.empty = columns_of(firing.table(), filled);
+	return part;
+}
+
 /* find_scopes adds the scopes of a statement on a table. */
 void find_scopes(Task &task, const WatchedTables &tables, const pg::Firing &firing)
 {
 	std::vector<Oid> const relatives = family(firing.table());
-	auto add = [&](Scope scope, const std::vector<std::string> &columns) {
-		task.parts.push_back({scope, columns_of(firing.table(), columns), nullptr});
-	};
-	bool const inserted = firing.event() == pg::Event::insert;
-	if (firing.event() != pg::Event::remove)
+	bool const deleted = firing.event() == pg::Event::remove;
+	if (!deleted)
 		for (const Watched &watched : tables.read)
 			if (contains(relatives, watched.table))
-				add({Scope::new_rows, watched.table, inserted, inserted && watched.in_key,
-					 task.guard.waits() && is_found_again(watched) ? watched.columns
-																   : std::vector<std::string>()},
-					watched.columns);
-	bool const deleted = firing.event() == pg::Event::remove;
+				task.parts.push_back(rows_part(task, watched, firing));
 	if (contains(relatives, task.definition.target) && (deleted || tables.filled))
-		add({Scope::target_rows, task.definition.target},
-			deleted ? std::vector<std::string>() : tables.filled->columns);
+		task.parts.push_back(target_part(task, tables, firing));
 }
 
 /* have_columns tells whether keys that were kept are made of these columns. */
@@ -129,10 +197,10 @@ bool have_columns(Datum keys, const std::vector<std::string> &columns)
 	return spi.truth(0, 1);
 }
 
-/* find_stored completes the scope of rows that are found again by their primary
+/* find_again completes the scope of rows that are found again by their primary
  * key.  A query that was altered meanwhile need not read the key; one that does not
  * read their table any more expects nothing of them. */
-void find_stored(Task &task, const WatchedTables &tables, Datum keys)
+void find_again(Task &task, const WatchedTables &tables, Datum keys)
 {
 	Scope &scope = task.parts.front().scope;
 	auto const watched =
@@ -143,22 +211,51 @@ void find_stored(Task &task, const WatchedTables &tables, Datum keys)
 		return;
 	}
 	AsDeclared const declared(task.definition);
-	std::vector<std::string> const key = Target(scope.watched).primary_key();
-	if (!have_columns(keys, key))
+	std::vector<JsonColumn> const key = primary_key_of(scope.watched);
+	if (scope.kind == Scope::stored_rows && !have_columns(keys, names_of(key)))
 		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				 "rows of " + pg::qualified_name(scope.watched) +
 					 " cannot be found again at commit",
 				 "The primary key was altered since they were written.");
+	scope.inserted = scope.kind == Scope::noted_rows;
+	scope.alone = scope.inserted && watched->in_key;
+	scope.key = key;
 	scope.columns = watched->columns;
-	for (const std::string &name : key)
-		if (!pg::contains(scope.columns, name))
-			scope.columns.push_back(name);
+	for (const JsonColumn &column : scope.key)
+		if (!pg::contains(scope.columns, column.name))
+			scope.columns.push_back(column.name);
+}
+
+/* check_key refuses keys of what is expected that are not those of the invariant any
+ * more: they would find nothing. */
+void check_key(Task &task, Datum keys)
+{
+	std::vector<std::string> names;
+	{
+		AsDeclared const declared(task.definition);
+		Target const target(task.definition.target);
+		Key const key(target, task.definition.key);
+		for (const KeyPart &part : key.parts())
+			names.push_back(part.name());
+	}
+	if (have_columns(keys, names))
+		return;
+	task.parts.clear();
+	pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+			 "what invariant \"" + task.guard.invariant +
+				 "\" expects cannot be found again at commit",
+			 "Its key was altered since the rows were written.");
+}
+
+bool target_exists(const Task &task)
+{
+	return pg::call([&] { return get_rel_name(task.definition.target) != nullptr; });
 }
 
 /* make_statements makes what the scopes need. */
 void make_statements(Task &task)
 {
-	if (!pg::call([&] { return get_rel_name(task.definition.target) != nullptr; }))
+	if (!target_exists(task))
 		pg::fail(ERRCODE_UNDEFINED_TABLE, "the target of invariant \"" + task.guard.invariant +
 											  "\" does not exist any more");
 	task.queue_only = is_foreign(task.definition.target);
@@ -175,7 +272,7 @@ void make_statements(Task &task)
 
 std::shared_ptr<Task> task_of(const pg::Firing &firing)
 {
-	TaskKey const key{firing.trigger(), {}, InvalidOid};
+	TaskKey const key{firing.trigger(), {}, InvalidOid, Scope::new_rows};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now; /* the trigger may be newer than the transaction's snapshot */
@@ -185,9 +282,10 @@ std::shared_ptr<Task> task_of(const pg::Firing &firing)
 	return tasks[key] = task;
 }
 
-std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched)
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched,
+									Scope::Kind kind)
 {
-	TaskKey const key{trigger, invariant, watched};
+	TaskKey const key{trigger, invariant, watched, kind};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now;
@@ -212,16 +310,70 @@ void work_out(Task &task, const pg::Firing &firing)
 	make_statements(task);
 }
 
-void work_out(Task &task, Oid watched, Datum keys)
+void work_out(Task &task, Oid watched, Scope::Kind kind, Datum keys)
 {
 	pg::AsOfNow now;
 	task.parts.clear();
-	Scope::Kind const kind = OidIsValid(watched) ? Scope::stored_rows : Scope::keys;
-	task.parts.push_back({{kind, watched}, {}, nullptr});
+	task.parts.emplace_back();
+	task.parts.front().scope = {kind, watched};
 	WatchedTables const tables = define(task);
 	if (OidIsValid(watched))
-		find_stored(task, tables, keys);
+		find_again(task, tables, keys);
+	else if (target_exists(task))
+		check_key(task, keys);
 	make_statements(task);
+}
+
+namespace {
+
+/* find_order works out the order of these invariants, and of all whose guards they may
+ * set off. */
+void find_order(const std::vector<std::string> &invariants)
+{
+	Order found;
+	{
+		pg::AsExtensionOwner owner;
+		pg::Spi spi;
+		uint64 const rows = spi.run(
+			"WITH RECURSIVE reached (invariant, target) AS ("
+			"SELECT i.name, i.target::oid FROM reconcile.invariant i WHERE i.name = ANY ($1)"
+			" UNION SELECT i.name, i.target::oid FROM reached r"
+			" JOIN reconcile.guard_trigger t ON t.watched::oid = r.target"
+			" JOIN reconcile.invariant i ON i.name = t.invariant)"
+			" SELECT r.invariant, r.target FROM reached r UNION"
+			" SELECT r.invariant, t.watched::oid FROM reached r"
+			" JOIN reconcile.guard_trigger t ON t.invariant = r.invariant",
+			SPI_OK_SELECT, pg::Args().add(invariants));
+		for (uint64 row = 0; row < rows; row++) {
+			found.tables.push_back(spi.oid(row, 2));
+			if (!pg::contains(found.invariants, spi.required_text(row, 1)))
+				found.invariants.push_back(spi.required_text(row, 1));
+		}
+	}
+	std::sort(found.invariants.begin(), found.invariants.end());
+	std::vector<Definition> definitions;
+	for (const std::string &name : found.invariants)
+		definitions.push_back(definition_named(name));
+	found.invariants.clear();
+	for (const Definition &definition : in_order(definitions, Cycle::is_ignored))
+		found.invariants.push_back(definition.name);
+	order.invariants = found.invariants;
+	order.tables = found.tables;
+}
+
+} // namespace
+
+std::vector<std::string> settling_order(const std::vector<std::string> &invariants)
+{
+	listen();
+	if (order.stale || !std::all_of(invariants.begin(), invariants.end(), [](auto &name) {
+			return pg::contains(order.invariants, name);
+		})) {
+		pg::AsOfNow now;
+		order.stale = false; /* unless something changes meanwhile */
+		find_order(invariants);
+	}
+	return order.invariants;
 }
 
 } // namespace reconcile::invariant

@@ -30,6 +30,8 @@ namespace reconcile::invariant {
 struct Part {
 	Scope scope;
 	std::vector<AttrNumber> columns; /* that an UPDATE must change to matter */
+	std::vector<AttrNumber> empty;	 /* one of which must be NULL then, if there are any */
+	std::vector<AttrNumber> key;	 /* by which the rows are found again, if they are */
 	std::unique_ptr<GuardWork> work;
 };
 
@@ -47,11 +49,17 @@ struct Task {
 std::shared_ptr<Task> task_of(const pg::Firing &firing);
 
 /* settling_task returns the task of working off what waits for a commit: rows of a
- * watched table, or, without one, keys of what is expected. */
-std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched);
+ * watched table, known in one way, or, without one, keys of what is expected; nothing
+ * when the invariant is not guarded any more. */
+std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched,
+									Scope::Kind kind);
+
+/* settling_order lists some invariants, and others, such that each comes after those
+ * whose guards write what its query reads, themselves or by setting off others. */
+std::vector<std::string> settling_order(const std::vector<std::string> &invariants);
 
 /* work_out makes a task ready.  When it fails, the scopes may be known already. */
 void work_out(Task &task, const pg::Firing &firing);
-void work_out(Task &task, Oid watched, Datum keys);
+void work_out(Task &task, Oid watched, Scope::Kind kind, Datum keys);
 
 } // namespace reconcile::invariant

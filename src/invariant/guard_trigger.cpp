@@ -4,14 +4,20 @@
  *	  The trigger functions of guards.
  *
  * reconcile.fire_guard() is called after a statement, and writes what its rows
- * are expected to have, or, in a guard that waits for the commit, by what to find
- * them again into reconcile.guard_pending.  reconcile.settle_guard() is called for each
- * row of that table when the transaction commits.  A savepoint that is rolled
- * back takes the rows along, and with them the work.
+ * are expected to have, or, in a guard that waits for the commit, notes by what to find
+ * them again: in memory, or in reconcile.guard_pending.  reconcile.settle_guard() is
+ * called for each row of that table when the transaction commits.  A savepoint that is
+ * rolled back takes the notes along, and with them the work.
+ *
+ * A row of that table without an invariant is the bell of what is noted in memory.  When
+ * it rings, all of that is worked off, and what is noted meanwhile, each invariant after
+ * those that write what its query reads: a row that several guards write to is looked
+ * at when it is complete.
  *
  *-------------------------------------------------------------------------
  */
 #include "invariant/chain.hpp"
+#include "invariant/guard_notes.hpp"
 #include "invariant/guard_queue.hpp"
 #include "invariant/guard_task.hpp"
 #include "invariant/writer.hpp"
@@ -19,6 +25,8 @@
 #include "pg/identity.hpp"
 #include "pg/subtransaction.hpp"
 #include "pg/text.hpp"
+
+#include <algorithm>
 
 extern "C" {
 #include "catalog/pg_type_d.h"
@@ -35,10 +43,12 @@ constexpr int kMostLevels = 32;
 const Reason kForeign = {"0A000", "a foreign table is written by repairs only: a network call"
 								  " would keep the transaction waiting, and could not be undone"};
 
-/* Depth counts the guards that are at work within each other. */
+/* Depth counts the guards that set off each other, within each other or at the end of
+ * the transaction. */
 class Depth {
 public:
-	explicit Depth(const std::string &invariant)
+	/* The next level: a guard is at work. */
+	explicit Depth(const std::string &invariant) : before_(levels_)
 	{
 		if (levels_ >= kMostLevels)
 			pg::fail(ERRCODE_STATEMENT_TOO_COMPLEX,
@@ -48,23 +58,55 @@ public:
 					 "Invariants whose rows make each other expected never come to an end.");
 		levels_++;
 	}
-	~Depth() { levels_--; }
+	/* The level at which a note was taken. */
+	explicit Depth(int levels) : before_(levels_) { levels_ = levels; }
+	~Depth() { levels_ = before_; }
 	Depth(const Depth &) = delete;
 	Depth &operator=(const Depth &) = delete;
 
+	static int levels() { return levels_; }
+
 private:
 	static int levels_;
+	int before_;
 };
 
 int Depth::levels_ = 0;
 
+/* Settling is the time in which notes are worked off, also those that are taken
+ * meanwhile. */
+class Settling {
+public:
+	Settling() : before_(active_) { active_ = true; }
+	~Settling() { active_ = before_; }
+	Settling(const Settling &) = delete;
+	Settling &operator=(const Settling &) = delete;
+
+	static bool active() { return active_; }
+
+private:
+	static bool active_;
+	bool before_;
+};
+
+bool Settling::active_ = false;
+
 pg::Constant enter_pending(
-	"INSERT INTO reconcile.guard_pending (invariant, keys, watched) VALUES ($1, $2, $3)",
+	"INSERT INTO reconcile.guard_pending (invariant, keys, watched, level) VALUES ($1, $2, $3, $4)",
 	pg::Planned::once);
+pg::Constant enter_bell("INSERT INTO reconcile.guard_pending DEFAULT VALUES", pg::Planned::once);
 /* The index would list every row that was taken, until the next vacuum. */
 pg::Constant take_pending("DELETE FROM reconcile.guard_pending WHERE ctid = $1"
-						  " RETURNING invariant, keys, coalesce(watched, 0)",
+						  " RETURNING invariant, keys, coalesce(watched, 0), level::int8",
 						  pg::Planned::once);
+
+/* Pending is a row of that table. */
+struct Pending {
+	std::optional<std::string> invariant; /* none in a bell */
+	Datum keys;
+	Oid watched;
+	int level;
+};
 
 /* write writes what is missing in the scope of a part. */
 void write(Task &task, Part &part, const Rows &rows)
@@ -82,6 +124,28 @@ void write(Task &task, Part &part, const Rows &rows)
 		task.constraints->wait_again();
 }
 
+/* be_called sets the bell.  Whoever works off notes needs none. */
+void be_called()
+{
+	if (Settling::active() || bell_is_set())
+		return;
+	set_bell();
+	pg::AsExtensionOwner owner(pg::AsExtensionOwner::for_later);
+	pg::Spi spi;
+	spi.run(enter_bell, SPI_OK_INSERT);
+}
+
+/* is_noted notes new rows in memory, which evaluates nothing, if that can be done. */
+bool is_noted(const Task &task, const Part &part, const pg::Firing &firing)
+{
+	if (firing.event() != pg::Event::insert || part.key.empty() ||
+		!take_notes({task.guard.invariant, part.scope.watched, part.scope.key}, firing, part.key,
+					Depth::levels()))
+		return false;
+	be_called();
+	return true;
+}
+
 /* postpone enters what must be looked at, for the end of the transaction. */
 void postpone(Task &task, Part &part, const Rows &rows)
 {
@@ -95,11 +159,23 @@ void postpone(Task &task, Part &part, const Rows &rows)
 	pg::AsExtensionOwner owner(pg::AsExtensionOwner::for_later);
 	pg::Spi spi;
 	pg::Args args = pg::Args().add(task.guard.invariant).add(JSONBARRAYOID, *keys);
-	if (part.scope.columns.empty())
+	if (part.scope.key.empty())
 		args.add_null(OIDOID);
 	else
 		args.add(OIDOID, ObjectIdGetDatum(part.scope.watched));
+	args.add(int64(Depth::levels()));
 	spi.run(enter_pending, SPI_OK_INSERT, std::move(args));
+}
+
+/* take takes a row off the table; nothing when somebody did before. */
+std::optional<Pending> take(const pg::RowFiring &firing)
+{
+	pg::AsExtensionOwner owner;
+	pg::Spi spi;
+	if (spi.run(take_pending, SPI_OK_DELETE_RETURNING, pg::Args().add(TIDOID, firing.place())) == 0)
+		return std::nullopt;
+	return Pending{spi.text(0, 1), spi.kept(0, 2).value_or(Datum(0)), spi.oid(0, 3),
+				   static_cast<int>(spi.number(0, 4))};
 }
 
 /* enqueue keeps for later what could not be done now: as precisely as the reason
@@ -152,7 +228,7 @@ void fire(Task &task, const pg::Firing &firing)
 		std::unique_ptr<pg::WorkList> changed;
 		Rows rows = all;
 		if (firing.event() == pg::Event::update) {
-			changed = firing.changed(part.columns);
+			changed = firing.changed(part.columns, part.empty);
 			if (changed->size() == 0)
 				continue;
 			rows.store = changed->store();
@@ -161,21 +237,107 @@ void fire(Task &task, const pg::Firing &firing)
 			Depth const depth(task.guard.invariant);
 			if (task.queue_only)
 				enqueue_expected(task.definition, part.scope, rows, kForeign);
-			else if (task.guard.waits())
-				postpone(task, part, rows);
-			else
+			else if (!task.guard.waits())
 				write(task, part, rows);
+			else if (!is_noted(task, part, firing))
+				postpone(task, part, rows);
 		});
 	}
 }
 
 /* settle does the work of a task on what waited for the commit. */
-void settle(Task &task, Oid watched, const Rows &rows)
+void settle(Task &task, Oid watched, Scope::Kind kind, const Rows &rows)
 {
-	if (!task.ready && !survived(task, nullptr, rows, [&] { work_out(task, watched, rows.keys); }))
+	if (!task.ready &&
+		!survived(task, nullptr, rows, [&] { work_out(task, watched, kind, rows.keys); }))
 		return;
 	for (Part &part : task.parts)
 		survived(task, &part, rows, [&] { write(task, part, rows); });
+}
+
+/* settle_pending does the work on a row of the table. */
+void settle_pending(Oid trigger, const Pending &pending)
+{
+	Scope::Kind const kind = OidIsValid(pending.watched) ? Scope::stored_rows : Scope::keys;
+	auto const task = settling_task(trigger, *pending.invariant, pending.watched, kind);
+	if (task == nullptr) /* unguarded meanwhile */
+		return;
+	Depth const depth(pending.level);
+	pg::InContext const context("guard of invariant \"" + *pending.invariant + "\" at commit");
+	Rows rows;
+	rows.keys = pending.keys;
+	settle(*task, pending.watched, kind, rows);
+}
+
+/* next_noted chooses what to work off next. */
+std::optional<Subject> next_noted()
+{
+	std::vector<Subject> const subjects = noted();
+	if (subjects.empty())
+		return std::nullopt;
+	std::vector<std::string> invariants;
+	for (const Subject &subject : subjects)
+		if (!pg::contains(invariants, subject.invariant))
+			invariants.push_back(subject.invariant);
+	if (invariants.size() > 1)
+		for (const std::string &first : settling_order(invariants))
+			for (const Subject &subject : subjects)
+				if (subject.invariant == first)
+					return subject;
+	return subjects.front();
+}
+
+Definition definition_as_of_now(const std::string &invariant)
+{
+	pg::AsOfNow now;
+	return definition_named(invariant);
+}
+
+/* settle_as_keys does the work on notes as if the table had kept them: where a failure must
+ * be queued, or where the primary key of the rows was altered meanwhile. */
+void settle_as_keys(const Subject &subject, Task &task, pg::WorkList &noted_keys)
+{
+	std::optional<Datum> keys;
+	auto const convert = [&] {
+		auto const definition = definition_as_of_now(subject.invariant);
+		AsDeclared const declared(definition);
+		keys = keys_as_json(subject.key, noted_keys);
+	};
+	if (!task.guard.queues())
+		convert();
+	else if (auto const failure = pg::attempt(convert, pg::Deadlock::is_survived))
+		return enqueue_failure(subject.invariant, {failure->code(), failure->message()});
+	if (task.ready && !task.parts.empty() &&
+		!same_columns(task.parts.front().scope.key, subject.key))
+		task.ready = false;
+	Rows rows;
+	rows.keys = *keys;
+	settle(task, subject.watched, Scope::stored_rows, rows);
+}
+
+/* settle_notes does the work on what was noted about a subject. */
+void settle_notes(Oid trigger, const Subject &subject)
+{
+	Notes const notes = work_off(subject);
+	auto task = settling_task(trigger, subject.invariant, subject.watched, Scope::noted_rows);
+	if (task == nullptr) /* unguarded meanwhile */
+		return;
+	Depth const depth(notes.level);
+	pg::InContext const context("guard of invariant \"" + subject.invariant + "\" at commit");
+	if (!task->guard.queues()) {
+		if (!task->ready)
+			work_out(*task, subject.watched, Scope::noted_rows, Datum(0));
+		if (task->parts.empty()) /* the query does not read their table any more */
+			return;
+		if (same_columns(task->parts.front().scope.key, subject.key)) {
+			Rows rows;
+			rows.noted = notes.keys.get();
+			return write(*task, task->parts.front(), rows);
+		}
+	}
+	task = settling_task(trigger, subject.invariant, subject.watched, Scope::stored_rows);
+	if (task != nullptr)
+		settle_as_keys(subject, *task, *notes.keys);
 }
 
 } // namespace
@@ -196,24 +358,17 @@ RECONCILE_FUNCTION(reconcile_fire_guard)
 RECONCILE_FUNCTION(reconcile_settle_guard)
 {
 	pg::RowFiring const firing(fcinfo, "guard_pending");
-	std::string invariant;
-	Oid watched;
-	Rows rows;
-	{
-		pg::AsExtensionOwner owner;
-		pg::Spi spi;
-		if (spi.run(take_pending, SPI_OK_DELETE_RETURNING,
-					pg::Args().add(TIDOID, firing.place())) == 0)
-			return Datum(0);
-		invariant = spi.required_text(0, 1);
-		rows.keys = *spi.kept(0, 2);
-		watched = spi.oid(0, 3);
-	}
-	std::shared_ptr<Task> const task = settling_task(firing.trigger(), invariant, watched);
-	if (task == nullptr) /* unguarded meanwhile */
+	auto const pending = take(firing);
+	if (!pending)
 		return Datum(0);
-	pg::InContext const context("guard of invariant \"" + invariant + "\" at commit");
-	settle(*task, watched, rows);
+	if (pending->invariant) {
+		settle_pending(firing.trigger(), *pending);
+		return Datum(0);
+	}
+	bell_rang();
+	Settling const settling;
+	while (auto const subject = next_noted())
+		settle_notes(firing.trigger(), *subject);
 	return Datum(0);
 }
 

@@ -42,20 +42,20 @@ std::string key_rows(const std::vector<JsonColumn> &columns)
 		   rows_of_json("l.key", columns, "k") + ")";
 }
 
-/* stored_rows yields the rows of a table whose primary keys are in $1, as they are
- * now. */
+/* stored_rows yields the rows of a table whose primary keys are in $1, or were noted, as
+ * they are now. */
 std::string stored_rows(const Scope &scope)
 {
 	Target const table(scope.watched);
 	std::vector<std::string> columns, conditions;
 	for (const std::string &name : scope.columns)
 		columns.push_back("w." + pg::quoted(name));
-	std::vector<std::string> const key = table.primary_key();
-	for (const std::string &name : key)
-		conditions.push_back(
-			equality(*table.column(name), "w." + pg::quoted(name), "k." + pg::quoted(name)));
+	for (const JsonColumn &part : scope.key)
+		conditions.push_back(equality(*table.column(part.name), "w." + pg::quoted(part.name),
+									  "k." + pg::quoted(part.name)));
 	return "SELECT " + pg::joined(columns, ", ") + " FROM " + table.name() + " AS w, " +
-		   key_rows(table.json_columns(key)) + " AS k WHERE " + pg::joined(conditions, " AND ");
+		   (scope.kind == Scope::noted_rows ? pg::quoted(kNotedKeys) : key_rows(scope.key)) +
+		   " AS k WHERE " + pg::joined(conditions, " AND ");
 }
 
 /* with_new_rows is what a statement begins with that reads rows as kNewRows. */
@@ -69,13 +69,11 @@ std::string with_new_rows(const std::string &rows)
 std::string pending_statement(const Definition &definition, const Statements &statements,
 							  const Scope &scope, const std::string &due)
 {
-	if (scope.columns.empty())
+	if (scope.key.empty())
 		return "SELECT pg_catalog.array_agg(" +
 			   expected_key_json(definition, statements.expected(), "d") + ") FROM (" + due +
 			   ") AS d";
-	Target const watched(scope.watched);
-	return "SELECT pg_catalog.array_agg(" +
-		   row_as_json("n", watched.json_columns(watched.primary_key())) + ") FROM " +
+	return "SELECT pg_catalog.array_agg(" + row_as_json("n", scope.key) + ") FROM " +
 		   pg::quoted(kNewRows) + " AS n" +
 		   (scope.inserted ? "" : " WHERE EXISTS (SELECT FROM (" + due + ") AS d)");
 }
@@ -124,11 +122,11 @@ bool may_refuse_first(const Statements &statements)
 
 /* may_write_all tells whether all that is expected of inserted rows may be written
  * without a look at what is there, which would cost more than the attempt: where
- * the unique index stops what is there, and no trigger of the target sees it. */
+ * the unique index stops what is there, before anything of the target sees it. */
 bool may_write_all(const Definition &definition, const Statements &statements, const Scope &scope)
 {
 	return scope.inserted && !definition.is_fill() && !statements.needs_distinct() &&
-		   !statements.target().has_triggers() && !may_refuse_first(statements);
+		   !statements.target().sees_attempts() && !may_refuse_first(statements);
 }
 
 } // namespace
@@ -137,13 +135,15 @@ bool may_write_all(const Definition &definition, const Statements &statements, c
 
 void Rows::expose(pg::Spi &spi) const
 {
+	if (noted != nullptr)
+		spi.expose(kNotedKeys, *noted);
 	if (store != nullptr)
 		spi.expose(kNewRows, store, table);
 }
 
 pg::Args Rows::args() const
 {
-	return store != nullptr ? pg::Args() : pg::Args().add(JSONBARRAYOID, keys);
+	return store != nullptr || noted != nullptr ? pg::Args() : pg::Args().add(JSONBARRAYOID, keys);
 }
 
 int64 Rows::size() const
@@ -151,6 +151,8 @@ int64 Rows::size() const
 	return pg::call([this]() -> int64 {
 		if (store != nullptr)
 			return tuplestore_tuple_count(store);
+		if (noted != nullptr)
+			return noted->size();
 		ArrayType *array = DatumGetArrayTypeP(keys);
 		return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	});
@@ -158,55 +160,74 @@ int64 Rows::size() const
 
 /* ------------------------------------------------------------ statements */
 
-bool is_found_again(const Watched &watched)
+std::vector<JsonColumn> primary_key_of(Oid table)
 {
-	std::vector<std::string> const key = Target(watched.table).primary_key();
-	return !key.empty() && std::all_of(key.begin(), key.end(), [&](const std::string &name) {
-		return pg::contains(watched.columns, name);
-	});
+	Target const target(table);
+	return target.json_columns(target.primary_key());
+}
+
+namespace {
+
+/* keys_in is the list of keys that a scope of keys is about. */
+std::string keys_in(const Statements &statements, const Scope &scope)
+{
+	return scope.kind == Scope::target_rows ? statements.key().list(pg::quoted(kNewRows))
+											: key_rows(statements.key().json_columns());
+}
+
+/* expected_rows_in yields what is expected in a scope, due or not. */
+std::string expected_rows_in(const Statements &statements, const Scope &scope,
+							 Statements::Rows number)
+{
+	if (scope.is_of_rows())
+		return statements.all_expected();
+	return statements.expected_among(keys_in(statements, scope), number);
+}
+
+} // namespace
+
+std::optional<Datum> keys_as_json(const std::vector<JsonColumn> &key, pg::WorkList &noted)
+{
+	pg::PortableText portable;
+	pg::Spi spi;
+	spi.expose(kNotedKeys, noted);
+	spi.run("SELECT pg_catalog.array_agg(" + row_as_json("k", key) + ") FROM " +
+				pg::quoted(kNotedKeys) + " AS k",
+			SPI_OK_SELECT);
+	return spi.kept(0, 1);
 }
 
 void confine(Statements &statements, const Scope &scope)
 {
 	if (scope.kind == Scope::new_rows)
 		statements.see_new_rows(scope.watched);
-	else if (scope.kind == Scope::stored_rows)
+	else if (scope.is_of_rows())
 		statements.see_new_rows(scope.watched, stored_rows(scope));
 }
 
 std::string due_in(const Statements &statements, const Scope &scope, Statements::Rows number)
 {
-	switch (scope.kind) {
-	case Scope::new_rows:
-	case Scope::stored_rows:
+	if (scope.is_of_rows())
 		return statements.due();
-	case Scope::target_rows:
-		return statements.due_among(statements.key().list(pg::quoted(kNewRows)), number);
-	default:
-		return statements.due_among(key_rows(statements.key().json_columns()), number);
-	}
+	return statements.due_among(keys_in(statements, scope), number);
 }
 
 std::string expected_in(const Definition &definition, const Scope &scope)
 {
-	switch (scope.kind) {
-	case Scope::new_rows:
-	case Scope::stored_rows: {
+	if (scope.is_of_rows()) {
 		ExpectedRows expected(definition.expects);
 		expected.read_from(scope.watched, kNewRows);
 		std::string const with =
-			scope.kind == Scope::stored_rows ? with_new_rows(stored_rows(scope)) : "";
+			scope.kind == Scope::new_rows ? "" : with_new_rows(stored_rows(scope));
 		return with + "SELECT " + expected_key_json(definition, expected, "e") + ", " +
 			   row_as_json("e", json_columns(expected)) + " FROM (" + expected.text() + ") AS e";
 	}
-	case Scope::target_rows: {
+	if (scope.kind == Scope::target_rows) {
 		Target const target(definition.target);
 		return "SELECT " + Key(target, definition.key).as_json("d") + ", " +
 			   row_as_json("d", target.json_columns()) + " FROM " + pg::quoted(kNewRows) + " AS d";
 	}
-	default:
-		return "SELECT k, NULL::pg_catalog.jsonb FROM pg_catalog.unnest($1) AS k";
-	}
+	return "SELECT k, NULL::pg_catalog.jsonb FROM pg_catalog.unnest($1) AS k";
 }
 
 uint64 KeptStatement::run(pg::Spi &spi, int expect, const Rows &rows)
@@ -245,21 +266,24 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	auto const on_due = [&](auto statement) {
 		return KeptStatement(statement(few), statement(many));
 	};
-	Write const write = statements->write();
+	auto const direct = statements->write_expected();
+	Write const write = direct ? *direct : statements->write();
 	done_ = write.done;
 	auto const writing = [&](const std::string &rows) {
 		bool const any_order = scope.alone && !definition.is_fill();
 		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql);
 	};
-	if (may_write_all(definition, *statements, scope))
+	if (direct || may_write_all(definition, *statements, scope))
 		write_ =
-			KeptStatement(writing("SELECT e.* FROM (" + statements->expected().text() + ") AS e"));
+			KeptStatement(writing(expected_rows_in(*statements, scope, Statements::Rows::few)),
+						  writing(expected_rows_in(*statements, scope, Statements::Rows::many)));
 	else
 		write_ =
 			on_due([&](const std::string &due) { return writing(distinct_due(*statements, due)); });
-	pending_ = on_due([&](const std::string &due) {
-		return pending_statement(definition, *statements, scope, due);
-	});
+	if (scope.kind != Scope::noted_rows)
+		pending_ = on_due([&](const std::string &due) {
+			return pending_statement(definition, *statements, scope, due);
+		});
 	if (statements->may_write_twice())
 		unprotected_ =
 			on_due([&](const std::string &due) { return unprotected_statement(*statements, due); });

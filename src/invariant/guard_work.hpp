@@ -29,19 +29,25 @@ struct Scope {
 		new_rows,	 /* what rows make expected that are new in a table */
 		target_rows, /* what is expected in place of rows of the target */
 		stored_rows, /* what rows of a table make expected, given their primary keys */
+		noted_rows,	 /* the same, of rows that were inserted, given as notes */
 		keys		 /* what is expected with given keys */
 	} kind;
 	Oid watched = InvalidOid; /* the table with the rows, as the query reads it */
 	bool inserted = false;	  /* they were: most likely they have nothing yet */
 	bool alone = false;		  /* nobody else can be writing what they are expected to have */
-	std::vector<std::string> columns = {}; /* of stored rows: those that the query reads */
+	std::vector<JsonColumn> key = {};	   /* the primary key by which they are found again */
+	std::vector<std::string> columns = {}; /* that the query reads of them when they are */
+
+	/* is_of_rows tells whether it is about what rows of a watched table make expected. */
+	bool is_of_rows() const { return kind <= noted_rows && kind != target_rows; }
 };
 
 /* Rows are those that a guard looks at. */
 struct Rows {
 	Tuplestorestate *store = nullptr;
-	Oid table = InvalidOid; /* whose rows they are: the watched one, or a partition of it */
-	Datum keys = Datum(0);	/* a jsonb[] instead: keys of theirs, or of what is expected */
+	Oid table = InvalidOid;		   /* whose rows they are: the watched one, or a partition of it */
+	Datum keys = Datum(0);		   /* a jsonb[] instead: keys of theirs, or of what is expected */
+	pg::WorkList *noted = nullptr; /* or notes: primary keys as the table has them */
 
 	/* expose makes them readable by statements, which take them as args. */
 	void expose(pg::Spi &spi) const;
@@ -49,9 +55,11 @@ struct Rows {
 	int64 size() const;
 };
 
-/* is_found_again tells whether the rows of a table can be found by their primary key
- * as long as none of the columns that a query reads is changed: it reads the key. */
-bool is_found_again(const Watched &watched);
+/* primary_key_of lists the columns of a table's primary key, none when it has none. */
+std::vector<JsonColumn> primary_key_of(Oid table);
+
+/* keys_as_json makes of notes what Rows has as keys. */
+std::optional<Datum> keys_as_json(const std::vector<JsonColumn> &key, pg::WorkList &noted);
 
 /* confine makes a statement see new rows alone, if that is the scope. */
 void confine(Statements &statements, const Scope &scope);

@@ -295,14 +295,31 @@ std::string Statements::key_in(const std::string &keys) const
 	return condition;
 }
 
-std::string Statements::due_among(const std::string &keys, Rows number) const
+/* among yields those of some expected rows whose key is in a list of keys. */
+std::string Statements::among(const std::string &rows, const std::string &keys, Rows number) const
 {
 	std::vector<std::string> parts;
 	for (const KeyPart &part : key_.parts())
 		parts.push_back(part.listed("r"));
-	return "SELECT e.* FROM (" + due() + ") AS e, (SELECT DISTINCT " + pg::joined(parts, ", ") +
+	return "SELECT e.* FROM (" + rows + ") AS e, (SELECT DISTINCT " + pg::joined(parts, ", ") +
 		   " FROM " + keys + " AS r) AS x WHERE " + key_equality() +
 		   (number == Rows::few ? key_in(keys) : "");
+}
+
+std::string Statements::due_among(const std::string &keys, Rows number) const
+{
+	return among(due(), keys, number);
+}
+
+std::string Statements::all_expected() const
+{
+	check_fits();
+	return with() + "SELECT e.* FROM (" + expected_.text() + ") AS e";
+}
+
+std::string Statements::expected_among(const std::string &keys, Rows number) const
+{
+	return among(all_expected(), keys, number);
 }
 
 Write Statements::write_returning() const

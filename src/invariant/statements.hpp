@@ -39,6 +39,9 @@ inline constexpr const char *kWritten = "pg_reconcile written rows";
 /* The name under which a statement of a guard reads new rows. */
 inline constexpr const char *kNewRows = "pg_reconcile new rows";
 
+/* The name under which it reads the keys of rows that it noted. */
+inline constexpr const char *kNotedKeys = "pg_reconcile noted keys";
+
 /* Write is a statement that writes, and what SPI says when it is done. */
 struct Write {
 	std::string sql;
@@ -75,6 +78,10 @@ public:
 	 * rows of the target that were written. */
 	virtual Write write() const = 0;
 	Write write_returning() const;
+
+	/* write_expected writes what is due among the rows of a work list of expected rows,
+	 * due or not; nothing where no single statement can tell. */
+	virtual std::optional<Write> write_expected() const { return std::nullopt; }
 
 	/* is_observed tells whether the store tells of each row that write() does.
 	 * Where it neither does nor can return them, read_back yields the rows of the
@@ -156,6 +163,10 @@ public:
 	enum class Rows { few, many };
 	std::string due_among(const std::string &keys, Rows number = Rows::many) const;
 
+	/* all_expected yields what is expected, due or not; expected_among confines it likewise. */
+	std::string all_expected() const;
+	std::string expected_among(const std::string &keys, Rows number) const;
+
 	/* unexpected counts the rows of the work list whose key the query does not
 	 * yield any more, and shows one; outdated also counts those for which it
 	 * yields other values, but for values of the moment. */
@@ -198,6 +209,7 @@ protected:
 	std::string counts_as_present() const;
 	std::string present_rows() const;
 	std::string key_in(const std::string &keys) const;
+	std::string among(const std::string &rows, const std::string &keys, Rows number) const;
 	std::string key_equality() const;
 	std::string key_equality_of_row(const std::string &row) const;
 	std::string same_expected_key(const std::string &other) const;

@@ -34,6 +34,9 @@ pg::Constant relation_facts(
 	" c.relhasrules OR EXISTS (SELECT FROM pg_trigger g"
 	"  WHERE g.tgrelid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))"
 	"   AND NOT g.tgisinternal AND g.tgenabled <> 'D'),"
+	" c.relhasrules OR EXISTS (SELECT FROM pg_trigger g" /* 7: BEFORE INSERT FOR EACH ROW */
+	"  WHERE g.tgrelid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))"
+	"   AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype::integer & 7 = 7),"
 	" EXISTS (SELECT FROM pg_foreign_table t"
 	"  JOIN pg_foreign_server s ON s.oid = t.ftserver"
 	"  JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw"
@@ -114,10 +117,11 @@ Target::Target(Oid table) : oid_(locked(table)), name_(pg::qualified_name(table)
 	system_ = spi.truth(0, 3);
 	keeps_xmin_ = spi.truth(0, 4);
 	writes_more_ = spi.truth(0, 5);
-	observed_ = spi.truth(0, 6);
-	has_children_ = spi.truth(0, 7);
-	commands_ = spi.number(0, 8);
-	checks_rows_ = spi.truth(0, 9);
+	sees_attempts_ = spi.truth(0, 6);
+	observed_ = spi.truth(0, 7);
+	has_children_ = spi.truth(0, 8);
+	commands_ = spi.number(0, 9);
+	checks_rows_ = spi.truth(0, 10);
 
 	uint64 rows =
 		spi.run(column_facts, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));

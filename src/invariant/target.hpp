@@ -74,6 +74,10 @@ public:
 	/* has_triggers tells whether triggers or rules see what is written. */
 	bool has_triggers() const { return writes_more_; }
 
+	/* sees_attempts tells whether some of them also see a row that ON CONFLICT then
+	 * leaves out. */
+	bool sees_attempts() const { return sees_attempts_; }
+
 	/* checks_rows tells whether a constraint or a policy looks at a row before any
 	 * index does; a partition may have one of its own. */
 	bool checks_rows() const { return checks_rows_; }
@@ -110,6 +114,7 @@ private:
 	bool system_ = false;
 	bool keeps_xmin_ = false;
 	bool writes_more_ = false;
+	bool sees_attempts_ = false;
 	bool has_children_ = false;
 	bool checks_rows_ = false;
 	bool observed_ = false;

@@ -85,6 +85,18 @@ WorkList::~WorkList()
 		tuplestore_end(store_);
 }
 
+void WorkList::append(const std::vector<MinimalTuple> &rows)
+{
+	call([&] {
+		TupleTableSlot *slot = MakeSingleTupleTableSlot(row_type_, &TTSOpsMinimalTuple);
+		for (MinimalTuple const row : rows) {
+			CHECK_FOR_INTERRUPTS();
+			tuplestore_puttupleslot(store_, ExecStoreMinimalTuple(row, slot, false));
+		}
+		ExecDropSingleTupleTableSlot(slot);
+	});
+}
+
 void WorkList::append_slice(WorkList &from, int64 first, int64 count)
 {
 	call([&] {

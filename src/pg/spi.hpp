@@ -69,6 +69,9 @@ public:
 	MemoryContext context() const { return context_; }
 	int64 size() const { return tuplestore_tuple_count(store_); }
 
+	/* append copies rows that are in memory. */
+	void append(const std::vector<MinimalTuple> &rows);
+
 	/* append_slice copies count rows of another list, from row first on. */
 	void append_slice(WorkList &from, int64 first, int64 count);
 

@@ -46,8 +46,15 @@ public:
 
 	/* changed are the rows of an UPDATE in which one of some columns is not what
 	 * it was, by the image of its value: no SQL is needed to find out that a
-	 * statement changed nothing that matters. */
-	std::unique_ptr<WorkList> changed(const std::vector<AttrNumber> &columns) const;
+	 * statement changed nothing that matters.  Where a row matters only with a NULL in
+	 * one of some columns, those that have none are left out. */
+	std::unique_ptr<WorkList> changed(const std::vector<AttrNumber> &columns,
+									  const std::vector<AttrNumber> &empty) const;
+
+	/* copy makes, in a memory context, a row of the given type of some columns of each
+	 * row, with nothing left outside of it; false when work_mem does not hold them. */
+	bool copy(const std::vector<AttrNumber> &columns, TupleDesc row_type, MemoryContext into,
+			  std::vector<MinimalTuple> &copies) const;
 
 private:
 	TriggerData *data_;

@@ -237,6 +237,55 @@ SELECT returns('many at commit', $$INSERT INTO accounts SELECT n, 'Name ' || n F
 SELECT results_eq('SELECT id, current_place FROM accounts WHERE id IN (2001, 2003, 3100) ORDER BY 1', 'VALUES (2001, 2), (2003, NULL), (3100, 3100)', 'filled');
 SELECT reconcile.drop_invariant(name) FROM unnest('{places,slugs,marks}'::text[]) AS name;
 
+-- ---------------------------------------------------------------- who sees attempts
+
+-- A row that is there already is not shown to the triggers of the target that see what is about to be inserted.
+CREATE TABLE sources (id integer PRIMARY KEY);
+CREATE TABLE sinks (id integer PRIMARY KEY);
+CREATE TABLE sightings (id integer);
+CREATE FUNCTION sees() RETURNS trigger LANGUAGE plpgsql SET search_path = app AS $$ BEGIN INSERT INTO sightings VALUES (NEW.id); RETURN NEW; END $$;
+SELECT reconcile.create_invariant('sinks', 'sinks', '{id}', 'SELECT id FROM sources');
+SELECT count(*) FROM reconcile.guard('sinks');
+CREATE TRIGGER after_it AFTER INSERT ON sinks FOR EACH ROW EXECUTE FUNCTION sees();
+INSERT INTO sinks VALUES (1);
+DELETE FROM sightings;
+INSERT INTO sources VALUES (1), (2);
+SELECT results_eq('SELECT id FROM sightings', 'VALUES (2)', 'an AFTER trigger of the target sees what is inserted');
+DROP TRIGGER after_it ON sinks;
+CREATE TRIGGER before_it BEFORE INSERT ON sinks FOR EACH ROW EXECUTE FUNCTION sees();
+INSERT INTO sinks VALUES (3);
+DELETE FROM sightings;
+INSERT INTO sources VALUES (3), (4);
+SELECT results_eq('SELECT id FROM sightings', 'VALUES (4)', 'so does a BEFORE trigger, and no more');
+DROP TRIGGER before_it ON sinks;
+CREATE RULE seen AS ON INSERT TO sinks DO ALSO INSERT INTO sightings VALUES (NEW.id);
+INSERT INTO sinks VALUES (5);
+DELETE FROM sightings;
+SELECT throws_ok('INSERT INTO sources VALUES (5), (6)', '0A000', NULL, 'ON CONFLICT is not for tables with rules');
+SELECT reconcile.drop_invariant('sinks');
+
+-- A fill looks at the row it writes, and its UPDATE that fills nothing is no UPDATE.
+CREATE TABLE residents (id integer PRIMARY KEY, home integer, nick text);
+CREATE TABLE homes (person integer, home integer, nick text, PRIMARY KEY (person, home));
+SELECT reconcile.create_invariant('homes', 'residents', '{id}',
+	'SELECT DISTINCT ON (person) person AS id, home, nick FROM homes ORDER BY person, home', kind => 'fill');
+SELECT count(*) FROM reconcile.guard('homes');
+DELETE FROM sightings;
+CREATE TRIGGER updated AFTER UPDATE ON residents FOR EACH ROW EXECUTE FUNCTION sees();
+INSERT INTO residents VALUES (1, NULL, NULL), (2, 20, NULL), (3, 30, 'c'), (4, NULL, NULL);
+INSERT INTO homes VALUES (1, 10, 'a'), (2, 21, 'b'), (3, 31, 'd'), (4, 40, NULL);
+SELECT results_eq('SELECT * FROM residents ORDER BY id', $$VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c'), (4, 40, NULL)$$, 'what is empty is filled, and nothing else');
+SELECT results_eq('SELECT id FROM sightings ORDER BY id', 'VALUES (1), (2), (4)', 'a full row is not written');
+UPDATE residents SET home = NULL WHERE id = 3;
+SELECT results_eq('SELECT home FROM residents WHERE id = 3', 'VALUES (31)', 'a value that is taken away comes back');
+UPDATE residents SET id = 5, home = NULL WHERE id = 4;
+INSERT INTO homes VALUES (5, 50, 'e');
+UPDATE residents SET id = 6 WHERE id = 5;
+SELECT results_eq('SELECT * FROM residents WHERE id = 6', $$VALUES (6, 50, 'e')$$, 'a full row that gets another key keeps what it has');
+DELETE FROM homes WHERE person IN (4, 5);
+SELECT is(audited('homes'), 'clean', 'and nothing is missing');
+SELECT reconcile.drop_invariant('homes');
+
 -- ---------------------------------------------------------------- definitions
 
 SELECT reconcile.alter_invariant('notes', expects => 'SELECT owner, upper(title) AS title FROM titles');

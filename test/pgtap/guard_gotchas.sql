@@ -271,6 +271,92 @@ SELECT lives_ok('SELECT at_commit()', 'nor when the target is gone by then');
 SELECT is((SELECT count(*) FROM reconcile.failures WHERE sqlstate = '42P01' AND key = '{"role": "owner", "user_id": 7}'), 1::bigint, 'its key waits');
 SELECT reset();
 
+-- ---------------------------------------------------------------- what waits for the commit, and savepoints
+
+-- Each case is a story in one transaction, in which "end" stands for the commit, and the users who have their role then.
+CREATE TABLE stories (what text PRIMARY KEY, steps text[], wanted integer[]);
+INSERT INTO stories VALUES
+	('a savepoint that is rolled back takes its rows along', '{INSERT 1,SAVEPOINT a,INSERT 2,ROLLBACK TO a,end}', '{1}'),
+	('and leaves what came before it alone', '{INSERT 1,SAVEPOINT a,ROLLBACK TO a,INSERT 2,end}', '{1,2}'),
+	('one that is released hands them on', '{SAVEPOINT a,INSERT 1,RELEASE a,INSERT 2,end}', '{1,2}'),
+	('to the savepoint around it', '{INSERT 1,SAVEPOINT a,INSERT 2,SAVEPOINT b,INSERT 3,RELEASE b,ROLLBACK TO a,end}', '{1}'),
+	('or to the transaction', '{INSERT 1,SAVEPOINT a,INSERT 2,SAVEPOINT b,INSERT 3,RELEASE b,RELEASE a,end}', '{1,2,3}'),
+	('what was done within a savepoint is done again when it is rolled back', '{INSERT 1,SAVEPOINT a,end,ROLLBACK TO a,end}', '{1}'),
+	('with what came later in it', '{INSERT 1,SAVEPOINT a,end,INSERT 2,ROLLBACK TO a,INSERT 3,end}', '{1,3}'),
+	('also two savepoints deep', '{INSERT 1,SAVEPOINT a,SAVEPOINT b,end,RELEASE b,ROLLBACK TO a,end}', '{1}'),
+	('and not once more when it is released', '{INSERT 1,SAVEPOINT a,end,RELEASE a,DELETE 1,end}', '{}'),
+	('the only row may be that of a savepoint', '{SAVEPOINT a,INSERT 1,ROLLBACK TO a,INSERT 2,end}', '{2}'),
+	('the end may come more than once', '{INSERT 1,end,INSERT 2,end,INSERT 3,end}', '{1,2,3}'),
+	('nor does it concern anybody who has its key then', '{INSERT 1,SAVEPOINT a,INSERT 2,ROLLBACK TO a,UNSEEN 2,end}', '{1}'),
+	('and at once, after SET CONSTRAINTS', '{end,IMMEDIATE,INSERT 1,INSERT 2}', '{1,2}');
+SELECT reset();
+-- Savepoints are not for functions, so psql runs the steps.
+SELECT format('SELECT count(*) FROM reconcile.guard(''roles'', timing => ''commit'', on_failure => %L); TRUNCATE users CASCADE; %s; SET CONSTRAINTS ALL DEFERRED; SELECT results_eq(%L, %L, %L)',
+	policy, (SELECT string_agg(CASE
+		WHEN step ~ '^INSERT' THEN format('INSERT INTO users VALUES (%s)', split_part(step, ' ', 2))
+		WHEN step ~ '^DELETE' THEN format('DELETE FROM private.roles WHERE user_id = %s', split_part(step, ' ', 2))
+		WHEN step ~ '^UNSEEN' THEN format('ALTER TABLE users DISABLE TRIGGER USER; INSERT INTO users VALUES (%s); ALTER TABLE users ENABLE TRIGGER USER', split_part(step, ' ', 2))
+		WHEN step = 'end' THEN 'SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED'
+		WHEN step = 'IMMEDIATE' THEN 'SET CONSTRAINTS ALL IMMEDIATE' ELSE step END, '; ' ORDER BY n)
+	 FROM unnest(steps) WITH ORDINALITY AS s(step, n)),
+	'SELECT user_id FROM private.roles ORDER BY 1', format('SELECT unnest(%L::integer[])', wanted), policy || ': ' || what)
+FROM stories, unnest('{queue,block}'::text[]) AS policy ORDER BY policy DESC, what
+\gexec
+CREATE FUNCTION many_savepoints() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	FOR n IN 1..500 LOOP
+		BEGIN
+			INSERT INTO users VALUES (n);
+			PERFORM 1 / (n % 5);
+		EXCEPTION WHEN division_by_zero THEN
+			NULL;
+		END;
+	END LOOP;
+END $$;
+TRUNCATE users CASCADE;
+SELECT many_savepoints();
+SELECT at_commit();
+SELECT is((SELECT count(*) FROM private.roles), 400::bigint, 'what many savepoints hand on is written once, without those that were rolled back');
+SELECT is_empty('SELECT * FROM reconcile.guard_pending', 'nothing is left of any of it');
+
+-- A key that the target cannot hold is an error at commit as well.
+CREATE TABLE wide (id bigint, label text);
+CREATE TABLE narrow (id integer, label varchar(3), PRIMARY KEY (id, label));
+SELECT reconcile.create_invariant('narrow', 'narrow', '{id,label}', 'SELECT id, label FROM wide');
+SELECT count(*) FROM reconcile.guard('narrow', timing => 'commit');
+CREATE FUNCTION ends_with(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	PERFORM at_commit();
+	RETURN (SELECT count(*) FROM narrow);
+EXCEPTION WHEN OTHERS THEN
+	SET CONSTRAINTS ALL DEFERRED;
+	RETURN SQLSTATE;
+END $$;
+SELECT is(ends_with('INSERT INTO wide VALUES (1, ''abc''), (2, ''ab '')'), '2', 'keys that fit are written');
+ALTER TABLE wide ADD PRIMARY KEY (id);
+SELECT is(ends_with('INSERT INTO wide VALUES (5000000000, ''abc'')'), '22003', 'a number that does not fit refuses the commit');
+SELECT is(ends_with('INSERT INTO wide VALUES (3, ''abcd'')'), '22001', 'so does a text');
+SELECT is(ends_with('INSERT INTO wide VALUES (3, NULL)'), '23502', 'and a NULL');
+SELECT is(ends_with('INSERT INTO wide VALUES (3, ''x'')'), '3', 'and what fits is written');
+SELECT reconcile.drop_invariant('narrow');
+
+-- A chain without end comes to its end at commit as well, whether its rows are noted in memory or in a table.
+CREATE FUNCTION chain(by text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('CREATE TABLE tick (n integer NOT NULL %1$s); CREATE TABLE tock (n integer NOT NULL %1$s)', by);
+	PERFORM reconcile.create_invariant('tick', 'tock', '{n}', 'SELECT n + 1 AS n FROM tick');
+	PERFORM reconcile.create_invariant('tock', 'tick', '{n}', 'SELECT n + 1 AS n FROM tock');
+	PERFORM reconcile.guard(name, timing => 'commit') FROM unnest('{tick,tock}'::text[]) AS name;
+	RETURN NEXT throws_ok('INSERT INTO tick VALUES (1); SELECT at_commit()', '54001', 'guards set off each other more than 32 levels deep',
+		'guards that set off each other at commit do not do so for ever: ' || by);
+	SET CONSTRAINTS ALL DEFERRED;
+	PERFORM reconcile.drop_invariant(name) FROM unnest('{tick,tock}'::text[]) AS name;
+	DROP TABLE tick, tock;
+END $$;
+SELECT chain(by) FROM unnest('{PRIMARY KEY,UNIQUE}'::text[]) AS by;
+SELECT reset();
+
 -- ---------------------------------------------------------------- deferred constraints of the target
 
 ALTER TABLE private.roles ADD COLUMN slug text DEFAULT 'x';

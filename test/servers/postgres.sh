@@ -125,6 +125,7 @@ cluster_make() {
 		fsync = off
 		full_page_writes = off
 		jit = off
+		max_prepared_transactions = 4
 		log_line_prefix = '%m [%p] %q%d '
 		${PG_CONF:-}
 	CONF

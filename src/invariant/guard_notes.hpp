@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard_notes.hpp
+ *	  What guards have to look at when the transaction ends.
+ *
+ * A guard that waits for the commit takes notes of new rows: their primary keys,
+ * copied into memory.  A savepoint that is rolled back takes its notes along, and
+ * gives back those that were worked off in it.  There is room for as many as
+ * work_mem holds, of statements with few rows; whatever does not fit is entered in
+ * reconcile.guard_pending.
+ *
+ * Notes do nothing by themselves.  The first one sets a bell: a row of
+ * reconcile.guard_pending without keys, whose deferred trigger rings at the end of
+ * the transaction, or when the application wants its constraints checked.
+ *
+ * Depends on: row_json.hpp, pg/.
+ *
+ *-------------------------------------------------------------------------
+ */
+#pragma once
+
+#include "invariant/row_json.hpp"
+#include "pg/spi.hpp"
+#include "pg/trigger.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace reconcile::invariant {
+
+/* Subject is what notes are about. */
+struct Subject {
+	std::string invariant;
+	Oid watched = InvalidOid;	 /* the table with the rows, as the query reads it */
+	std::vector<JsonColumn> key; /* its primary key, as it was when the note was taken */
+};
+
+/* same_columns tells whether two keys have the same columns of the same types. */
+bool same_columns(const std::vector<JsonColumn> &some, const std::vector<JsonColumn> &others);
+
+/* Notes are those about one subject that were taken off the pile. */
+struct Notes {
+	Subject subject;
+	std::unique_ptr<pg::WorkList> keys;
+	int level; /* how many guards had set off each other when they were taken, at most */
+};
+
+/* take_notes notes the rows of a statement, given where their table has the key; false,
+ * and nothing is noted, when there is no room. */
+bool take_notes(const Subject &subject, const pg::Firing &firing,
+				const std::vector<AttrNumber> &key, int level);
+
+/* noted lists the subjects of which there are notes, in the order of the first of each. */
+std::vector<Subject> noted();
+
+/* work_off takes the notes about a subject off the pile. */
+Notes work_off(const Subject &subject);
+
+/* bell_is_set tells whether the bell will ring yet; set_bell takes note that it is about
+ * to be set, bell_rang that it rang. */
+bool bell_is_set();
+void set_bell();
+void bell_rang();
+
+} // namespace reconcile::invariant
