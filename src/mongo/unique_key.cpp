@@ -93,9 +93,9 @@ std::vector<Index> indexes_in(const bson_t *reply)
  * on _id shows how the collection compares text; without it nothing is known. */
 const Index *usable(const std::vector<Index> &indexes, const Fields &fields)
 {
-	Fields const id{"_id"};
-	auto const by_id = std::find_if(indexes.begin(), indexes.end(), [&](const Index &index) {
-		return index.plain && index.name == kIdIndex && index.fields == id;
+	auto const by_id = std::find_if(indexes.begin(), indexes.end(), [](const Index &index) {
+		return index.plain && index.name == kIdIndex && index.fields.size() == 1 &&
+			   index.fields.front() == "_id";
 	});
 	if (by_id == indexes.end())
 		return nullptr;
