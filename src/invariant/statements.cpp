@@ -252,14 +252,16 @@ std::string Statements::findings() const
 	std::vector<std::string> values, reasons;
 	for (const std::string &name : compared_columns()) {
 		std::string const column = pg::quoted(name), label = pg::literal(name);
-		values.push_back(label + ", x." + column);
+		values.push_back("x." + column);
 		reasons.push_back("CASE WHEN " + deviates_in(name) +
 						  " THEN pg_catalog.format('%s is %L, expected %L', " + label + ", x." +
 						  column + ", e." + column + ") END");
 	}
-	if (!values.empty()) {
-		compared = "pg_catalog.jsonb_build_object(" + pg::joined(values, ", ") + ")";
-		reason = "pg_catalog.concat_ws('; ', " + pg::joined(reasons, ", ") + ")";
+	if (!values.empty()) { /* there may be more than the arguments that a function takes */
+		compared = "(SELECT pg_catalog.to_jsonb(v.*) FROM (SELECT " + pg::joined(values, ", ") +
+				   ") AS v)";
+		reason =
+			"pg_catalog.array_to_string(ARRAY[" + pg::joined(reasons, ", ") + "], '; ')";
 	}
 	std::string const table = pg::literal(target_.name());
 	std::string const absent = is_absent(), repeated = is_repeated(), copies = kCopies;

@@ -127,5 +127,22 @@ SELECT throws_ok(format('SELECT reconcile.run_batch(%s, ''slow'', 4)', :run), 'R
 	'a run whose plan is gone does not pretend to go on');
 SELECT is((SELECT count(*) FROM slow), 4::bigint, 'and writes nothing');
 
+-- More columns than a function takes arguments.
+CREATE TABLE broad (id integer PRIMARY KEY);
+SELECT format('ALTER TABLE broad %s', string_agg(format('ADD c%s integer', n), ', ')) FROM generate_series(1, 120) AS n \gexec
+SELECT string_agg(format('id AS c%s', n), ', ') AS wide, array_agg('c' || n) AS columns FROM generate_series(1, 120) AS n \gset
+SELECT reconcile.create_invariant('broad', 'broad', '{id}', format('SELECT id, %s FROM generate_series(1, 3) AS id', :'wide'), compare => :'columns') \g /dev/null
+SELECT is(counts('broad', false), '(3,3,0,0)', 'rows of 120 columns');
+UPDATE broad SET c7 = 70, c120 = NULL WHERE id = 2;
+SELECT results_eq($$SELECT kind, key, actual -> 'c7', actual -> 'c120', reason FROM reconcile.findings('broad')$$,
+	$$VALUES ('differs', '{"id": 2}'::jsonb, '70'::jsonb, 'null'::jsonb, 'c7 is ''70'', expected ''2''; c120 is NULL, expected ''2''')$$, 'are compared');
+SELECT reconcile.create_invariant('broad values', 'broad', '{id}', format('SELECT id, %s FROM generate_series(1, 3) AS id', :'wide'), kind => 'fill', compare => :'columns') \g /dev/null
+SELECT results_eq($$SELECT reason FROM reconcile.findings('broad values')$$, $$VALUES ('c7 is ''70'', expected ''2''; c120 is NULL, expected ''2''')$$, 'and filled: what is found');
+SELECT reconcile.plan('broad values') AS plan \gset
+SELECT is((SELECT (planned, changed) FROM reconcile.repair(plan => :plan, dry_run => false)), (1::bigint, 1::bigint), 'what is planned');
+SELECT is((SELECT restored FROM reconcile.undo((SELECT max(run_id) FROM reconcile.runs), dry_run => false)), 1::bigint, 'and what is undone');
+SELECT is((SELECT (c7, c120) FROM broad WHERE id = 2), (70, NULL::integer), 'is as it was');
+SELECT reconcile.drop_invariant(name) FROM unnest('{broad,broad values}'::text[]) AS name \g /dev/null
+
 SELECT * FROM finish();
 ROLLBACK;
