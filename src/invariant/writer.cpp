@@ -8,6 +8,7 @@
 #include "invariant/writer.hpp"
 
 #include "invariant/progress.hpp"
+#include "invariant/work_list.hpp"
 #include "pg/identity.hpp"
 #include "pg/text.hpp"
 #include "pg/write_observer.hpp"
@@ -138,10 +139,12 @@ void Writer::write(pg::WorkList &list)
 		run_.changed += outcome.rows;
 		if (outcome.rows > 0 && outcome.xid != 0)
 			run_.xids.push_back(outcome.xid);
+		if (!observed && outcome.rows < list.size())
+			refuse_suppressed(list);
 	} else if (stop_at_bad_row_ || !concerns_a_row(failure->sqlstate())) {
 		failure->raise();
 	} else if (list.size() == 1) {
-		refuse(list, *failure);
+		refuse(list, failure->code(), failure->message());
 	} else {
 		halve(list);
 	}
@@ -246,17 +249,36 @@ void Writer::halve(pg::WorkList &list)
 	}
 }
 
-/* refuse enters the one row of a list among the refused ones. */
-void Writer::refuse(pg::WorkList &row, const pg::Failure &failure)
+/* refuse enters the rows of a list among the refused ones. */
+void Writer::refuse(pg::WorkList &rows, const std::string &code, const std::string &message)
 {
 	pg::Spi spi;
-	spi.expose(kWorkList, row);
+	spi.expose(kWorkList, rows);
 	pg::PortableText portable;
 	spi.collect("SELECT " + expected_key_json(definition_, statements_.expected(), "r") +
 					"::pg_catalog.text, " + row_as_json("r", json_columns(statements_.expected())) +
 					"::pg_catalog.text, $1, $2 FROM (" + statements_.expected_rows() + ") AS r",
-				SPI_OK_SELECT, refused_, pg::Args().add(failure.code()).add(failure.message()));
-	run_.failed++;
+				SPI_OK_SELECT, refused_, pg::Args().add(code).add(message));
+	run_.failed += rows.size();
+}
+
+/* refuse_suppressed refuses rows that were not written although none is in their place: a
+ * trigger has passed over them. */
+void Writer::refuse_suppressed(pg::WorkList &list)
+{
+	const Target &target = statements_.target();
+	if (!target.has_triggers() || target.foreign())
+		return;
+	auto rows = std::make_unique<pg::WorkList>(list.row_type());
+	rows->append_slice(list, 0, list.size());
+	drop_present(statements_, rows);
+	drop_held(statements_, rows);
+	if (rows->size() == 0)
+		return;
+	std::string const message = "a trigger of " + target.name() + " suppressed the row";
+	if (stop_at_bad_row_)
+		pg::fail(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION, message);
+	refuse(*rows, "27000", message);
 }
 
 } // namespace reconcile::invariant

@@ -52,7 +52,8 @@ private:
 	void check_kept(pg::Spi &spi, int64 rows, int64 written);
 	void take_refused(pg::WorkList &refused);
 	void halve(pg::WorkList &list);
-	void refuse(pg::WorkList &row, const pg::Failure &failure);
+	void refuse(pg::WorkList &rows, const std::string &code, const std::string &message);
+	void refuse_suppressed(pg::WorkList &list);
 
 	const Definition &definition_;
 	const Statements &statements_;

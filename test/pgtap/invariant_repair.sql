@@ -158,7 +158,25 @@ CREATE TABLE skipped (id integer PRIMARY KEY);
 CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER skip BEFORE INSERT ON skipped FOR EACH ROW EXECUTE FUNCTION skip();
 SELECT reconcile.create_invariant('skipped', 'skipped', '{id}', 'SELECT id FROM generate_series(1, 10) AS id') \g /dev/null
-SELECT is(counts('skipped', false), '(10,0,10,0)', 'rows that a trigger skips are not counted as changed');
+SELECT is(counts('skipped', false), '(10,0,0,10)', 'rows that a trigger skips are counted neither as changed nor as present');
+SELECT results_eq($$SELECT DISTINCT sqlstate, message FROM reconcile.failures WHERE invariant = 'skipped'$$,
+	$$VALUES ('27000', 'a trigger of app.skipped suppressed the row')$$, 'but as failed, with the reason');
+SELECT throws_ok($$SELECT counts('skipped', false, 'stop')$$, '27000', 'a trigger of app.skipped suppressed the row', 'which ends a run that stops at bad rows');
+CREATE OR REPLACE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS
+	'BEGIN IF NEW.id < 4 THEN RETURN NULL; END IF; IF NEW.id = 4 THEN RAISE ''not this one''; END IF; RETURN NEW; END';
+INSERT INTO skipped VALUES (9);
+SELECT is(counts('skipped', false, record => 'rows'), '(9,5,0,4)', 'beside rows that are refused and others that are written');
+SELECT results_eq($$SELECT key, sqlstate FROM reconcile.failures WHERE invariant = 'skipped' ORDER BY key$$,
+	$$VALUES ('{"id": 1}'::jsonb, '27000'), ('{"id": 2}', '27000'), ('{"id": 3}', '27000'), ('{"id": 4}', 'P0001')$$, 'each is a failure');
+DROP TRIGGER skip ON skipped;
+SELECT is(counts('skipped', false), '(4,4,0,0)', 'until nothing suppresses them');
+CREATE TABLE unfilled (id integer PRIMARY KEY, v text, w text);
+CREATE TRIGGER skip BEFORE UPDATE ON unfilled FOR EACH ROW EXECUTE FUNCTION skip();
+INSERT INTO unfilled SELECT generate_series(3, 6);
+SELECT reconcile.create_invariant('unfilled', 'unfilled', '{id}', 'SELECT id, ''x'' AS v FROM generate_series(1, 10) AS id', kind => 'fill') \g /dev/null
+SELECT is(counts('unfilled', false), '(4,2,0,2)', 'the same for values');
+SELECT results_eq($$SELECT key, sqlstate FROM reconcile.failures WHERE invariant = 'unfilled' ORDER BY key$$,
+	$$VALUES ('{"id": 3}'::jsonb, '27000'), ('{"id": 4}', 'P0001')$$, 'with their reasons');
 
 -- A trigger that repairs again, within the repair.
 CREATE TABLE eager (id integer PRIMARY KEY);
