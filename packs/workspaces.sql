@@ -77,7 +77,7 @@ INSERT INTO reconcile.pack_object (pack, name, position, type, definition, descr
 		SELECT CASE WHEN EXISTS (SELECT FROM @workspaces@ taken WHERE taken.@workspaces.slug@ = usual.slug)
 		            THEN usual.slug || '-' || left(md5(usual.slug), 8) ELSE usual.slug END
 		FROM (SELECT coalesce(nullif(trim('-' FROM regexp_replace(lower(left($2, 60)), '[^a-z0-9]+', '-', 'g')), ''), 'user')
-		             || '-' || $1::text AS slug) usual
+		             || '-' || $1::text AS slug OFFSET 0) usual -- computed once
 		WHERE NOT EXISTS (SELECT FROM @workspaces@ own WHERE own.@workspaces.created_by@ = $1)
 		  AND NOT EXISTS (SELECT FROM @workspace_members@ m WHERE m.@workspace_members.user_id@ = $1)
 	$function$ $definition$,

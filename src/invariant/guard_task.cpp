@@ -122,27 +122,20 @@ std::vector<std::string> names_of(const std::vector<JsonColumn> &columns)
 	return names;
 }
 
-/* is_found_again tells whether the rows of a table can be found by their primary key as
- * long as none of the columns that the query reads is changed: it reads the key. */
-bool is_found_again(const Watched &watched, const std::vector<JsonColumn> &key)
-{
-	return !key.empty() && std::all_of(key.begin(), key.end(), [&](const JsonColumn &column) {
-		return pg::contains(watched.columns, column.name);
-	});
-}
-
-/* rows_part is what new rows of a table that the query reads ask for. */
+/* rows_part is what new rows of a table that the query reads ask for.  Those that wait are
+ * found again by their primary key; so a change of that matters, too, where there is a
+ * trigger that sees it. */
 Part rows_part(const Task &task, const Watched &watched, const pg::Firing &firing)
 {
 	bool const inserted = firing.event() == pg::Event::insert;
 	Part part;
 	part.scope = {Scope::new_rows, watched.table, inserted, inserted && watched.in_key};
 	part.columns = columns_of(firing.table(), watched.columns);
-	auto const key = primary_key_of(watched.table);
-	if (task.guard.waits() && is_found_again(watched, key)) {
-		part.scope.key = key;
-		part.key = columns_of(firing.table(), names_of(key));
-	}
+	if (!task.guard.waits() || watched.columns.empty())
+		return part;
+	part.scope.key = primary_key_of(watched.table);
+	part.key = columns_of(firing.table(), names_of(part.scope.key));
+	part.columns.insert(part.columns.end(), part.key.begin(), part.key.end());
 	return part;
 }
 

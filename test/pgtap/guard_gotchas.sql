@@ -319,6 +319,18 @@ SELECT at_commit();
 SELECT is((SELECT count(*) FROM private.roles), 400::bigint, 'what many savepoints hand on is written once, without those that were rolled back');
 SELECT is_empty('SELECT * FROM reconcile.guard_pending', 'nothing is left of any of it');
 
+-- A row is found again by its primary key although the query does not read that, and also when it changes.
+SELECT reconcile.alter_invariant('roles', expects => 'SELECT created_by AS user_id, ''creator'' AS role FROM users WHERE created_by IS NOT NULL');
+SELECT count(*) FROM reconcile.guard('roles', timing => 'commit');
+TRUNCATE users CASCADE;
+INSERT INTO users VALUES (1), (4);
+INSERT INTO users VALUES (2, 'x', 1), (3, 'y', 4);
+UPDATE users SET id = 12 WHERE id = 2;
+DELETE FROM users WHERE id = 3;
+SELECT at_commit();
+SELECT results_eq('SELECT * FROM private.roles', $$VALUES (1, 'creator')$$, 'a row whose primary key changes is found at commit');
+SELECT is_empty('SELECT * FROM reconcile.guard_pending', 'and nothing is left');
+
 -- A key that the target cannot hold is an error at commit as well.
 CREATE TABLE wide (id bigint, label text);
 CREATE TABLE narrow (id integer, label varchar(3), PRIMARY KEY (id, label));
