@@ -68,9 +68,9 @@ TargetEntry *column_entry(const Table &table, Index index, AttrNumber number)
 
 /* Found is what a path leads to in a document. */
 struct Found {
+	bson_iter_t value;
 	bool known = true; /* false where the path leads through an array */
 	bool there = false;
-	bson_iter_t value;
 };
 
 Found found_at(const bson_t *document, const std::vector<std::string> &parts)

@@ -44,6 +44,8 @@ TupleTableSlot *next_row(PlanState *node)
 	Watch *oldest = nullptr;
 	for (Watch *watch = watch_of(node, nullptr); watch != nullptr; watch = watch_of(node, watch))
 		oldest = watch;
+	if (oldest == nullptr)
+		elog(ERROR, "a node of a plan outlived those who watched it");
 	TupleTableSlot *slot = oldest->method(node);
 	if (TupIsNull(slot))
 		for (Watch *watch = watch_of(node, nullptr); watch != nullptr;
