@@ -186,7 +186,7 @@ INSERT INTO users (username, email, password_hash, role) VALUES ('new', 'new@exa
 	(repeat('w', 50), 'n5@example.com', 'x', 'admin'), ('', 'n6@example.com', 'x', 'admin'), ('$$@users@%s', 'n7@example.com', 'x', 'admin');
 INSERT INTO workspaces (name, slug, created_by, created_at, updated_at) VALUES ('Mine', 'new-7', 1, now(), now());
 SELECT is(steps(false), ARRAY['personal 7 7', 'creator 8 8', 'settings 8 8', 'current 7 7'], 'users who came without a guard are found');
-SELECT is((SELECT array_agg(slug::text ORDER BY id) FROM workspaces WHERE created_by > 5),
+SELECT is((SELECT array_agg(slug::text ORDER BY created_by) FROM workspaces WHERE created_by > 5),
 	ARRAY['new-6', 'new-7-' || left(md5('new-7'), 8), 'user-8', 'x-drop-table-users-9', repeat('w', 50) || '-10', 'user-11', 'users-s-12'],
 	'slugs are made of the name, and differ even where names do not, or somebody chose one before');
 SELECT is((SELECT name::text FROM workspaces WHERE created_by = 9), 'x''; DROP TABLE users; --''s Workspace', 'the name is the user''s');
