@@ -232,6 +232,9 @@ BEGIN
 		JOIN reconcile.baseline_objects o ON o.baseline = schema_differences.expected AND o.category = 'column' AND o.parent = t.parent
 		JOIN reconcile.schema_columns c ON c.parent = t.parent AND c.object = o.object
 		WHERE EXISTS (SELECT FROM reordered)   -- or all columns would be read for none
+		  -- A dump writes inherited columns first.
+		  AND NOT EXISTS (SELECT FROM reconcile.baseline_objects i WHERE i.baseline = schema_differences.expected AND i.category = 'table'
+		                  AND i.object = t.parent AND i.attributes ? 'inherits')
 		GROUP BY t.parent
 		HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
 	)
