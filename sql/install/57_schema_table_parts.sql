@@ -8,7 +8,8 @@ CREATE VIEW reconcile.schema_constraints AS
 	            ELSE 'exclude' END AS kind,
 	       reconcile.schema_definition('pg_constraint'::regclass, c.oid) AS definition,
 	       c.convalidated AS valid,
-	       CASE WHEN i.reloptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(i.reloptions) AS o ORDER BY o COLLATE "C") END AS options,
+	       CASE WHEN i.reloptions IS NOT NULL AND c.contype <> 'x'   -- whose definition has them
+	            THEN ARRAY(SELECT o FROM unnest(i.reloptions) AS o ORDER BY o COLLATE "C") END AS options,
 	       ts.spcname::text AS tablespace, x.indisclustered AS clustered,
 	       d.description AS comment, xd.description AS index_comment,
 	       quote_ident(c.conname) || ' on ' || r.object AS object, r.object AS parent, c.oid, r.oid AS relation

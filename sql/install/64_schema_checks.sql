@@ -102,7 +102,8 @@ CREATE VIEW reconcile.check_constraint AS
 	JOIN pg_namespace n ON n.oid = c.connamespace
 	LEFT JOIN reconcile.checked_relation t ON t.oid = c.conrelid
 	LEFT JOIN pg_type d ON d.oid = c.contypid AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'reconcile')
-	WHERE NOT c.convalidated AND c.conparentid = 0 AND coalesce(t.oid, d.oid) IS NOT NULL
+	WHERE NOT c.convalidated AND c.conparentid = 0 AND c.conislocal   -- what is inherited is validated with its parent's
+	  AND coalesce(t.oid, d.oid) IS NOT NULL
 	  AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)
 	UNION ALL
 	SELECT t.schema, 'pg_class'::regclass, t.oid, 0, 'notice', 'table', 'hint', 'a primary key', 'none',

@@ -57,6 +57,24 @@ END $$;
 COMMENT ON FUNCTION reconcile.schema_options_change(text, jsonb, jsonb) IS
 	'used by schema_fix(): the statements that turn one list of options into another one';
 
+-- The same for foreign objects.
+CREATE FUNCTION reconcile.schema_foreign_options_change(prefix text, expected jsonb, actual jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		WITH e AS (SELECT split_part(o, '=', 1) AS name, substr(o, position('=' IN o) + 1) AS value FROM jsonb_array_elements_text(expected) AS o),
+		     a AS (SELECT split_part(o, '=', 1) AS name, substr(o, position('=' IN o) + 1) AS value FROM jsonb_array_elements_text(actual) AS o)
+		SELECT prefix || ' OPTIONS (' || string_agg(
+			CASE WHEN e.name IS NULL THEN format('DROP %I', a.name) WHEN a.name IS NULL THEN format('ADD %I %L', e.name, e.value)
+			     ELSE format('SET %I %L', e.name, e.value) END, ', ' ORDER BY coalesce(e.name, a.name)) || ');'
+		FROM e FULL JOIN a ON a.name = e.name
+		WHERE e.value IS DISTINCT FROM a.value);
+END $$;
+COMMENT ON FUNCTION reconcile.schema_foreign_options_change(text, jsonb, jsonb) IS
+	'used by schema_fix(): the statement that turns one list of options of a foreign object into another one';
+
 -- always (start 10 increment 5): what follows the word is what a sequence takes.
 CREATE FUNCTION reconcile.schema_identity(identity text) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -138,7 +156,10 @@ BEGIN
 	RETURN (
 		SELECT quote_ident(s.name) || ' TO ' || CASE
 			WHEN s.name IN ('search_path', 'temp_tablespaces', 'session_preload_libraries', 'local_preload_libraries')
-			THEN CASE s.value WHEN '' THEN '''''' ELSE regexp_replace(s.value, '(^|, )""(?=,|$)', '\1''''', 'g') END
+			THEN CASE WHEN s.value <> '' AND s.value !~ '(^|, )""(,|$)' AND length(s.value) < 64 THEN s.value
+			     -- an empty or a long name is none: strings do as well
+			     ELSE coalesce((SELECT string_agg(quote_literal(coalesce(replace(e.part[1], '""', '"'), e.part[2])), ', ' ORDER BY e.n)
+			                    FROM regexp_matches(s.value, '"((?:[^"]|"")*)"|([^", ][^,]*)', 'g') WITH ORDINALITY AS e(part, n)), '''''') END
 			ELSE quote_literal(s.value) END
 		FROM (SELECT split_part(setting, '=', 1), substr(setting, length(split_part(setting, '=', 1)) + 2)) AS s(name, value));
 END $$;
@@ -314,7 +335,8 @@ BEGIN
 		WHEN category = 'trigger' AND parent IS NULL THEN 'EVENT TRIGGER '
 		ELSE upper(category) || ' ' END
 		|| CASE WHEN category IN ('constraint', 'trigger', 'rule', 'policy') AND parent IS NOT NULL
-		        THEN reconcile.schema_part_name(object, parent) || ' ON ' || parent ELSE object END;
+		        THEN reconcile.schema_part_name(object, parent) || ' ON ' || parent
+		        WHEN attributes ->> 'kind' = 'aggregate' THEN regexp_replace(object, '\(\)$', '(*)') ELSE object END;
 END $$;
 COMMENT ON FUNCTION reconcile.schema_words(text, text, text, jsonb) IS 'used by schema_fix(): kind and name of an object, as statements take them';
 
@@ -429,7 +451,8 @@ BEGIN
 	RETURN concat_ws(E'\n',
 		CASE WHEN NOT expected ? 'of_partition' THEN format('ALTER TABLE %s ADD COLUMN %s;', parent, reconcile.schema_column_clause(name, expected))
 		     ELSE nullif(concat_ws(E'\n', CASE WHEN NOT expected ? 'generated' THEN altered || coalesce(' SET DEFAULT ' || (expected ->> 'default'), ' DROP DEFAULT') || ';' END,
-		                           CASE WHEN expected -> 'not_null' = 'true' THEN altered || ' SET NOT NULL;' END), '') END,
+		                           CASE WHEN expected -> 'not_null' = 'true' THEN altered || ' SET NOT NULL;' END,
+		                           altered || ' SET COMPRESSION ' || (expected ->> 'compression') || ';'), '') END,
 		reconcile.schema_column_extras(object, parent, expected - 'comment'));
 END $$;
 COMMENT ON FUNCTION reconcile.schema_create_column(text, text, jsonb) IS 'used by schema_fix(): ADD COLUMN';
@@ -462,7 +485,7 @@ BEGIN
 	WHEN 'function' THEN
 		RETURN concat_ws(E'\n', reconcile.schema_create_function(object, expected),
 			CASE WHEN expected -> 'private' = 'true'
-			     THEN format('REVOKE ALL ON %s FROM PUBLIC;', reconcile.schema_words('function', object, NULL, expected)) END);
+			     THEN format('REVOKE ALL ON %s %s FROM PUBLIC;', CASE expected ->> 'kind' WHEN 'procedure' THEN 'PROCEDURE' ELSE 'FUNCTION' END, object) END);
 	WHEN 'view' THEN
 		RETURN reconcile.schema_create_view(object, expected);
 	WHEN 'sequence' THEN

@@ -79,6 +79,8 @@ BEGIN
 		RETURN altered || ' SET STATISTICS ' || coalesce(expected ->> 'statistics', '-1') || ';';
 	WHEN 'options' THEN
 		RETURN reconcile.schema_options_change(altered, expected -> 'options', actual -> 'options');
+	WHEN 'foreign_options' THEN
+		RETURN reconcile.schema_foreign_options_change(replace(altered, 'ALTER TABLE', 'ALTER FOREIGN TABLE'), expected -> attribute, actual -> attribute);
 	ELSE
 		RETURN NULL;
 	END CASE;
@@ -101,6 +103,10 @@ BEGIN
 		RETURN altered || CASE WHEN expected -> 'unlogged' = 'true' THEN ' SET UNLOGGED;' ELSE ' SET LOGGED;' END;
 	WHEN 'options' THEN
 		RETURN reconcile.schema_options_change(altered, expected -> 'options', actual -> 'options');
+	WHEN 'foreign_options' THEN
+		RETURN reconcile.schema_foreign_options_change(altered, expected -> attribute, actual -> attribute);
+	WHEN 'access_method' THEN
+		RETURN altered || ' SET ACCESS METHOD ' || quote_ident(coalesce(expected ->> 'access_method', 'heap')) || ';';
 	WHEN 'tablespace' THEN
 		RETURN altered || ' SET TABLESPACE ' || coalesce(quote_ident(expected ->> 'tablespace'), 'pg_default') || ';';
 	WHEN 'replica_identity' THEN
@@ -136,6 +142,12 @@ BEGIN
 	CASE attribute
 	WHEN 'labels' THEN
 		RETURN reconcile.schema_enum_change(object, expected -> 'labels', actual -> 'labels');
+	WHEN 'columns' THEN   -- what is missing at the end can be added
+		RETURN CASE WHEN NOT EXISTS (
+				SELECT FROM jsonb_array_elements(actual -> 'columns') WITH ORDINALITY AS a(name, n)
+				WHERE expected -> 'columns' -> (a.n::integer - 1) IS DISTINCT FROM a.name)
+			THEN (SELECT 'ALTER TYPE ' || object || string_agg(' ADD ATTRIBUTE ' || e.name, ',' ORDER BY e.n) || ';'
+			      FROM jsonb_array_elements_text(expected -> 'columns') WITH ORDINALITY AS e(name, n) WHERE e.n > jsonb_array_length(actual -> 'columns')) END;
 	WHEN 'column_comments' THEN
 		RETURN reconcile.schema_comments('COLUMN ' || object || '.%I', expected -> 'column_comments', actual -> 'column_comments');
 	WHEN 'check_comments' THEN
@@ -360,7 +372,7 @@ BEGIN
 		WHEN kind = 'extra' THEN CASE WHEN category IN ('table', 'column', 'schema', 'extension') THEN 'deletes data' ELSE 'blocks reads' END
 		WHEN category = 'column' AND attribute = 'generated' AND expected ? 'generated' THEN 'deletes data'
 		WHEN category = 'column' AND attribute = 'type' THEN 'rewrites table'
-		WHEN category = 'table' AND attribute IN ('unlogged', 'tablespace') THEN 'rewrites table'
+		WHEN category = 'table' AND attribute IN ('unlogged', 'tablespace', 'access_method') THEN 'rewrites table'
 		WHEN category = 'column' AND kind = 'missing' AND (expected ? 'generated' OR expected ? 'identity') THEN 'rewrites table'
 		WHEN category = 'column' AND kind = 'missing' AND expected -> 'not_null' = 'true' AND NOT expected ? 'default' THEN 'may fail on data'
 		WHEN category = 'column' AND attribute = 'not_null' AND expected -> 'not_null' = 'true' THEN 'may fail on data'

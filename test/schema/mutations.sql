@@ -423,7 +423,7 @@ CREATE OR REPLACE AGGREGATE app.total(integer) (SFUNC = int4pl, STYPE = integer,
 CREATE OR REPLACE AGGREGATE app.total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0', MSFUNC = int4pl, MINVFUNC = int4mi, MSTYPE = integer, MINITCOND = '0', MFINALFUNC = abs)
 --- function differs app.spare(integer) | setup CREATE FUNCTION app.spare(integer) RETURNS SETOF integer LANGUAGE sql IMMUTABLE SUPPORT generate_series_int4_support AS 'SELECT 1'
 CREATE OR REPLACE FUNCTION app.spare(integer) RETURNS SETOF integer LANGUAGE sql IMMUTABLE AS 'SELECT 1'
---- function missing app.spare() | setup CREATE FUNCTION app.spare() RETURNS integer LANGUAGE sql SET search_path = '', "$user", "a, b", public SET "my.own" = 'it''s' AS 'SELECT 1'
+--- function missing app.spare() | setup CREATE FUNCTION app.spare() RETURNS integer LANGUAGE sql SET search_path = '', "$user", "a, b", "Q""x", public, '01234567890123456789012345678901234567890123456789012345678901234567890' SET "my.own" = 'it''s' AS 'SELECT 1'
 DROP FUNCTION app.spare()
 --- index differs app.orders_open
 ALTER INDEX app.orders_open ALTER COLUMN 1 SET STATISTICS 77
@@ -447,6 +447,8 @@ ALTER TABLE app.events DETACH PARTITION app.events_2025
 ALTER TABLE app.events ATTACH PARTITION app.events_2025 FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')
 --- view missing app.spare | setup CREATE VIEW app.spare AS SELECT 1 AS one; CREATE TRIGGER watch INSTEAD OF INSERT ON app.spare FOR EACH ROW EXECUTE FUNCTION app.noted(); GRANT SELECT (one) ON app.spare TO mutation_reader
 DROP VIEW app.spare
+--- column differs app.events_2024.what | setup ALTER TABLE app.events_2024 ALTER what SET COMPRESSION pglz
+ALTER TABLE app.events_2024 ALTER what SET COMPRESSION default
 --- column differs app.events_2024.what
 ALTER TABLE app.events_2024 ALTER what SET DEFAULT 'f', ALTER what SET NOT NULL, ALTER what SET STATISTICS 7
 
@@ -469,3 +471,65 @@ ALTER TABLE app.spare ALTER n DROP DEFAULT, ALTER n TYPE text, ALTER n SET DEFAU
 DELETE FROM app.spare
 --- table missing app.spare | setup CREATE TABLE app.spare (id integer PRIMARY KEY); ALTER TABLE app.spare OWNER TO mutation_owner; REVOKE UPDATE ON app.spare FROM mutation_owner
 DROP TABLE app.spare
+
+-- Kinds and attributes that few have.
+--- function differs app.nothing() | setup CREATE AGGREGATE app.nothing(*) (SFUNC = int8inc, STYPE = int8, INITCOND = '0')
+COMMENT ON AGGREGATE app.nothing(*) IS 'x'
+--- function extra app.nothing() | allow drop:app.nothing()
+CREATE AGGREGATE app.nothing(*) (SFUNC = int8inc, STYPE = int8, INITCOND = '0')
+--- owner differs app.nothing() | setup CREATE AGGREGATE app.nothing(*) (SFUNC = int8inc, STYPE = int8, INITCOND = '0') | allow owner
+ALTER AGGREGATE app.nothing(*) OWNER TO mutation_owner
+--- function missing app.nothing() | setup CREATE AGGREGATE app.nothing(*) (SFUNC = int8inc, STYPE = int8, INITCOND = '0'); COMMENT ON AGGREGATE app.nothing(*) IS 'x'; REVOKE ALL ON FUNCTION app.nothing() FROM PUBLIC
+DROP AGGREGATE app.nothing(*)
+--- function extra app.middle(double precision,double precision) | allow drop:app.middle(double precision,double precision)
+CREATE AGGREGATE app.middle(float8 ORDER BY float8) (SFUNC = ordered_set_transition, STYPE = internal, FINALFUNC = percentile_cont_float8_final)
+--- function extra app.many(pg_catalog.text[]) | allow drop:app.many(pg_catalog.text[])
+CREATE FUNCTION app.many(VARIADIC a text[]) RETURNS integer LANGUAGE sql AS 'SELECT 1'
+--- function differs app.around(integer,pg_catalog.text) | setup CREATE PROCEDURE app.around(IN a integer, OUT b integer, INOUT c text) LANGUAGE plpgsql AS $$ BEGIN END $$
+COMMENT ON PROCEDURE app.around(integer, text) IS 'x'
+--- type differs app.address
+ALTER TYPE app.address DROP ATTRIBUTE zip
+--- type differs app.spare | setup CREATE TYPE app.spare AS (a integer, "b C" text COLLATE "C", c numeric(5,2))
+ALTER TYPE app.spare DROP ATTRIBUTE "b C", DROP ATTRIBUTE c
+--- sequence differs app.ticket
+ALTER SEQUENCE app.ticket AS integer
+--- function differs app.tidy(integer)
+DROP PROCEDURE app.tidy; CREATE PROCEDURE app.tidy(IN weeks integer) LANGUAGE plpgsql AS $$ BEGIN PERFORM days; END $$
+--- table differs app.far | setup CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far; CREATE FOREIGN TABLE app.far (a integer OPTIONS (x '1', y '2')) SERVER far OPTIONS (a '1', b '2')
+ALTER FOREIGN TABLE app.far OPTIONS (SET a 'it''s', DROP b, ADD "c d" '3')
+--- column differs app.far.a | setup CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far; CREATE FOREIGN TABLE app.far (a integer OPTIONS (x '1', y '2')) SERVER far
+ALTER FOREIGN TABLE app.far ALTER a OPTIONS (SET x '2', DROP y)
+--- column missing app.far.a | setup CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far; CREATE FOREIGN TABLE app.far (b integer, a text OPTIONS (x '1') COLLATE "C" NOT NULL DEFAULT 'q') SERVER far
+ALTER FOREIGN TABLE app.far DROP a
+--- constraint missing positive on app.far | setup CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far; CREATE FOREIGN TABLE app.far (a integer, CONSTRAINT positive CHECK (a > 0)) SERVER far
+ALTER FOREIGN TABLE app.far DROP CONSTRAINT positive
+--- table differs app.spare | setup CREATE ACCESS METHOD pile TYPE TABLE HANDLER heap_tableam_handler; CREATE TABLE app.spare (a integer) USING pile
+ALTER TABLE app.spare SET ACCESS METHOD heap
+--- trigger differs heard | setup CREATE FUNCTION app.heard() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$; CREATE EVENT TRIGGER heard ON sql_drop EXECUTE FUNCTION app.heard()
+DROP EVENT TRIGGER heard; CREATE EVENT TRIGGER heard ON ddl_command_end EXECUTE FUNCTION app.heard()
+--- view differs app.sales
+ALTER MATERIALIZED VIEW app.sales SET (toast.autovacuum_enabled = false, fillfactor = 60)
+--- view differs app.poor
+ALTER VIEW app.poor RESET (security_barrier)
+--- column differs app.staff.name
+ALTER TABLE app.staff ALTER name SET DEFAULT 's'
+--- column differs app.staff.name
+ALTER TABLE app.staff ALTER name SET NOT NULL
+--- constraint extra spare on app.staff | allow drop:spare on app.staff
+ALTER TABLE app.staff ADD CONSTRAINT spare CHECK (salary > 0)
+--- table differs app.spare | setup CREATE TABLE app.spare () INHERITS (app.people)
+ALTER TABLE app.spare NO INHERIT app.people
+--- table differs app.spare | setup CREATE TABLE app.spare (LIKE app.people)
+ALTER TABLE app.spare INHERIT app.people
+--- constraint differs roles_pkey on app.roles
+ALTER TABLE app.roles CLUSTER ON roles_pkey
+--- index differs app.orders_recent
+ALTER TABLE app.orders CLUSTER ON orders_recent
+--- constraint differs no_overlap on app.orders
+ALTER TABLE app.orders DROP CONSTRAINT no_overlap, ADD CONSTRAINT no_overlap EXCLUDE USING gist (period WITH &&) WHERE (quantity > 0)
+--- constraint differs no_overlap on app.orders
+ALTER INDEX app.no_overlap SET (fillfactor = 80)
+--- policy differs visible on app.customers
+ALTER POLICY visible ON app.customers TO CURRENT_USER
+--- constraint invalid spare on app.people | setup ALTER TABLE app.people ADD CONSTRAINT spare CHECK (id > 0)
+ALTER TABLE app.people DROP CONSTRAINT spare; ALTER TABLE app.people ADD CONSTRAINT spare CHECK (id > 0) NOT VALID
