@@ -8,7 +8,7 @@ do by a key that is an expression. READ COMMITTED allows no error but the refusa
 must have; the other levels allow could not serialize, which an application tries again.
 
 "Concurrent runs and concurrent writers never produce a duplicate or an error": tried by leaving lock_for_repair() out of
-repair.cpp (two repairs leave two rows with NULL in their key) and ON CONFLICT out of insertion.cpp (rows of a repair that
+locked_definition() (two repairs leave two rows with NULL in their key) and ON CONFLICT out of insertion.cpp (rows of a repair that
 writers raced count as failed).
 
 Arguments are the beginnings of the names of the specs to run; without any, all are.
