@@ -168,7 +168,6 @@ bool take_notes(const Subject &subject, const pg::Firing &firing,
 	std::vector<MinimalTuple> rows(static_cast<size_t>(firing.size()));
 	if (!firing.copy(key, row_type_of(subject.key), home, rows))
 		return false;
-	keys.reserve(keys.size() + rows.size());
 	for (MinimalTuple const row : rows)
 		keys.push_back({{pg::savepoint_level(), 0}, number, level, row});
 	return true;
