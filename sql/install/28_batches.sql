@@ -66,9 +66,6 @@ BEGIN
 			ELSE
 				more := reconcile.run_batch(run, invariant, batch_size);
 			END IF;
-			IF more THEN  -- a crash may lose a batch together with its entry in the ledger, and waiting for the disk each time is slow
-				PERFORM pg_catalog.set_config('synchronous_commit', 'off', true);
-			END IF;
 			busy := false;
 			attempts := 0;
 		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN

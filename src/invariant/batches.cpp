@@ -5,7 +5,9 @@
  *
  * The work list is a saved plan, so it is fixed at the start: the run ends
  * although writers go on.  Each batch commits together with its entry in the
- * ledger; a run that was killed goes on where the ledger says.
+ * ledger; a run that was killed goes on where the ledger says.  Its beginning and its
+ * end are on disk when it goes on; what is in between need not be, except where another
+ * server keeps the rows whatever becomes of the ledger.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +24,9 @@
 #include "pg/text.hpp"
 
 extern "C" {
+#include "catalog/pg_inherits.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 }
 
@@ -79,6 +84,29 @@ void apply_batch(const Definition &definition, const BatchedRun &run, int64 size
 	}
 	constraints.wait_again();
 	enter_batch(definition, batch, written.get(), refused);
+}
+
+/* is_kept_here tells whether all that is written to a table is lost or kept together with
+ * this transaction: no part of it is another server's. */
+bool is_kept_here(Oid table)
+{
+	return pg::call([&] {
+		bool kept_here = true;
+		ListCell *cell;
+		foreach (cell, find_all_inheritors(table, NoLock, nullptr))
+			kept_here = kept_here && get_rel_relkind(lfirst_oid(cell)) != RELKIND_FOREIGN_TABLE;
+		return kept_here;
+	});
+}
+
+/* let_commit_not_wait: a crash may lose a batch together with its entry in the ledger, and
+ * waiting for the disk each time is slow. */
+void let_commit_not_wait()
+{
+	pg::call([] {
+		set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL,
+						  true, 0, false);
+	});
 }
 
 /* report_progress tells how far a run is; its first batch in this session only
@@ -143,7 +171,8 @@ RECONCILE_FUNCTION(reconcile_run_batch)
 			ereport(NOTICE, (errmsg("repair %s: run %lld is done: %s", definition.name.c_str(),
 									static_cast<long long>(run.run_id), numbers.c_str())));
 		});
-	}
+	} else if (is_kept_here(definition.target))
+		let_commit_not_wait();
 	return BoolGetDatum(!last);
 }
 

@@ -211,6 +211,28 @@ def test_where_it_cannot_commit(pg, sqlstate, statements):
     assert newest(pg) == before
 
 
+WAITS = "SELECT current_setting('synchronous_commit') <> 'off'"
+
+
+def commits_of_batches(pg):
+    """Whether the commits of a run wait for the disk: the first, and those of batches of two rows."""
+    with pg.transaction():
+        number, waits = pg.execute(f"SELECT reconcile.begin_batches('i'), ({WAITS})").fetchone()
+    commits, more = [waits], True
+    while more:
+        with pg.transaction():
+            more, = pg.execute("SELECT reconcile.run_batch(%s, 'i', 2)", [number]).fetchone()
+            commits += pg.execute(WAITS).fetchone()
+    return commits
+
+
+def test_commits_between_the_first_and_the_last_do_not_wait(pg):
+    invariant(pg, "i", 5)
+    assert commits_of_batches(pg) == [True, False, False, True]
+    assert pg.execute(WAITS).fetchone() == (True,)
+    equals_recomputation(pg)
+
+
 def test_undo_of_many_transactions(pg):
     invariant(pg, "i", 100)
     pg.execute("CALL reconcile.repair_in_batches('i', batch_size => 7)")

@@ -46,6 +46,36 @@ def test_every_row_is_written_once(world):
     assert repair(world) == (0, 0, 0, 0)
 
 
+def all_batches_wait_for_the_disk(world):
+    """Whether no commit of a run in batches leaves to a crash what is in the ledger."""
+    number, settings, more = world.one("SELECT reconcile.begin_batches('preferences')"), set(), True
+    while more:
+        with world.connection.transaction():
+            more = world.one("SELECT reconcile.run_batch(%s, 'preferences', 2)", number)
+            settings.add(world.one("SHOW synchronous_commit"))
+    return settings == {"on"}
+
+
+def test_the_ledger_is_on_disk_when_a_batch_is_done(world):
+    """The collection keeps its documents when PostgreSQL crashes: the ledger must not forget them."""
+    assert all_batches_wait_for_the_disk(world)
+    assert users(world) == [1, 2, 3, 4, 5]
+
+
+def test_it_is_on_disk_where_a_child_of_the_target_is_a_collection(world):
+    world.mongo.preferences.insert_many({"user_id": n, "theme": None} for n in (4, 5))
+    world.sql("SELECT reconcile.drop_invariant('preferences')")
+    world.sql("ALTER TABLE preferences RENAME TO elsewhere")
+    world.sql("ALTER FOREIGN TABLE elsewhere OPTIONS (ADD collection 'preferences')")
+    world.sql("CREATE TABLE preferences (user_id integer UNIQUE, theme text, ref text)")
+    world.sql("ALTER FOREIGN TABLE elsewhere INHERIT preferences")
+    world.sql("INSERT INTO preferences SELECT id FROM users WHERE id < 4")
+    world.sql("SELECT reconcile.create_invariant('preferences', 'preferences', '{user_id}',"
+              " $$ SELECT id AS user_id, theme FROM users $$, kind => 'fill')")
+    assert all_batches_wait_for_the_disk(world)
+    assert world.one("SELECT count(*) FROM preferences WHERE theme = 'dark'") == 5
+
+
 def test_stop_counts_what_was_written(world):
     assert repair(world, on_row_error="stop") == (5, 5, 0, 0)
     assert world.one("SELECT count(*) FROM reconcile.run_rows(1)") == 5
