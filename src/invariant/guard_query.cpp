@@ -49,6 +49,7 @@ struct Search {
 	List *columns;	   /* that they are made of */
 	bool values_count; /* also what an expected row says besides its key */
 	List *readings;
+	List *views; /* through which it reads, as OIDs */
 };
 
 /* Level is a query on the way from the outermost to the one at hand. */
@@ -203,13 +204,15 @@ void visit_entry(Search *search, int number, const Level *level, Place place)
 		place = under(place, "through TABLESAMPLE", "An invariant expects the same rows always.");
 	switch (entry->rtekind) {
 	case RTE_RELATION:
-		if (entry->relkind == RELKIND_VIEW)
+		if (entry->relkind == RELKIND_VIEW) {
+			search->views = lappend_oid(search->views, entry->relid);
 			visit_query(search, pg::view_query(entry->relid), nullptr, place, false);
-		else
+		} else {
 			visit_table(
 				search, level->query, entry,
 				entry->inh ? place
 						   : under(place, "with ONLY", "Leave out ONLY, or leave it to a repair."));
+		}
 		break;
 	case RTE_SUBQUERY:
 		visit_query(search, entry->subquery, level, place, false);
@@ -472,7 +475,8 @@ void add_key(Search &search, const Definition &definition, const ExpectedRows &e
 
 WatchedTables watched_tables(const Definition &definition, const ExpectedRows &expected)
 {
-	Search search{definition.name.c_str(), definition.target, NIL, NIL, definition.is_fill(), NIL};
+	Search search{
+		definition.name.c_str(), definition.target, NIL, NIL, definition.is_fill(), NIL, NIL};
 	add_key(search, definition, expected);
 	pg::call([&] {
 		Query *const query = pg::copied_node(expected.tree());
@@ -493,6 +497,8 @@ WatchedTables watched_tables(const Definition &definition, const ExpectedRows &e
 		auto *reading = static_cast<Reading *>(lfirst(cell));
 		watched.read.push_back({reading->table, columns_of(*reading), reading->in_key});
 	}
+	foreach (cell, search.views)
+		watched.views.push_back(lfirst_oid(cell));
 	if (definition.is_fill()) {
 		watched.filled = Watched{definition.target, {}};
 		for (const Output &output : expected.outputs()) /* the key, and what is filled */

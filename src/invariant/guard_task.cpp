@@ -102,6 +102,7 @@ WatchedTables define(Task &task)
 	auto tables = watched_tables(task.definition, ExpectedRows(task.definition.expects));
 	for (const Watched &watched : tables.read)
 		task.tables.push_back(watched.table);
+	task.tables.insert(task.tables.end(), tables.views.begin(), tables.views.end());
 	return tables;
 }
 

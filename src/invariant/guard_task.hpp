@@ -40,7 +40,7 @@ struct Task {
 	Definition definition;
 	std::vector<Part> parts;
 	std::optional<Constraints> constraints; /* of the target */
-	std::vector<Oid> tables;				/* an alteration of which makes it stale */
+	std::vector<Oid> tables;				/* and views, an alteration of which makes it stale */
 	bool ready = false, stale = false;
 	bool queue_only = false; /* the target is a foreign table */
 };

@@ -510,5 +510,29 @@ INSERT INTO pg_subscription_rel SELECT oid, 'users_1'::regclass, 'r', NULL FROM 
 SELECT matches((SELECT message FROM reconcile.audit('roles')), 'users_1 is in a subscription, and what is replicated fires no statement trigger',
 	'a table of a subscription is reported');
 
+-- ---------------------------------------------------------------- a view that is replaced
+
+CREATE TABLE seen (id integer PRIMARY KEY);
+CREATE TABLE private.seen (id integer PRIMARY KEY);
+CREATE VIEW inner_view AS SELECT id FROM seen WHERE id > 10;
+CREATE VIEW outer_view AS SELECT id FROM inner_view;
+SELECT reconcile.create_invariant('through_views', 'private.seen', '{id}', 'SELECT id FROM outer_view');
+CREATE FUNCTION seen_after_a_change(timing text) RETURNS integer[] LANGUAGE plpgsql AS $$
+BEGIN
+	TRUNCATE seen, private.seen;
+	CREATE OR REPLACE VIEW inner_view AS SELECT id FROM seen WHERE id > 10;
+	PERFORM reconcile.guard('through_views', timing => timing);
+	INSERT INTO seen VALUES (1), (11);
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SET CONSTRAINTS ALL DEFERRED;
+	CREATE OR REPLACE VIEW inner_view AS SELECT id FROM seen WHERE id > 0;
+	INSERT INTO seen VALUES (2), (12);
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SET CONSTRAINTS ALL DEFERRED;
+	RETURN (SELECT array_agg(id ORDER BY id) FROM private.seen);
+END $$;
+SELECT is(seen_after_a_change('statement'), '{2,11,12}', 'a guard follows a view that its query reads through another');
+SELECT is(seen_after_a_change('commit'), '{2,11,12}', 'also one that waits for the commit');
+
 SELECT * FROM finish();
 ROLLBACK;
