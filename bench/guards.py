@@ -9,7 +9,7 @@ import tempfile
 from databases import connect, copy, create
 from measure import Comparison, Measurement, processor_seconds, seconds
 
-REPETITIONS = 5
+BULKS, REPETITIONS = 11, 5
 ROLES = "(VALUES ('owner'), ('admin'), ('member')) AS r(name)"
 TABLES = """
     CREATE TABLE teams (id integer PRIMARY KEY, created_by integer NOT NULL);
@@ -54,7 +54,7 @@ def bulk(guarded, other, rows, kind, wanted):
                 return seconds(lambda: database.execute(
                     "INSERT INTO teams SELECT n, n / 3 FROM generate_series(1, %s) AS n", [rows]))
         return work
-    return Comparison(f"INSERT of {rows:,} rows in one statement", kind, wanted).run(insert(guarded), insert(other), REPETITIONS)
+    return Comparison(f"INSERT of {rows:,} rows in one statement", kind, wanted).run(insert(guarded), insert(other), BULKS)
 
 
 def single_rows(guarded, other, scale):
@@ -63,7 +63,7 @@ def single_rows(guarded, other, scale):
     What a client waits for is mostly the disk; what a guard costs beside a trigger shows in the processor time of sessions that
     do not wait for it.
     """
-    transactions = max(round(5_000 * scale), 10)
+    transactions = max(round(20_000 * scale), 10)
 
     def pgbench(name, options, measured):
         database = copy(name)

@@ -3,7 +3,7 @@ from databases import connect, copy, create
 from measure import Comparison, processor_seconds, seconds
 import orm_loop
 
-REPETITIONS = 5
+REPETITIONS, SIGN_UPS = 5, 9
 USERS, ORGANIZATIONS, MODULES, SIGNUPS = 23_000, 10_000, 50, 2_000
 BEFORE = 20_000  # users who are there already, so that plans are those of a product with users
 
@@ -177,7 +177,7 @@ def signup(users, before):
             ("", 1.15, "", lambda watcher, action: seconds(action)),
             (", processor time", 0, "-c synchronous_commit=off", processor_seconds)):
         yield Comparison(work + more, "the same triggers by hand", wanted).run(
-            lambda: sign_up(guarded, options, measured), lambda: sign_up(by_hand, options, measured), REPETITIONS)
+            lambda: sign_up(guarded, options, measured), lambda: sign_up(by_hand, options, measured), SIGN_UPS)
 
 
 def expect(wanted, got):
