@@ -376,7 +376,8 @@ COMMENT ON FUNCTION reconcile.function_findings(text[]) IS 'used by schema_check
 CREATE FUNCTION reconcile.schema_checks(schemas text[] DEFAULT NULL, hints boolean DEFAULT true) RETURNS SETOF reconcile.schema_finding
 	LANGUAGE plpgsql STABLE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
-	SET plan_cache_mode = force_generic_plan   -- which takes longer to make than most schemas to be checked
+	SET plan_cache_mode = force_generic_plan   -- a plan takes longer to make than most schemas to be checked,
+	SET jit = off                              -- and longer yet to be compiled
 AS $$
 BEGIN
 	RETURN QUERY

@@ -562,6 +562,7 @@ CREATE FUNCTION @extschema@.audit_schema(baseline text DEFAULT NULL, schemas tex
 	RETURNS TABLE (severity text, category text, kind text, object text, expected text, actual text, reason text, hazard text, fix text)
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
 	SET search_path = pg_catalog, pg_temp
+	SET jit = off  -- it takes longer to compile plans over catalogs than to run them
 AS $$
 BEGIN
 	RETURN QUERY
