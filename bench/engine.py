@@ -1,6 +1,6 @@
 """The engine against hand-written SQL: 3,000,000 required rows of which 200,000 are missing.
 
-BENCH_GROWTH=30 adds 30 million required rows to the table of growth, which takes 15 GB and half an hour.
+BENCH_GROWTH=30 adds 30 million required rows to the table of growth, which takes 15 GB and a quarter of an hour.
 """
 import os
 

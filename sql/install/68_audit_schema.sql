@@ -499,6 +499,20 @@ REVOKE ALL ON FUNCTION reconcile.record_objects(text, text[]) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.record_objects(text, text[]) IS
 	'used by capture_baseline(): records all objects of these schemas, as they are at one time';
 
+-- Said once by whoever was called: an empty result is no proof where nothing was compared.
+CREATE FUNCTION reconcile.tell_without_baseline(baseline text) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF baseline IS NULL AND NOT EXISTS (SELECT FROM reconcile.baselines b WHERE b.name = 'default') THEN
+		RAISE NOTICE 'there is no baseline "default": only what needs none is checked'
+			USING HINT = 'reconcile.capture_baseline() records one, and reconcile.import_baseline() brings one from elsewhere.';
+	END IF;
+END $$;
+COMMENT ON FUNCTION reconcile.tell_without_baseline(text) IS
+	'used by audit_schema(), fix_schema() and fix_schema_online(): says that there is nothing to compare with';
+
 -- Every source of findings, for audit_schema() and fix_schema().
 CREATE FUNCTION reconcile.schema_findings(baseline text, schemas text[])
 	RETURNS SETOF reconcile.schema_finding
@@ -517,9 +531,6 @@ BEGIN
 	IF chosen IS NOT NULL THEN
 		PERFORM reconcile.require_baseline(chosen);
 		within := coalesce(schemas, (SELECT b.schemas FROM reconcile.baselines b WHERE b.name = chosen));
-	ELSE
-		RAISE NOTICE 'there is no baseline "default": only what needs none is checked'
-			USING HINT = 'reconcile.capture_baseline() records one, and reconcile.import_baseline() brings one from elsewhere.';
 	END IF;
 	PERFORM reconcile.require_schemas(schemas, chosen);
 	LOOP
@@ -565,6 +576,7 @@ CREATE FUNCTION @extschema@.audit_schema(baseline text DEFAULT NULL, schemas tex
 	SET jit = off  -- it takes longer to compile plans over catalogs than to run them
 AS $$
 BEGIN
+	PERFORM reconcile.tell_without_baseline(baseline);
 	RETURN QUERY
 		WITH finding AS MATERIALIZED (
 			-- What is invalid or disabled, and should not be, is found by comparing and by itself: once is enough.

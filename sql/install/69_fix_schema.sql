@@ -133,6 +133,7 @@ BEGIN
 	IF NOT dry_run AND current_setting('transaction_read_only')::boolean THEN
 		RAISE read_only_sql_transaction USING MESSAGE = 'cannot fix the schema in a read-only transaction';
 	END IF;
+	PERFORM reconcile.tell_without_baseline(baseline);
 	step := 0;
 
 	IF dry_run THEN

@@ -323,6 +323,7 @@ BEGIN
 	END IF;
 	PERFORM reconcile.check_allow(allow);
 	PERFORM reconcile.refuse_transaction_block('CALL reconcile.fix_schema_online()');
+	PERFORM reconcile.tell_without_baseline(baseline);
 	run := reconcile.begin_schema_run(baseline);
 
 	WHILE reconcile.plan_schema_run(run, baseline, allow) OPERATOR(pg_catalog.>) 0 LOOP

@@ -116,7 +116,7 @@ BEGIN ATOMIC
 			FROM shown l WHERE l.section = s.name)) ORDER BY s.n), '[]') FROM unnest(sections) WITH ORDINALITY AS s(name, n)),
 		'in_sync', CASE WHEN t.errors + t.warnings > 0 THEN false WHEN t.unchecked = 0 THEN true END,
 		'verdict', CASE WHEN t.errors + t.warnings > 0 THEN format('OUT OF SYNC: %s, %s', reconcile.counted(t.errors, 'error'), reconcile.counted(t.warnings, 'warning'))
-			            WHEN t.unchecked > 0 THEN format('IN SYNC as far as it was checked: %s not', reconcile.counted(t.unchecked, 'part') || CASE t.unchecked WHEN 1 THEN ' was' ELSE ' were' END)
+			            WHEN t.unchecked > 0 THEN format('NOT CHECKED: %s; nothing is wrong with the rest', reconcile.counted(t.unchecked, 'part'))
 			            ELSE 'IN SYNC' END)
 	FROM total t;
 END;
