@@ -7,9 +7,12 @@ recomputation, and rows that were there before are as they were. Invariant i ins
 do by a key that is an expression. READ COMMITTED allows no error but the refusals that a pair
 must have; the other levels allow could not serialize, which an application tries again.
 
+repair_in_batches() commits by itself, so its session has no transaction of its own: the other one comes before it, after it, and
+when it is half-way, held up by somebody who has inserted one of its rows and has not committed.
+
 "Concurrent runs and concurrent writers never produce a duplicate or an error": tried by leaving lock_for_repair() out of
 locked_definition() (two repairs leave two rows with NULL in their key) and ON CONFLICT out of insertion.cpp (rows of a repair that
-writers raced count as failed).
+writers raced count as failed), and drop_present() out of batches.cpp (the batches write NULL in their key again after a repair).
 
 Arguments are the beginnings of the names of the specs to run; without any, all are.
 
@@ -205,6 +208,38 @@ permutation a_look b_look a_act a_end b_act b_end repaired wrong
 permutation a_act a_end b_act b_end repaired wrong
 """
 
+# repair_in_batches() beside another session. Its own transactions are READ COMMITTED in any session: it never fails to serialize.
+BATCHES = "CALL reconcile.repair_in_batches('i', batch_size => 4)"
+BATCHES_ALONE = "setup {{ SET default_transaction_isolation = '{level}'; }}\nstep {name}_act {{ {act}; }}\n"
+BATCHES_OTHER = """setup {{ BEGIN ISOLATION LEVEL {level}; }}
+step {name}_look {{ SELECT count(*) >= 0 FROM app.target; }}
+step {name}_act {{ {act}; }}
+step {name}_end {{ COMMIT; }}
+step {name}_undone {{ ROLLBACK; }}
+"""
+BATCHES_ORDERS = ["b_act a_act b_end", "b_act a_act b_undone", "b_look a_act b_act b_end", "a_act b_act b_end",
+                  "hold a_act b_act release b_end", "hold a_act b_act let_go b_end", "hold a_act b_look b_act release b_undone"]
+BATCHES_TWICE = ["a_act b_act", "hold a_act b_act release", "hold a_act b_act let_go"]
+BATCHES_HELD = """session c
+step hold {{ BEGIN; INSERT INTO app.target VALUES (17, 'v17'); }}
+step release {{ COMMIT; }}
+step let_go {{ ROLLBACK; }}
+session oracle
+"""
+
+
+def beside_batches(action, level):
+    """The spec of repair_in_batches() beside an action, or beside itself. A plan is not that of the batches, but one made before."""
+    twice = action == BATCHES
+    action = action.replace("reconcile.plans", "reconcile.plans WHERE applied_by IS NULL")
+    head, _, rest = SPEC.partition("session a\n")
+    oracle = rest.partition("session oracle\n")[2].partition("permutation")[0]
+    orders = "".join(f"permutation {order} repaired wrong\n" for order in (BATCHES_TWICE if twice else BATCHES_ORDERS))
+    spec = (head + "session a\n" + BATCHES_ALONE.replace("{name}", "a").replace("{act}", BATCHES)
+            + "session b\n" + (BATCHES_ALONE if twice else BATCHES_OTHER).replace("{name}", "b").replace("{act}", action)
+            + BATCHES_HELD + oracle + orders)
+    return spec.format(level=level, null="false" if action == ACTIONS["undo"] else "true")
+
 
 def prepare():
     with psycopg.connect(dbname="postgres", autocommit=True) as admin:
@@ -319,6 +354,8 @@ def main():
                 specs.append((f"{a}-{b}-{suffix}", spec, level, REFUSALS.get((a, b))))
                 if level == "READ COMMITTED":
                     specs.append((f"expression-{a}-{b}", by_expression(spec), level, REFUSALS.get((a, b))))
+        for name, action in [*ACTIONS.items(), ("batches", BATCHES)]:
+            specs.append((f"batches-{name}-{suffix}", beside_batches(action, level), level, None))
         for a, b in GUARDED_PAIRS:
             spec = GUARDED_SPEC.format(level=level, a=GUARDED[a], b=GUARDED[b])
             if "unguard" in (a, b):  # DROP TRIGGER waits for whoever has looked, until the end of his transaction
