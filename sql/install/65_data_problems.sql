@@ -187,3 +187,38 @@ EXCEPTION
 END $$;
 COMMENT ON FUNCTION reconcile.conversion_problem(text, text, text[]) IS
 	'used by fix_schema(): why the values of a column do not allow to change its type, NULL when they do';
+
+-- PostgreSQL changes no type of a column, and drops no view, while something
+-- else is made of it; what is to be dropped in the same run is none of that.
+CREATE FUNCTION reconcile.dependents_problem(object text, category text, allow text[]) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+	WITH RECURSIVE named AS (
+		SELECT format('%I.%I', p.part[1], p.part[2]) AS relation, p.part[3] AS attribute FROM parse_ident(object) AS p(part)
+	), changed AS (
+		SELECT c.oid AS relation, CASE WHEN category = 'column' THEN a.attnum END AS attnum
+		FROM named n CROSS JOIN LATERAL (SELECT reconcile.relation_named(n.relation) AS oid) c
+		LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = n.attribute
+		WHERE category = 'view' OR a.attnum IS NOT NULL
+	), dependent(classid, objid, objsubid, relation, attnum) AS (
+		SELECT d.classid, d.objid, d.objsubid, c.relation, c.attnum FROM changed c, LATERAL (SELECT 0::oid, 0::oid, 0) AS d(classid, objid, objsubid)
+		UNION
+		SELECT u.classid, u.objid, u.objsubid, u.relation, NULL
+		FROM dependent t
+		JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.relation AND (t.attnum IS NULL OR d.refobjsubid = t.attnum)
+		LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+		LEFT JOIN pg_attrdef g ON d.classid = 'pg_attrdef'::regclass AND g.oid = d.objid
+		CROSS JOIN LATERAL (SELECT CASE WHEN w.oid IS NOT NULL OR g.oid IS NOT NULL THEN 'pg_class'::regclass::oid ELSE d.classid END,
+		                           coalesce(w.ev_class, g.adrelid, d.objid), coalesce(g.adnum, 0)::integer, w.ev_class) AS u(classid, objid, objsubid, relation)
+		WHERE d.deptype = 'n' AND d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass,
+		                                        'pg_attrdef'::regclass, 'pg_publication_rel'::regclass)
+		  AND u.relation IS DISTINCT FROM t.relation AND NOT (u.objid = t.relation AND u.objsubid IS NOT DISTINCT FROM t.attnum)
+	)
+	SELECT format('used by %s; drop that first: what the baseline has of it is made again', string_agg(format('%s %s', i.type, i.identity), ', ' ORDER BY i.type, i.identity))
+	FROM dependent t CROSS JOIN LATERAL pg_identify_object(t.classid, t.objid, t.objsubid) AS i
+	WHERE t.classid <> 0 AND 'drop:' || i.identity <> ALL (allow)
+	HAVING count(*) > 0;
+END;
+COMMENT ON FUNCTION reconcile.dependents_problem(text, text, text[]) IS
+	'used by fix_schema(): what is made of a column or a view and does not allow to change it, NULL when nothing is';

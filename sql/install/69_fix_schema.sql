@@ -73,7 +73,9 @@ BEGIN ATOMIC
 		              OR position(' on ' || c.object || '.' IN f.object) > 0 OR position(' in schema ' || c.object || ' on ' IN f.object) > 0) AS new,
 		       array_position('{schema,extension,type,sequence,table,column,function,constraint,index,view,rule,trigger,policy,statistics,seed row,owner,privilege,migration}',
 		                      f.category)
-		       + CASE WHEN f.category = 'constraint' AND f.expected_object ->> 'definition' LIKE 'FOREIGN KEY%' THEN 1.5 ELSE 0 END AS rank
+		       + CASE WHEN f.category = 'constraint' AND f.expected_object ->> 'definition' LIKE 'FOREIGN KEY%' THEN 1.5
+		              WHEN f.category = 'column' AND f.kind = 'missing' AND f.expected_object ? 'generated' THEN 0.5  -- of columns with their final types
+		              ELSE 0 END AS rank
 		FROM every f
 		-- A part without a fix of its own comes with its whole.
 		WHERE f.fix IS NOT NULL OR (f.part_of IS NULL AND f.severity <> 'notice' AND f.category <> 'migration')
@@ -99,7 +101,9 @@ BEGIN ATOMIC
 	            THEN format('not done unless allowed: allow => ARRAY[%L]', f.needs)
 	            WHEN f.needs IS NULL AND f.kind = 'hint' AND 'hints' <> ALL (allow)
 	            THEN 'a hint, which is for you to judge: allow => ARRAY[''hints'']'
-	            WHEN f.category = 'column' AND f.attribute = 'type' AND f.kind = 'differs' THEN reconcile.conversion_problem(f.object, f.fix, allow)
+	            WHEN f.category = 'column' AND f.attribute = 'type' AND f.kind = 'differs'
+	            THEN coalesce(reconcile.dependents_problem(f.object, f.category, allow), reconcile.conversion_problem(f.object, f.fix, allow))
+	            WHEN f.category = 'view' AND f.kind = 'differs' AND f.fix LIKE 'DROP %' THEN reconcile.dependents_problem(f.object, f.category, allow)
 	            ELSE reconcile.data_problem(f.category, f.object, f.fix,
 	                     CASE WHEN f.expected_object -> 'unique' = 'true' THEN 'CREATE UNIQUE INDEX i ' ELSE '' END || (f.expected_object ->> 'definition')) END
 	FROM finding f JOIN place p ON p.n = f.n

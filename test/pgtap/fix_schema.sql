@@ -91,6 +91,61 @@ SELECT results_eq($$ SELECT state, statement FROM fix_schema(false) WHERE object
 	('failed', 'ALTER TABLE app.customers ALTER COLUMN mood SET DEFAULT ''ok''::app.mood;') $$, 'the second statement says to come again');
 ROLLBACK TO whole;
 
+-- A value at the end of an enum or in its middle writes no table anew.
+CREATE TYPE app.size AS ENUM ('s', 'm', 'l');
+CREATE TABLE app.shirts (id integer PRIMARY KEY, size app.size);
+SELECT reconcile.capture_baseline('sized', '{app}', '{app.roles}');
+DROP TABLE app.shirts;
+DROP TYPE app.size;
+CREATE TYPE app.size AS ENUM ('s');
+CREATE TABLE app.shirts (id integer PRIMARY KEY, size app.size);
+INSERT INTO app.shirts SELECT n, 's' FROM generate_series(1, 1000) AS n;
+SELECT relfilenode AS file FROM pg_class WHERE oid = 'app.shirts'::regclass \gset
+SELECT results_eq($$ SELECT state, object, hazard FROM fix_schema(false, 'sized') $$, $$ VALUES ('done', 'app.size', '') $$, 'labels are added to an enum');
+SELECT is((SELECT relfilenode FROM pg_class WHERE oid = 'app.shirts'::regclass), :file::oid, 'without writing its tables anew');
+SELECT is((SELECT array_agg(enumlabel::text ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = 'app.size'::regtype), '{s,m,l}', 'in their order');
+ROLLBACK TO whole;
+
+-- What a column or a view is used by is named, before anything is tried; once it is gone, all of it comes back.
+CREATE SCHEMA used;
+CREATE TABLE used.t (id integer PRIMARY KEY, v varchar(20), w integer, doubled integer GENERATED ALWAYS AS (w * 2) STORED, x integer, y integer, z integer CHECK (z > 0));
+INSERT INTO used.t VALUES (1, 'v', 2, DEFAULT, 3, 4, 5);
+CREATE INDEX ON used.t (z);
+CREATE STATISTICS used.s ON w, z FROM used.t;
+CREATE FUNCTION used.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE FUNCTION pg_temp.makes_users() RETURNS void LANGUAGE plpgsql AS $make$ BEGIN
+	CREATE VIEW used.v AS SELECT id, v FROM used.t WHERE v <> '';
+	CREATE MATERIALIZED VIEW used."On top" AS SELECT id, v FROM used.v;
+	CREATE POLICY p ON used.t USING (v <> 'hidden');
+	CREATE TRIGGER g AFTER UPDATE OF x ON used.t FOR EACH ROW WHEN (NEW.x > 1) EXECUTE FUNCTION used.f();
+	CREATE FUNCTION used.sum() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT sum(y) FROM used.t; END;
+END $make$;
+CREATE FUNCTION pg_temp.drops_users() RETURNS void LANGUAGE plpgsql AS $drop$ BEGIN
+	DROP VIEW used.v CASCADE; DROP POLICY p ON used.t; DROP TRIGGER g ON used.t; DROP FUNCTION used.sum; ALTER TABLE used.t DROP doubled;
+END $drop$;
+SELECT pg_temp.makes_users();
+SELECT reconcile.capture_baseline('used', '{used}');
+SELECT pg_temp.drops_users();
+ALTER TABLE used.t ALTER v TYPE text, ALTER w TYPE bigint, ALTER x TYPE bigint, ALTER y TYPE bigint, ALTER z TYPE bigint;
+ALTER TABLE used.t ADD doubled integer GENERATED ALWAYS AS (w * 2) STORED;
+SELECT pg_temp.makes_users();
+CREATE VIEW used.more AS SELECT z FROM used.t;
+SELECT results_eq(format($$ SELECT object, message FROM fix_schema(%L, 'used') WHERE message LIKE 'used by%%' ORDER BY object COLLATE "C" $$, dry), $$ VALUES
+	('used.t.v', 'used by materialized view used."On top", policy p on used.t, view used.v; drop that first: what the baseline has of it is made again'),
+	('used.t.w', 'used by table column used.t.doubled; drop that first: what the baseline has of it is made again'),
+	('used.t.x', 'used by trigger g on used.t; drop that first: what the baseline has of it is made again'),
+	('used.t.y', 'used by function used.sum(); drop that first: what the baseline has of it is made again'),
+	('used.t.z', 'used by view used.more; drop that first: what the baseline has of it is made again'),
+	('used.v', 'used by materialized view used."On top"; drop that first: what the baseline has of it is made again') $$,
+	'what does not allow a column another type is listed, dry run ' || dry)
+FROM unnest('{true,false}'::boolean[]) AS dry;
+SELECT is((SELECT count(*) FROM pg_attribute WHERE attrelid = 'used.t'::regclass AND atttypid = 'bigint'::regtype AND NOT attisdropped), 4::bigint, 'and nothing was tried');
+SELECT pg_temp.drops_users();
+SELECT is_empty($$ SELECT state, object, message FROM fix_schema(false, 'used', '{drop:used.more}') WHERE state <> 'done' $$,
+	'what may be dropped is not in the way, nor is what is gone');
+SELECT results_eq($$ SELECT category, kind, object FROM audit_schema('used') $$, $$ VALUES ('table', 'hint', 'used.t') $$, 'and all of it is as it was');
+ROLLBACK TO whole;
+
 -- ---------------------------------------------------------------- names, rights
 
 CREATE SCHEMA "drop table""; --";
