@@ -20,6 +20,7 @@ extern "C" {
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/ruleutils.h"
+#include "utils/typcache.h"
 }
 
 #include <cstring>
@@ -81,6 +82,21 @@ int scale_of(int32 typmod)
 	return (scale ^ 1024) - 1024; /* eleven bits, signed */
 }
 
+bool has_plain_input(Oid type);
+
+/* has_plain_columns tells a composite type of which this holds for all columns. */
+bool has_plain_columns(Oid type)
+{
+	TupleDesc const columns = lookup_rowtype_tupdesc(type, -1);
+	bool plain = true;
+	for (int n = 0; n < columns->natts && plain; n++) {
+		auto *column = TupleDescAttr(columns, n);
+		plain = column->attisdropped || has_plain_input(column->atttypid);
+	}
+	ReleaseTupleDesc(columns);
+	return plain;
+}
+
 /* has_plain_input tells a type whose input runs no code of users. */
 bool has_plain_input(Oid type)
 {
@@ -90,6 +106,8 @@ bool has_plain_input(Oid type)
 	if (OidIsValid(part))
 		return has_plain_input(part);
 	char const kind = get_typtype(type);
+	if (kind == TYPTYPE_COMPOSITE)
+		return has_plain_columns(type);
 	return kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM || kind == TYPTYPE_PSEUDO;
 }
 

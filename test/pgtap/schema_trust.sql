@@ -115,7 +115,9 @@ BEGIN
 	RETURN true;
 END $$;
 CREATE DOMAIN app.spied AS integer CHECK (app.spy(value));
+CREATE TYPE app.spied_row AS (id integer, n app.spied);
 CREATE VIEW app.lure AS SELECT '{1}'::app.spied[] AS x;
+CREATE VIEW app.lure_of_rows AS SELECT '(1,2)'::app.spied_row AS x;
 RESET ROLE;
 TRUNCATE app.seen;
 CREATE FUNCTION helpers.lure() RETURNS text LANGUAGE sql AS $$ SELECT reconcile.schema_definition('pg_class'::regclass, 'app.lure'::regclass) $$;
@@ -130,6 +132,15 @@ RESET ROLE;
 SELECT lives_ok($$ SELECT reconcile.capture_baseline('lured', '{app}') $$, 'a superuser records it');
 SELECT lives_ok($$ SELECT audit_schema('lured') $$, 'and audits it');
 SELECT is_empty('SELECT * FROM app.seen', 'nothing was written by it, whoever asked');
+-- Of a row of columns that run nothing, what a superuser made is read by others, too: 15 prints pair.id, which is id when it is read back.
+CREATE TABLE app.pair (id integer, name text);
+CREATE VIEW app.paired AS SELECT pair.id FROM app.pair WHERE pair = '(1,x)'::app.pair;
+CREATE FUNCTION helpers.paired() RETURNS text LANGUAGE sql AS $$ SELECT reconcile.schema_definition('pg_class'::regclass, (SELECT oid FROM pg_class WHERE relname = 'paired')) $$;
+GRANT EXECUTE ON FUNCTION helpers.paired() TO PUBLIC;
+SELECT helpers.paired() AS printed_pair \gset
+SET ROLE trust_group;
+SELECT is(helpers.paired(), :'printed_pair'::text, 'a literal of a table''s rows is the same for all');
+RESET ROLE;
 CREATE OR REPLACE FUNCTION app.spy(integer) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'as %', current_user; END $$;
 SELECT is(helpers.lure(), :'printed'::text, 'an error of it is nobody else''s');
 -- What outlives the reading is a lock: it says as whom the function ran.
