@@ -31,23 +31,23 @@ COMMENT ON COLUMN reconcile.saved_plan.expires_at IS 'until when it can be appli
 COMMENT ON COLUMN reconcile.saved_plan.applied_by IS 'the run that applied it';
 COMMENT ON COLUMN reconcile.saved_plan.applied_at IS 'when it was applied';
 
-CREATE TABLE reconcile.saved_plan_row (  -- without a foreign key, as reconcile.run_row
+CREATE TABLE reconcile.saved_plan_rows (  -- without a foreign key, as reconcile.run_row
 	plan_id bigint NOT NULL,
 	ordinal bigint NOT NULL,
-	key     jsonb,
-	row     jsonb NOT NULL,
-	was     jsonb,
+	keys    jsonb[],
+	rows    jsonb[] NOT NULL,
+	were    jsonb[],
 	PRIMARY KEY (plan_id, ordinal)
 );
-COMMENT ON TABLE reconcile.saved_plan_row IS 'the rows of saved plans; read them by plan_rows()';
-COMMENT ON COLUMN reconcile.saved_plan_row.plan_id IS 'the plan';
-COMMENT ON COLUMN reconcile.saved_plan_row.ordinal IS 'position in the plan, from 1';
-COMMENT ON COLUMN reconcile.saved_plan_row.key IS 'the parts of the key that are expressions, NULL when all of it is in the row';
-COMMENT ON COLUMN reconcile.saved_plan_row.row IS 'the row as it would be inserted, or the values that would be filled in';
-COMMENT ON COLUMN reconcile.saved_plan_row.was IS 'what these values were when the plan was made; NULL for a row to insert';
+COMMENT ON TABLE reconcile.saved_plan_rows IS 'the rows of saved plans, several in a record; read them by plan_rows()';
+COMMENT ON COLUMN reconcile.saved_plan_rows.plan_id IS 'the plan';
+COMMENT ON COLUMN reconcile.saved_plan_rows.ordinal IS 'position of the first of the rows in the plan, from 1';
+COMMENT ON COLUMN reconcile.saved_plan_rows.keys IS 'the parts of the keys that are expressions, NULL when all of the keys is in the rows';
+COMMENT ON COLUMN reconcile.saved_plan_rows.rows IS 'the rows as they would be inserted, or the values that would be filled in';
+COMMENT ON COLUMN reconcile.saved_plan_rows.were IS 'what these values were when the plan was made; NULL for rows to insert';
 SELECT pg_catalog.pg_extension_config_dump('reconcile.saved_plan', '');
 SELECT pg_catalog.pg_extension_config_dump('reconcile.saved_plan_plan_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('reconcile.saved_plan_row', '');
+SELECT pg_catalog.pg_extension_config_dump('reconcile.saved_plan_rows', '');
 
 CREATE VIEW reconcile.plans AS
 	SELECT p.plan_id, p.invariant,

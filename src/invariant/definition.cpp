@@ -196,7 +196,7 @@ void forget(const std::string &name)
 	spi.run("DELETE FROM reconcile.guard_failure WHERE invariant = $1", SPI_OK_DELETE,
 			pg::Args().add(name));
 	spi.run("WITH gone AS (DELETE FROM reconcile.saved_plan WHERE invariant = $1 RETURNING plan_id)"
-			" DELETE FROM reconcile.saved_plan_row WHERE plan_id IN (SELECT plan_id FROM gone)",
+			" DELETE FROM reconcile.saved_plan_rows WHERE plan_id IN (SELECT plan_id FROM gone)",
 			SPI_OK_DELETE, pg::Args().add(name));
 	spi.run("DELETE FROM reconcile.invariant WHERE name = $1", SPI_OK_DELETE, pg::Args().add(name));
 }

@@ -15,7 +15,11 @@
 #include "pg/text.hpp"
 
 extern "C" {
+#include "access/detoast.h"
+#include "access/heaptoast.h"
 #include "tcop/utility.h"
+#include "utils/array.h"
+#include "utils/fmgrprotos.h"
 }
 
 namespace reconcile::invariant {
@@ -46,30 +50,125 @@ struct Basis {
 	std::vector<std::string> key;
 };
 
+/* A record of more bytes would be compressed or moved out of line. */
+constexpr Size kRecordBytes = TOAST_TUPLE_TARGET - 200;
+
+/* What a record of planned rows has beside its plan. */
+TupleDesc record_type()
+{
+	return row_type_of({{"ordinal", INT8OID, -1},
+						{"keys", JSONBARRAYOID, -1},
+						{"rows", JSONBARRAYOID, -1},
+						{"were", JSONBARRAYOID, -1}});
+}
+
+/* Record gathers the next planned rows, as key, row and was; C in the sense of boundary.hpp. */
+struct Record {
+	MemoryContext context;
+	int64 first = 1, rows = 0;
+	Size bytes = 0;
+	ArrayBuildState *parts[3] = {};
+	bool filled[3] = {};
+
+	void add(TupleTableSlot *slot, Size size)
+	{
+		for (int part = 0; part < 3; part++) {
+			parts[part] = accumArrayResult(parts[part], slot->tts_values[part],
+										   slot->tts_isnull[part], JSONBOID, context);
+			filled[part] = filled[part] || !slot->tts_isnull[part];
+		}
+		rows++;
+		bytes += size;
+	}
+
+	void move_to(Tuplestorestate *records, TupleDesc type)
+	{
+		Datum values[4] = {Int64GetDatum(first)};
+		bool nulls[4] = {};
+		for (int part = 0; part < 3; part++) {
+			nulls[part + 1] = !filled[part];
+			if (filled[part])
+				values[part + 1] = makeArrayResult(parts[part], context);
+		}
+		tuplestore_putvalues(records, type, values, nulls);
+		MemoryContextReset(context);
+		*this = {context, first + rows};
+	}
+};
+
+/* size_of is how many bytes the values of a planned row take. */
+Size size_of(TupleTableSlot *slot)
+{
+	Size size = 0;
+	for (int part = 0; part < 3; part++)
+		if (!slot->tts_isnull[part])
+			size += INTALIGN(toast_raw_datum_size(slot->tts_values[part]));
+	return size;
+}
+
+/* hash_of is the same for equal planned rows. */
+uint64 hash_of(TupleTableSlot *slot)
+{
+	auto const hash = [](Datum value, uint64 seed) {
+		return DatumGetUInt64(
+			DirectFunctionCall2(jsonb_hash_extended, value, UInt64GetDatum(seed)));
+	};
+	return hash(slot->tts_values[1], slot->tts_isnull[2] ? 0 : hash(slot->tts_values[2], 0));
+}
+
+/* pack puts planned rows together to records, a fraction of the work of one for each, and
+ * returns the sum of their hashes. */
+uint64 pack(pg::WorkList &rows, pg::WorkList &records)
+{
+	return pg::call([&] {
+		uint64 sum = 0;
+		TupleTableSlot *slot = MakeSingleTupleTableSlot(rows.row_type(), &TTSOpsMinimalTuple);
+		Record record{AllocSetContextCreate(CurrentMemoryContext, "pg_reconcile planned rows",
+											ALLOCSET_DEFAULT_SIZES)};
+		tuplestore_rescan(rows.store());
+		while (tuplestore_gettupleslot(rows.store(), true, false, slot)) {
+			CHECK_FOR_INTERRUPTS();
+			slot_getallattrs(slot);
+			Size const size = size_of(slot);
+			if (record.rows > 0 && record.bytes + size > kRecordBytes)
+				record.move_to(records.store(), records.row_type());
+			record.add(slot, size);
+			sum += hash_of(slot);
+		}
+		if (record.rows > 0)
+			record.move_to(records.store(), records.row_type());
+		MemoryContextDelete(record.context);
+		ExecDropSingleTupleTableSlot(slot);
+		return sum;
+	});
+}
+
 /* save stores a plan whose rows are in a list as key, row and was. */
 int64 save(const Definition &definition, const Basis &basis, pg::WorkList &rows)
 {
+	pg::WorkList records(record_type());
+	uint64 const sum = pack(rows, records);
 	std::string const by = pg::role_name(GetUserId());
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	spi.expose(kWorkList, rows);
 	spi.run("INSERT INTO reconcile.saved_plan (invariant, planned, definition, structure,"
 			" fingerprint, created_by, key, yields)"
-			" SELECT $1, count(*), md5($2), md5($3),"
-			"  md5($2 || $3 || coalesce(sum(jsonb_hash_extended(row,"
-			"   coalesce(jsonb_hash_extended(was, 0), 0))), 0)), $4, $5, md5($6) FROM " +
-				pg::quoted(kWorkList) + " RETURNING plan_id",
+			" VALUES ($1, $2, md5($3), md5($4), md5($3 || $4 || $5), $6, $7, md5($8))"
+			" RETURNING plan_id",
 			SPI_OK_INSERT_RETURNING,
 			pg::Args()
 				.add(definition.name)
+				.add(rows.size())
 				.add(fingerprint(definition))
 				.add(basis.structure)
+				.add(std::to_string(sum))
 				.add(by)
 				.add(basis.key)
 				.add(basis.yields));
 	int64 const plan_id = spi.number(0, 1);
-	spi.run("INSERT INTO reconcile.saved_plan_row (plan_id, ordinal, key, row, was)"
-			" SELECT $1, row_number() OVER (), key, row, was FROM " +
+	spi.expose(kWorkList, records);
+	spi.run("INSERT INTO reconcile.saved_plan_rows (plan_id, ordinal, keys, rows, were)"
+			" SELECT $1, ordinal, keys, rows, were FROM " +
 				pg::quoted(kWorkList),
 			SPI_OK_INSERT, pg::Args().add(plan_id));
 	return plan_id;
@@ -127,8 +226,14 @@ std::unique_ptr<pg::WorkList> planned_rows(int64 plan_id, const Statements &stat
 	{
 		pg::AsExtensionOwner owner;
 		pg::Spi spi;
-		spi.collect("SELECT row, was FROM reconcile.saved_plan_row WHERE plan_id = $1"
-					" AND ordinal >= $2 AND ordinal < $2 + $3 ORDER BY ordinal",
+		spi.collect("SELECT unnest(r.rows[s.first:s.last]), unnest(r.were[s.first:s.last])"
+					" FROM reconcile.saved_plan_rows r, LATERAL (SELECT"
+					"  greatest($2 - r.ordinal, 0)::integer + 1 AS first,"
+					"  least($2 + $3 - r.ordinal, cardinality(r.rows))::integer AS last) AS s"
+					" WHERE r.plan_id = $1 AND r.ordinal < $2 + $3 AND r.ordinal >="
+					"  (SELECT coalesce(max(ordinal), 1) FROM reconcile.saved_plan_rows"
+					"   WHERE plan_id = $1 AND ordinal <= $2)"
+					" ORDER BY r.ordinal",
 					SPI_OK_SELECT, stored, pg::Args().add(plan_id).add(first).add(count));
 	}
 	auto rows = std::make_unique<pg::WorkList>(statements.work_list_row_type());
@@ -220,7 +325,10 @@ RECONCILE_FUNCTION(reconcile_plan_rows)
 	pg::Spi spi;
 	spi.collect("SELECT r.ordinal, (SELECT jsonb_object_agg(k, coalesce(r.key -> k, r.row -> k))"
 				"  FROM unnest(p.key) AS k), r.row, r.was"
-				" FROM reconcile.saved_plan p JOIN reconcile.saved_plan_row r USING (plan_id)"
+				" FROM reconcile.saved_plan p, LATERAL (SELECT unnest(s.keys) AS key,"
+				"  unnest(s.rows) AS row, unnest(s.were) AS was,"
+				"  generate_series(s.ordinal, s.ordinal + cardinality(s.rows) - 1) AS ordinal"
+				"  FROM reconcile.saved_plan_rows s WHERE s.plan_id = p.plan_id) AS r"
 				" WHERE p.plan_id = $1 ORDER BY r.ordinal",
 				SPI_OK_SELECT, result, pg::Args().add(plan.plan_id));
 	return Datum(0);

@@ -145,7 +145,7 @@ RECONCILE_FUNCTION(reconcile_forget_runs)
 			"  WHERE coalesce(p.applied_at, p.expires_at) < now() - $1"
 			"  AND NOT EXISTS (SELECT FROM reconcile.run r WHERE r.plan = p.plan_id"
 			"   AND r.finished_at IS NULL) RETURNING plan_id)"
-			" DELETE FROM reconcile.saved_plan_row WHERE plan_id IN (SELECT plan_id FROM gone)",
+			" DELETE FROM reconcile.saved_plan_rows WHERE plan_id IN (SELECT plan_id FROM gone)",
 			SPI_OK_DELETE, args);
 	return Int64GetDatum(forgotten);
 }

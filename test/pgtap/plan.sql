@@ -353,5 +353,35 @@ SELECT is((SELECT (planned, changed, failed) FROM reconcile.repair(plan => :must
 	'NULL in a key that the target refuses does not make a plan stale');
 SELECT reconcile.drop_invariant('must') \g /dev/null
 
+-- ---------------------------------------------------------------- how they are kept
+
+-- Several rows are one record; batches begin and end within records. Tried by reading each record from its first row on and
+-- by beginning with the record after the one that has the first row: both times the run ends with an error.
+CREATE TABLE unlike (id integer PRIMARY KEY, v text);
+CREATE VIEW unlikes AS SELECT n AS id, repeat('x', CASE WHEN n % 50 = 0 THEN 20000 WHEN n % 7 = 0 THEN 1500 ELSE n % 40 END) AS v
+	FROM generate_series(1, 300) AS n;
+SELECT reconcile.create_invariant('unlike', 'unlike', '{id}', 'SELECT * FROM unlikes') \g /dev/null
+CREATE FUNCTION in_batches(size integer) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	run bigint := reconcile.begin_batches('unlike');
+	rows integer;
+BEGIN
+	WHILE reconcile.run_batch(run, 'unlike', size) LOOP
+		rows := coalesce(rows, 0) + size;
+		IF (SELECT count(*) = rows AND max(id) = rows FROM app.unlike) IS NOT TRUE THEN
+			RETURN NEXT fail(format('%s rows in batches of %s', rows, size));
+		END IF;
+	END LOOP;
+	RETURN NEXT set_eq('TABLE app.unlike', 'TABLE app.unlikes', 'all rows, in batches of ' || size);
+	RETURN NEXT results_eq('SELECT id FROM app.unlike ORDER BY ctid', 'SELECT id FROM app.unlike ORDER BY id', 'in their order');
+	TRUNCATE app.unlike;
+END $$;
+SELECT in_batches(size) FROM unnest('{3,7,100,1000}'::integer[]) AS size;
+SELECT reconcile.plan('unlike') AS plan \gset
+SELECT results_eq(format('SELECT ordinal, key, row FROM reconcile.plan_rows(%s)', :plan),
+	$$SELECT id::bigint, jsonb_build_object('id', id), jsonb_build_object('id', id, 'v', v) FROM unlikes ORDER BY id$$, 'its rows, one by one');
+SELECT cmp_ok((SELECT count(*) FROM reconcile.saved_plan_rows WHERE plan_id = :plan), '<', 100::bigint, 'are in fewer records');
+SELECT is(applied(:plan), '(300,300,0,0)', 'all are applied at once, too');
+
 SELECT * FROM finish();
 ROLLBACK;

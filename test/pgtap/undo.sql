@@ -481,10 +481,10 @@ UPDATE reconcile.run SET finished_at = now() - interval '1 day' WHERE run_id = :
 UPDATE reconcile.saved_plan SET applied_at = now() - interval '1 day' WHERE plan_id = :plan;
 SELECT is(reconcile.forget_runs('1 hour'), 1::bigint, 'forget_runs() takes it');
 SELECT is_empty(format('SELECT FROM reconcile.run_row WHERE run_id = %s', :run), 'with its rows');
-SELECT is_empty(format('SELECT FROM reconcile.saved_plan_row WHERE plan_id = %s', :plan), 'and its plan with those of the plan');
+SELECT is_empty(format('SELECT FROM reconcile.saved_plan_rows WHERE plan_id = %s', :plan), 'and its plan with those of the plan');
 SELECT reconcile.plan('forgotten') AS plan \gset
 SELECT reconcile.drop_invariant('forgotten') \g /dev/null
-SELECT is_empty(format('SELECT FROM reconcile.saved_plan_row WHERE plan_id = %s', :plan), 'drop_invariant() takes plans with their rows');
+SELECT is_empty(format('SELECT FROM reconcile.saved_plan_rows WHERE plan_id = %s', :plan), 'drop_invariant() takes plans with their rows');
 
 SELECT * FROM finish();
 ROLLBACK;
