@@ -303,7 +303,12 @@ BEGIN
 	ELSE
 		action := 'add constraint';
 		IF NOT dry_run THEN
-			EXECUTE format('CREATE UNIQUE INDEX ON %s (%s)%s', target, list, CASE WHEN nullable THEN ' NULLS NOT DISTINCT' ELSE '' END);
+			-- Beside a deferrable constraint it must be one that can be named.
+			EXECUTE CASE WHEN EXISTS (
+				SELECT FROM pg_index i WHERE i.indrelid = to_regclass(target) AND i.indisunique AND NOT i.indimmediate
+				  AND names <@ (SELECT array_agg(quote_ident(a.attname)) FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)))
+				THEN format('ALTER TABLE %s ADD %s', target, detail)
+				ELSE format('CREATE UNIQUE INDEX ON %s (%s)%s', target, list, CASE WHEN nullable THEN ' NULLS NOT DISTINCT' ELSE '' END) END;
 		END IF;
 	END IF;
 	RETURN NEXT;

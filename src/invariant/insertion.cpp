@@ -58,7 +58,8 @@ Write Insertion::write() const
 					 "there is no usable unique index on the key of invariant \"" +
 						 definition_.name + "\"",
 					 {}, key_.new_index());
-		sql += "(" + key_.indexed() + ") ";
+		sql += arbiter_->constraint ? "ON CONSTRAINT " + *arbiter_->constraint + " "
+									: "(" + key_.indexed() + ") ";
 		if (arbiter_->predicate)
 			sql += "WHERE " + *arbiter_->predicate + " ";
 	}

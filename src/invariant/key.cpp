@@ -16,6 +16,7 @@
 extern "C" {
 #include "access/genam.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -109,34 +110,64 @@ bool is_on(Relation index, const std::vector<KeyPart> &key)
 	return std::find(seen.begin(), seen.end(), false) == seen.end();
 }
 
-/* is_usable tells whether ON CONFLICT can rely on an index. */
-bool is_usable(Relation index)
+/* is_whole tells whether an index has all rows of its table. */
+bool is_whole(Relation index)
 {
-	Form_pg_index const facts = index->rd_index;
-	return facts->indisunique && facts->indisvalid && facts->indisready && facts->indimmediate;
+	return pg::call([&] { return RelationGetIndexPredicate(index) == NIL; });
 }
 
-/* find_index returns a unique index on the parts of a key, a whole one if there is, or
- * InvalidOid. */
-Oid find_index(Oid table, const std::vector<KeyPart> &key)
+/* FoundIndexes are the first indexes of each kind that ON CONFLICT would take by the parts
+ * of a key.  It takes all of them at once, and refuses to with a deferrable one among them:
+ * then a constraint has to be named. */
+struct FoundIndexes {
+	Oid whole = InvalidOid;
+	Oid partial = InvalidOid;
+	Oid constraint = InvalidOid; /* whole, too */
+	bool deferrable = false;
+
+	void add(Relation index);
+	Oid usable() const;
+};
+
+void FoundIndexes::add(Relation index)
 {
+	Oid const oid = RelationGetRelid(index);
+	if (!index->rd_index->indimmediate) {
+		deferrable = true;
+		return;
+	}
+	if (!index->rd_index->indisready)
+		return;
+	Oid &found = is_whole(index) ? whole : partial;
+	if (!OidIsValid(found))
+		found = oid;
+	if (!OidIsValid(constraint) && pg::call([&] { return get_index_constraint(oid); }))
+		constraint = oid;
+}
+
+Oid FoundIndexes::usable() const
+{
+	if (deferrable)
+		return constraint;
+	return OidIsValid(whole) ? whole : partial;
+}
+
+/* find_indexes looks for unique indexes on the parts of a key. */
+FoundIndexes find_indexes(Oid table, const std::vector<KeyPart> &key)
+{
+	FoundIndexes found;
 	Relation const relation = pg::call([&] { return table_open(table, AccessShareLock); });
 	List *const indexes = pg::call([&] { return RelationGetIndexList(relation); });
-	Oid partial = InvalidOid, whole = InvalidOid;
 	ListCell *cell;
 	foreach (cell, indexes) {
 		Relation const index =
 			pg::call([&] { return index_open(lfirst_oid(cell), AccessShareLock); });
-		if (is_usable(index) && is_on(index, key)) {
-			bool const is_whole = pg::call([&] { return RelationGetIndexPredicate(index) == NIL; });
-			Oid &found = is_whole ? whole : partial;
-			if (!OidIsValid(found))
-				found = lfirst_oid(cell);
-		}
+		if (index->rd_index->indisunique && index->rd_index->indisvalid && is_on(index, key))
+			found.add(index);
 		pg::call([&] { index_close(index, NoLock); });
 	}
 	pg::call([&] { table_close(relation, NoLock); });
-	return OidIsValid(whole) ? whole : partial;
+	return found;
 }
 
 } // namespace
@@ -227,6 +258,8 @@ std::string Key::indexed() const
 
 std::string Key::new_index() const
 {
+	if (exists() && find_indexes(target_.oid(), parts_).deferrable)
+		return "ALTER TABLE " + target_.name() + " ADD UNIQUE (" + indexed() + ");";
 	return std::string("CREATE UNIQUE INDEX ") + (target_.partitioned() ? "" : "CONCURRENTLY ") +
 		   "ON " + target_.name() + " (" + indexed() + ");";
 }
@@ -266,20 +299,30 @@ std::vector<JsonColumn> Key::json_columns() const
 
 std::optional<Arbiter> Key::arbiter() const
 {
-	if (!std::all_of(parts_.begin(), parts_.end(),
-					 [](const KeyPart &part) { return part.exists(); }))
+	if (!exists())
 		return std::nullopt;
-	Oid const index = find_index(target_.oid(), parts_);
-	if (!OidIsValid(index))
+	FoundIndexes const found = find_indexes(target_.oid(), parts_);
+	if (!OidIsValid(found.usable()))
 		return std::nullopt;
 	static pg::Constant facts("SELECT pg_get_indexdef(i.indexrelid),"
-							  " pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct"
-							  " FROM pg_index i WHERE i.indexrelid = $1",
+							  " pg_get_expr(i.indpred, i.indrelid), i.indnullsnotdistinct,"
+							  " quote_ident(c.conname) FROM pg_index i LEFT JOIN pg_constraint c"
+							  " ON c.conindid = i.indexrelid AND c.contype IN ('p', 'u') AND $2"
+							  " WHERE i.indexrelid = $1",
 							  pg::Planned::once);
 	pg::PinnedPath path;
 	pg::Spi spi;
-	spi.run(facts, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(index)));
-	return Arbiter{spi.required_text(0, 1), spi.text(0, 2), spi.truth(0, 3)};
+	spi.run(facts, SPI_OK_SELECT,
+			pg::Args()
+				.add(OIDOID, ObjectIdGetDatum(found.usable()))
+				.add(BOOLOID, BoolGetDatum(found.deferrable)));
+	return Arbiter{spi.required_text(0, 1), spi.text(0, 2), spi.truth(0, 3), spi.text(0, 4)};
+}
+
+bool Key::exists() const
+{
+	return std::all_of(parts_.begin(), parts_.end(),
+					   [](const KeyPart &part) { return part.exists(); });
 }
 
 /* --------------------------------------------------------- expected rows */

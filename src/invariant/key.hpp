@@ -73,6 +73,7 @@ struct Arbiter {
 	std::string definition;
 	std::optional<std::string> predicate; /* of a partial index */
 	bool nulls_are_equal;
+	std::optional<std::string> constraint; /* where it has to be named: see FoundIndexes */
 };
 
 class Key {
@@ -87,7 +88,8 @@ public:
 	/* indexed lists the parts as an index is declared on them. */
 	std::string indexed() const;
 
-	/* new_index is the statement that makes a unique index on them, for hints. */
+	/* new_index is the statement that makes a unique index on them, for hints; a constraint where
+	 * there is a deferrable one. */
 	std::string new_index() const;
 
 	/* list yields a list of keys of some rows of the target. */
@@ -104,12 +106,14 @@ public:
 	std::vector<JsonColumn> json_columns() const;
 
 	/* arbiter returns the unique index on exactly these parts: a whole one if there is,
-	 * else a partial one, else nothing. */
+	 * else a partial one, else nothing; beside a deferrable one a constraint or nothing. */
 	std::optional<Arbiter> arbiter() const;
 
 private:
 	const Target &target_;
 	std::vector<KeyPart> parts_;
+
+	bool exists() const;
 };
 
 /* target_of is the target of a definition, as locked() leaves it.  One that is gone has no

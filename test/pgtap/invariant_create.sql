@@ -181,19 +181,21 @@ SELECT is_empty('TABLE reconcile.invariants', 'then it is gone');
 
 -- ---------------------------------------------------------------- unique indexes
 
-CREATE FUNCTION without_index(what text, ddl text, key text DEFAULT 'k') RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION without_index(what text, ddl text, key text DEFAULT 'k', hint text DEFAULT 'CREATE UNIQUE INDEX CONCURRENTLY ON app.t (%s);') RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
 	DROP TABLE IF EXISTS t;
 	EXECUTE ddl;
 	RETURN raised(what, format('SELECT reconcile.create_invariant(%L, %L, %L, %L)', 'i', 't', '{' || key || '}',
 	                           'SELECT 1 AS k, 2 AS l'),
 		'RC007', format('there is no usable unique index on (%s) of app.t', replace(key, ',', ', ')),
-		format('CREATE UNIQUE INDEX CONCURRENTLY ON app.t (%s);', replace(key, ',', ', ')));
+		format(hint, replace(key, ',', ', ')));
 END $$;
 SELECT without_index('no index', 'CREATE TABLE t (k integer, l integer)');
 SELECT without_index('an index that is not unique', 'CREATE TABLE t (k integer, l integer); CREATE INDEX ON t (k)');
-SELECT without_index('a deferrable key', 'CREATE TABLE t (k integer, l integer, UNIQUE (k) DEFERRABLE)');
-SELECT without_index('a deferred key', 'CREATE TABLE t (k integer PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, l integer)');
+SELECT without_index(what, ddl, hint => 'ALTER TABLE app.t ADD UNIQUE (%s);') FROM (VALUES  -- ON CONFLICT would take an index and fail for the other
+	('a deferrable key', 'CREATE TABLE t (k integer, l integer, UNIQUE (k) DEFERRABLE)'),
+	('a deferred key', 'CREATE TABLE t (k integer PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, l integer)'),
+	('an index beside a deferrable key', 'CREATE TABLE t (k integer, l integer, UNIQUE (k) DEFERRABLE); CREATE UNIQUE INDEX ON t (k)')) AS v(what, ddl);
 SELECT without_index('an expression index', 'CREATE TABLE t (k integer, l integer); CREATE UNIQUE INDEX ON t (abs(k))');
 SELECT without_index('an index on more columns', 'CREATE TABLE t (k integer, l integer, UNIQUE (k, l))');
 SELECT without_index('an index on fewer columns', 'CREATE TABLE t (k integer PRIMARY KEY, l integer)', 'k,l');

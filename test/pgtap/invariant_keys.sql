@@ -175,6 +175,13 @@ SELECT converges('where_absent that is NULL leaves a row present',
 SELECT converges('partial index beside a whole one', 'CREATE TABLE target (k integer NOT NULL, deleted boolean);
 	CREATE UNIQUE INDEX ON target (k) WHERE NOT deleted; CREATE UNIQUE INDEX ON target (k); INSERT INTO target VALUES (1, true)',
 	'{k}', 'SELECT k FROM generate_series(1, 2) AS k', 1, 1);
+-- ON CONFLICT by the columns would take all three, and fail.
+SELECT converges('a unique constraint beside a deferrable one', 'CREATE TABLE target (a integer, b integer, UNIQUE (a, b) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT "B a" UNIQUE (b, a));
+	CREATE UNIQUE INDEX ON target (a, b); ALTER TABLE target ADD FOREIGN KEY (b, a) REFERENCES target (b, a); INSERT INTO target VALUES (1, 1), (2, NULL)',
+	'{a,b}', 'SELECT * FROM (VALUES (1, 1), (2, 2), (2, NULL), (NULL, 3)) AS v(a, b)', 2, 2);
+SELECT converges('the same of a partitioned table', 'CREATE TABLE target (k integer, UNIQUE (k) DEFERRABLE, UNIQUE (k)) PARTITION BY RANGE (k);
+	CREATE TABLE target1 PARTITION OF target FOR VALUES FROM (0) TO (2); CREATE TABLE target2 PARTITION OF target FOR VALUES FROM (2) TO (9); INSERT INTO target VALUES (1)',
+	'{k}', 'SELECT k FROM generate_series(1, 3) AS k', 2, 2);
 SELECT converges('the only unique index that is not the key''s refuses a row',
 	'CREATE TABLE target (k integer PRIMARY KEY, slug text UNIQUE); INSERT INTO target VALUES (1, ''a'')',
 	'{k}', $$SELECT * FROM (VALUES (2, 'a'), (3, 'b')) AS t(k, slug)$$, 2, 1, 1);
