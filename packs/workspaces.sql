@@ -112,7 +112,7 @@ INSERT INTO reconcile.pack_rule (pack, name, position, target, key, expects, gua
 
 ('workspaces', 'workspaces_creator', 3, 'workspace_members', '{workspace_id,user_id}', $$
 	SELECT w.@workspaces.id@ AS @.workspace_id@, w.@workspaces.created_by@ AS @.user_id@, 'admin' AS @.role@, now() AS @.joined_at@
-	FROM @workspaces@ w$$,
+	FROM @workspaces@ w WHERE w.@workspaces.created_by@ IS NOT NULL$$,
 	'commit', 'Whoever created a workspace is a member of it.'),
 
 ('workspaces', 'workspaces_existing_users', 4, 'workspace_members', '{workspace_id,user_id}', $$

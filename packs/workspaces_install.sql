@@ -57,13 +57,12 @@ DECLARE
 	reached bigint;
 BEGIN
 	FOR counted IN
-		SELECT t.target, t.id, owned.sequence
-		FROM (SELECT reconcile.pack_table(options, l.table_name) AS target,
-		             coalesce(options -> 'columns' -> l.table_name ->> 'id', 'id') AS id
-		      FROM reconcile.pack_layout l JOIN reconcile.pack_columns('workspaces', options) c USING (table_name)
-		      WHERE l.pack = 'workspaces' AND c.name = 'id' ORDER BY l.position) AS t
-		CROSS JOIN LATERAL (SELECT CASE WHEN to_regclass(t.target) IS NOT NULL THEN pg_get_serial_sequence(t.target, t.id) END AS sequence) AS owned
-		WHERE owned.sequence IS NOT NULL
+		SELECT t.target, a.attname AS id, owned.sequence
+		FROM (SELECT reconcile.pack_table(options, l.table_name) AS target, coalesce(options -> 'columns' -> l.table_name ->> 'id', 'id') AS id, l.position
+		      FROM reconcile.pack_layout l WHERE l.pack = 'workspaces') AS t
+		JOIN pg_attribute a ON a.attrelid = to_regclass(t.target) AND a.attname = t.id AND NOT a.attisdropped
+		CROSS JOIN LATERAL pg_get_serial_sequence(t.target, a.attname) AS owned(sequence)
+		WHERE owned.sequence IS NOT NULL ORDER BY t.position
 	LOOP
 		EXECUTE format('SELECT max(%I) FROM %s', counted.id, counted.target) INTO highest;
 		EXECUTE format('SELECT last_value - (NOT is_called)::integer FROM %s', counted.sequence) INTO reached;
@@ -82,12 +81,14 @@ REVOKE ALL ON FUNCTION reconcile.workspaces_ensure_sequences(jsonb, boolean) FRO
 COMMENT ON FUNCTION reconcile.workspaces_ensure_sequences(jsonb, boolean) IS
 	'used by pack workspaces: advances sequences that are behind their tables; changes sequences unless dry_run';
 
--- A column of users that may not be there, as an expression over "u".
+-- A column of users that may not be there, as an expression over "u"; an
+-- enumeration is read as text, a flag as entitlements read theirs.
 CREATE FUNCTION reconcile.workspaces_of_user(options jsonb, name text, type text) RETURNS text
 	LANGUAGE sql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 	BEGIN ATOMIC
-		SELECT coalesce((SELECT 'u.' || quote_ident(a.attname) FROM pg_attribute a
+		SELECT coalesce((SELECT format(CASE WHEN type = 'text' THEN 'u.%I::text' WHEN a.atttypid = 'boolean'::regtype THEN 'u.%I'
+		                                    ELSE 'reconcile.flag_is_on(to_jsonb(u.%I))' END, a.attname) FROM pg_attribute a
 		                 WHERE a.attrelid = to_regclass(reconcile.pack_table(options, 'users')) AND NOT a.attisdropped
 		                   AND quote_ident(a.attname) = reconcile.pack_column(options, 'users', name)), 'NULL::' || type);
 	END;

@@ -92,8 +92,57 @@ SELECT is((steps(false))[1:3], ARRAY['default 1 1', 'creator 1 1', 'existing_use
 SELECT is((SELECT username::text FROM users u JOIN workspaces w ON w.created_by = u.id), 'ada', 'an admin among them comes first');
 SELECT is(:'described', schema_of(), 'and the schema is the same as with active ones');
 
--- A row that has a workspace, and rows that nobody owns, in any table.
+-- Flags as numbers or text, of which ed's alone is on.
 ROLLBACK TO world;
+CREATE FUNCTION creator_of(type text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('ALTER TABLE users ALTER is_active DROP DEFAULT, ALTER is_active TYPE %1$s USING CASE WHEN username = ''ed'' THEN %2$L ELSE %3$L END::%1$s',
+	               type, CASE type WHEN 'text' THEN 'yes' ELSE '1' END, CASE type WHEN 'text' THEN 'no' ELSE '0' END);
+	PERFORM installs('{"guards": "none", "member_role": "keep"}');
+	PERFORM steps(false);
+	RETURN (SELECT username FROM users u JOIN workspaces w ON w.created_by = u.id);
+END $$;
+SAVEPOINT flags;
+SELECT is(creator_of('integer'), 'ed', 'who is active is told by numbers');
+ROLLBACK TO flags;
+SELECT is(creator_of('text'), 'ed', 'or by words');
+ROLLBACK TO world;
+CREATE TYPE kind_of_user AS ENUM ('admin', 'guest');
+ALTER TABLE users ALTER role TYPE kind_of_user USING CASE role WHEN 'admin' THEN role ELSE 'guest' END::kind_of_user;
+SELECT installs('{"member_role": "keep"}');
+SELECT steps(false);
+SELECT is(members(), ARRAY['default O''Neil viewer', 'default ada admin', 'default ed viewer', 'default ina viewer', 'default vic viewer'],
+	'a role that an enumeration does not have is nobody''s');
+
+-- A workspace that nobody created.
+ROLLBACK TO world;
+ALTER TABLE workspaces ALTER created_by DROP NOT NULL;
+INSERT INTO workspaces (name, slug, created_at, updated_at) VALUES ('Nobody''s', 'nobody', now(), now());
+SELECT installs();
+SELECT is((steps(true))[2:4], ARRAY['creator 1 1', 'existing_users 4 4', 'settings 2 2'], 'a workspace that nobody created asks for no member');
+SELECT is((steps(false))[2:4], ARRAY['creator 1 1', 'existing_users 4 4', 'settings 2 2'], 'and is no failure');
+
+-- Users in partitions, to which tables refer as to any other; a unique key that is checked at the end.
+ROLLBACK TO world;
+ALTER TABLE users RENAME TO users_before;
+CREATE TABLE users (LIKE users_before INCLUDING DEFAULTS, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+CREATE TABLE users_1 PARTITION OF users FOR VALUES FROM (MINVALUE) TO (3);
+CREATE TABLE users_2 PARTITION OF users FOR VALUES FROM (3) TO (MAXVALUE);
+INSERT INTO users TABLE users_before;
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I, ADD %s', c.conrelid::regclass, c.conname, replace(pg_get_constraintdef(c.oid), 'users_before', 'users'))
+FROM pg_constraint c WHERE c.contype = 'f' AND c.confrelid = 'users_before'::regclass \gexec
+ALTER TABLE workspace_members DROP CONSTRAINT uq_workspace_user, ADD UNIQUE (user_id, workspace_id) DEFERRABLE INITIALLY DEFERRED;
+SELECT is((SELECT array_agg(i) FROM unnest(installs()) AS i WHERE i ~ 'add'), ARRAY['("add constraint",app.workspace_members,"UNIQUE (workspace_id, user_id)")'],
+	'users may be partitioned, and a key that is checked at the end gets one beside it');
+SELECT is((steps(false))[1:5], ARRAY['default 1 1', 'creator 1 1', 'existing_users 4 4', 'settings 1 1', 'current 5 5'], 'the live run works');
+SELECT is(steps(false), NULL, 'once');
+INSERT INTO users (username, email, password_hash, role, is_active, created_at, updated_at) VALUES ('zoe', 'zoe@example.com', 'x', 'admin', true, now(), now());
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT is((SELECT w.name::text FROM users u JOIN workspaces w ON w.id = u.current_workspace_id WHERE username = 'zoe'), 'zoe''s Workspace', 'and so do the guards');
+SET CONSTRAINTS ALL DEFERRED;
+
+ROLLBACK TO world;
+-- A row that has a workspace, and rows that nobody owns, in any table.
 INSERT INTO workspaces (id, name, slug, created_by, created_at, updated_at) VALUES (70, 'Ed''s', 'ed', 3, now(), now());
 UPDATE dashboards SET workspace_id = 70 WHERE created_by = 3;
 ALTER TABLE dashboards ALTER created_by DROP NOT NULL;
