@@ -79,9 +79,11 @@ CREATE VIEW reconcile.schema_column_sequences AS
 	           CASE WHEN s.seqmin <> CASE WHEN s.seqincrement > 0 THEN 1 ELSE lowest END THEN 'minvalue ' || s.seqmin END,
 	           CASE WHEN s.seqmax <> CASE WHEN s.seqincrement > 0 THEN highest ELSE -1 END THEN 'maxvalue ' || s.seqmax END,
 	           CASE WHEN s.seqcache <> 1 THEN 'cache ' || s.seqcache END,
-	           CASE WHEN s.seqcycle THEN 'cycle' END) AS options
+	           CASE WHEN s.seqcycle THEN 'cycle' END) AS options,
+	       name.relname AS name
 	FROM pg_depend d
 	JOIN pg_sequence s ON s.seqrelid = d.objid
+	JOIN pg_class name ON name.oid = d.objid
 	CROSS JOIN LATERAL (SELECT CASE s.seqtypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647
 	                                ELSE 9223372036854775807 END,
 	                           CASE s.seqtypid WHEN 'int2'::regtype THEN -32768 WHEN 'int4'::regtype THEN -2147483648
@@ -101,6 +103,7 @@ COMMENT ON COLUMN reconcile.schema_column_sequences.attnum IS 'number of the col
 COMMENT ON COLUMN reconcile.schema_column_sequences.sequence IS 'oid of the sequence';
 COMMENT ON COLUMN reconcile.schema_column_sequences.kind IS 'always or by default for an identity column, serial for a default of nextval()';
 COMMENT ON COLUMN reconcile.schema_column_sequences.options IS 'what differs from the defaults of a sequence, as words';
+COMMENT ON COLUMN reconcile.schema_column_sequences.name IS 'name of the sequence, which is in the schema of the table';
 GRANT SELECT ON reconcile.schema_column_sequences TO PUBLIC;
 
 -- A partition has the columns of its parent, and is listed with those only that
@@ -115,6 +118,7 @@ CREATE VIEW reconcile.schema_columns AS
 	            ELSE reconcile.schema_expression(e.adbin, e.adrelid) || CASE a.attgenerated WHEN 's' THEN ' stored' ELSE ' virtual' END
 	       END AS generated,
 	       CASE WHEN q.options <> '' THEN q.kind || ' (' || q.options || ')' ELSE q.kind END AS identity,
+	       CASE WHEN q.name <> r.name || '_' || a.attname || '_seq' THEN format('%I.%I', r.schema, q.name) END AS sequence,
 	       CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation
 	            THEN (SELECT format('%I.%I', cn.nspname, co.collname) FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
 	                  WHERE co.oid = a.attcollation) END AS collation,
@@ -126,7 +130,7 @@ CREATE VIEW reconcile.schema_columns AS
 	            THEN nullif(ARRAY(SELECT o FROM unnest(a.attoptions) AS o WHERE o LIKE 'n\_distinct%' ORDER BY o COLLATE "C"), '{}')
 	       END AS options,
 	       CASE WHEN a.attfdwoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(a.attfdwoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
-	       d.description AS comment, r.relispartition AS of_partition,
+	       d.description AS comment, r.relispartition AS of_partition, NOT (r.relispartition OR a.attislocal) AS inherited,
 	       r.object || '.' || quote_ident(a.attname) AS object, r.object AS parent, r.oid AS relation
 	-- OFFSET 0: what is asked of a table is asked once, and not again for each of its columns.
 	FROM (SELECT * FROM reconcile.schema_relations WHERE relkind IN ('r', 'p', 'f') OFFSET 0) AS r
@@ -152,6 +156,7 @@ COMMENT ON COLUMN reconcile.schema_columns.not_null IS 'whether it is NOT NULL';
 COMMENT ON COLUMN reconcile.schema_columns.default_value IS 'its default';
 COMMENT ON COLUMN reconcile.schema_columns.generated IS 'its generating expression, and stored or virtual';
 COMMENT ON COLUMN reconcile.schema_columns.identity IS 'always or by default for an identity column, serial for a default of nextval() of a sequence it owns';
+COMMENT ON COLUMN reconcile.schema_columns.sequence IS 'identity of the sequence that numbers it, if its name is not <table>_<column>_seq';
 COMMENT ON COLUMN reconcile.schema_columns.collation IS 'its collation, if it is not the type''s';
 COMMENT ON COLUMN reconcile.schema_columns.storage IS 'its storage, if it is not the type''s';
 COMMENT ON COLUMN reconcile.schema_columns.compression IS 'its compression method, if one was chosen';
@@ -159,6 +164,7 @@ COMMENT ON COLUMN reconcile.schema_columns.statistics IS 'its statistics target,
 COMMENT ON COLUMN reconcile.schema_columns.options IS 'its options';
 COMMENT ON COLUMN reconcile.schema_columns.foreign_options IS 'its options for a foreign data wrapper';
 COMMENT ON COLUMN reconcile.schema_columns.of_partition IS 'whether it is a partition''s, which has it otherwise than its parent';
+COMMENT ON COLUMN reconcile.schema_columns.inherited IS 'whether it is there by inheritance alone, and goes with the parent''s';
 COMMENT ON COLUMN reconcile.schema_columns.parent IS 'identity of the table';
 COMMENT ON COLUMN reconcile.schema_columns.relation IS 'oid of the table in pg_class';
 GRANT SELECT ON reconcile.schema_columns TO PUBLIC;

@@ -30,9 +30,10 @@ CREATE VIEW reconcile.schema_objects AS
 	SELECT c.schema, 'column', c.object, c.parent,
 	       reconcile.attributes(
 	         'type', c.type, 'position', c.position, 'not_null', c.not_null, 'default', c.default_value,
-	         'generated', c.generated, 'identity', c.identity, 'collation', c.collation, 'storage', c.storage,
+	         'generated', c.generated, 'identity', c.identity, 'sequence', c.sequence, 'collation', c.collation, 'storage', c.storage,
 	         'compression', c.compression, 'statistics', c.statistics, 'options', c.options,
-	         'foreign_options', c.foreign_options, 'of_partition', nullif(c.of_partition, false), 'comment', c.comment),
+	         'foreign_options', c.foreign_options, 'of_partition', nullif(c.of_partition, false), 'inherited', nullif(c.inherited, false),
+	         'comment', c.comment),
 	       'pg_class'::regclass, c.relation, c.position
 	FROM reconcile.schema_columns c
 	UNION ALL

@@ -76,15 +76,28 @@ COMMENT ON FUNCTION reconcile.schema_foreign_options_change(text, jsonb, jsonb) 
 	'used by schema_fix(): the statement that turns one list of options of a foreign object into another one';
 
 -- always (start 10 increment 5): what follows the word is what a sequence takes.
-CREATE FUNCTION reconcile.schema_identity(identity text) RETURNS text
+CREATE FUNCTION reconcile.schema_identity(identity text, sequence text DEFAULT NULL) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN ' GENERATED ' || upper((regexp_match(identity, '^(always|by default)'))[1]) || ' AS IDENTITY'
-	       || upper(coalesce(' ' || (regexp_match(identity, '(\(.*\))$'))[1], ''));
+	       || coalesce(' (' || nullif(concat_ws(' ', 'SEQUENCE NAME ' || sequence, upper(substring(identity FROM '\((.*)\)$'))), '') || ')', '');
 END $$;
-COMMENT ON FUNCTION reconcile.schema_identity(text) IS 'used by schema_fix(): the clause of an identity column';
+COMMENT ON FUNCTION reconcile.schema_identity(text, text) IS 'used by schema_fix(): the clause of an identity column';
+
+-- The sequence of a serial column if it has a name of its own, which serial gives
+-- to none.
+CREATE FUNCTION reconcile.schema_own_sequence(attributes jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE WHEN attributes ->> 'identity' LIKE 'serial%' THEN
+		'CREATE SEQUENCE ' || (attributes ->> 'sequence') || ' AS ' || (attributes ->> 'type')
+		|| coalesce(' ' || upper(substring(attributes ->> 'identity' FROM '\((.*)\)$')), '') || ';' END;
+END $$;
+COMMENT ON FUNCTION reconcile.schema_own_sequence(jsonb) IS 'used by schema_fix(): the sequence that a serial column does not bring with it';
 
 CREATE FUNCTION reconcile.schema_column_clause(name text, attributes jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -92,16 +105,17 @@ CREATE FUNCTION reconcile.schema_column_clause(name text, attributes jsonb) RETU
 AS $$
 BEGIN
 	RETURN name || ' '
-	       || CASE WHEN attributes ->> 'identity' LIKE 'serial%'
+	       || CASE WHEN attributes ->> 'identity' LIKE 'serial%' AND NOT attributes ? 'sequence'
 	               THEN CASE attributes ->> 'type' WHEN 'smallint' THEN 'smallserial' WHEN 'bigint' THEN 'bigserial' ELSE 'serial' END
 	               ELSE attributes ->> 'type' END
 	       || coalesce(' OPTIONS (' || reconcile.schema_options(attributes -> 'foreign_options', ' ') || ')', '')
 	       || coalesce(' COMPRESSION ' || (attributes ->> 'compression'), '')
 	       || coalesce(' COLLATE ' || (attributes ->> 'collation'), '')
 	       || coalesce(' DEFAULT ' || (attributes ->> 'default'), '')
+	       || CASE WHEN attributes ->> 'identity' LIKE 'serial%' THEN coalesce(' DEFAULT nextval(' || quote_literal(attributes ->> 'sequence') || ')', '') ELSE '' END
 	       || coalesce(' GENERATED ALWAYS AS (' || regexp_replace(attributes ->> 'generated', ' (stored|virtual)$', '') || ') '
 	                   || upper((regexp_match(attributes ->> 'generated', ' (stored|virtual)$'))[1]), '')
-	       || CASE WHEN attributes ->> 'identity' NOT LIKE 'serial%' THEN coalesce(reconcile.schema_identity(attributes ->> 'identity'), '') ELSE '' END
+	       || CASE WHEN attributes ->> 'identity' NOT LIKE 'serial%' THEN coalesce(reconcile.schema_identity(attributes ->> 'identity', attributes ->> 'sequence'), '') ELSE '' END
 	       || CASE WHEN attributes -> 'not_null' = 'true' THEN ' NOT NULL' ELSE '' END;
 END $$;
 COMMENT ON FUNCTION reconcile.schema_column_clause(text, jsonb) IS 'used by schema_fix(): a column as CREATE TABLE takes it';
@@ -115,6 +129,7 @@ DECLARE
 	altered CONSTANT text := format('ALTER TABLE %s ALTER COLUMN %s', "table", substr("column", length("table") + 2));
 BEGIN
 	RETURN nullif(concat_ws(E'\n',
+		CASE WHEN attributes ->> 'identity' LIKE 'serial%' THEN 'ALTER SEQUENCE ' || (attributes ->> 'sequence') || ' OWNED BY ' || "column" || ';' END,
 		altered || ' SET STORAGE ' || upper(attributes ->> 'storage') || ';',
 		altered || ' SET STATISTICS ' || (attributes ->> 'statistics') || ';',
 		altered || ' SET (' || reconcile.schema_options(attributes -> 'options') || ');',
@@ -128,7 +143,7 @@ CREATE FUNCTION reconcile.schema_create_table(object text, expected jsonb) RETUR
 	SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN concat_ws(E'\n',
+	RETURN concat_ws(E'\n', expected ->> 'column_sequences',
 		concat('CREATE ', CASE WHEN expected -> 'unlogged' = 'true' THEN 'UNLOGGED ' END,
 		       CASE WHEN expected ->> 'kind' = 'foreign table' THEN 'FOREIGN ' END, 'TABLE ', object,
 		       CASE WHEN expected ? 'partition_of' THEN ' PARTITION OF ' || (expected ->> 'partition_of') || ' ' || (expected ->> 'partition_bound')
@@ -439,7 +454,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.schema_create_index(text, text, jsonb) IS 'used by schema_fix(): CREATE INDEX';
 
--- A column of a partition is the parent's, and has what it may have otherwise.
+-- A column of a partition is the parent's, as are those that are there by
+-- inheritance alone, and has what it may have otherwise.
 CREATE FUNCTION reconcile.schema_create_column(object text, parent text, expected jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -448,8 +464,8 @@ DECLARE
 	name    CONSTANT text := substr(object, length(parent) + 2);
 	altered CONSTANT text := format('ALTER TABLE %s ALTER COLUMN %s', parent, name);
 BEGIN
-	RETURN concat_ws(E'\n',
-		CASE WHEN NOT expected ? 'of_partition' THEN format('ALTER TABLE %s ADD COLUMN %s;', parent, reconcile.schema_column_clause(name, expected))
+	RETURN concat_ws(E'\n', reconcile.schema_own_sequence(expected),
+		CASE WHEN NOT expected ?| '{of_partition,inherited}' THEN format('ALTER TABLE %s ADD COLUMN %s;', parent, reconcile.schema_column_clause(name, expected))
 		     ELSE nullif(concat_ws(E'\n', CASE WHEN NOT expected ? 'generated' THEN altered || coalesce(' SET DEFAULT ' || (expected ->> 'default'), ' DROP DEFAULT') || ';' END,
 		                           CASE WHEN expected -> 'not_null' = 'true' THEN altered || ' SET NOT NULL;' END,
 		                           altered || ' SET COMPRESSION ' || (expected ->> 'compression') || ';'), '') END,
@@ -490,7 +506,7 @@ BEGIN
 		RETURN reconcile.schema_create_view(object, expected);
 	WHEN 'sequence' THEN
 		RETURN concat('CREATE ', CASE WHEN expected -> 'unlogged' = 'true' THEN 'UNLOGGED ' END, 'SEQUENCE ', object, ' ',
-			reconcile.schema_sequence_clauses(expected), ' OWNED BY ' || (expected ->> 'owned_by'), ';');
+			reconcile.schema_sequence_clauses(expected), ';');
 	WHEN 'type' THEN
 		RETURN concat_ws(E'\n', reconcile.schema_create_type(object, expected),
 			CASE WHEN expected -> 'private' = 'true' THEN format('REVOKE ALL ON TYPE %s FROM PUBLIC;', object) END);

@@ -34,7 +34,7 @@ BEGIN
 	ELSIF wanted IS NULL THEN
 		RETURN altered || CASE WHEN there LIKE 'serial%' THEN ' DROP DEFAULT;' ELSE ' DROP IDENTITY;' END;
 	ELSIF there IS NULL THEN
-		RETURN altered || ' ADD' || reconcile.schema_identity(wanted) || ';';
+		RETURN altered || ' ADD' || reconcile.schema_identity(wanted, expected ->> 'sequence') || ';';
 	ELSIF split_part(wanted, ' (', 1) <> split_part(there, ' (', 1) THEN
 		RETURN altered || ' SET GENERATED ' || upper(split_part(wanted, ' (', 1)) || ';';
 	END IF;

@@ -51,8 +51,9 @@ BEGIN
 		          <> (SELECT jsonb_agg(a.label ORDER BY a.n) FROM jsonb_array_elements_text(actual -> 'labels') WITH ORDINALITY AS a(label, n) WHERE expected -> 'labels' ? a.label)
 		          THEN 'the order differs' END)
 		WHEN attribute = 'enabled' AND actual ->> 'enabled' = 'disabled' THEN 'it is disabled'
+		WHEN attribute = 'valid' AND actual -> 'valid' = 'true' THEN 'it is valid, and was not when the baseline was recorded'
 		WHEN category = 'index' AND attribute = 'valid' THEN 'it is invalid: queries do not use it'
-		WHEN category = 'constraint' AND attribute = 'valid' AND actual -> 'valid' = 'false' THEN 'it was never validated: rows of before may violate it'
+		WHEN category = 'constraint' AND attribute = 'valid' THEN 'it was never validated: rows of before may violate it'
 		ELSE attribute || ' differs from the baseline' END;
 END $$;
 COMMENT ON FUNCTION reconcile.schema_reason(text, text, jsonb, jsonb) IS 'used by audits: what an attribute that differs means';
@@ -185,16 +186,18 @@ BEGIN
 	shape AS MATERIALIZED (
 		SELECT p.parent, p.actual IS NULL AS missing,
 		       string_agg(reconcile.schema_column_clause(c.name, coalesce(p.expected, p.actual)), ', '
-		                  ORDER BY (coalesce(p.expected, p.actual) -> 'position')::integer) AS columns,
-		       string_agg(reconcile.schema_column_extras(p.object, p.parent, p.expected), E'\n'
-		                  ORDER BY (p.expected -> 'position')::integer) AS extras
+		                  ORDER BY (coalesce(p.expected, p.actual) -> 'position')::integer) FILTER (WHERE NOT coalesce(p.expected, p.actual) ? 'inherited') AS columns,
+		       string_agg(CASE WHEN p.expected ? 'inherited' THEN reconcile.schema_fix_missing(p.category, p.object, p.parent, p.expected)
+		                       ELSE reconcile.schema_column_extras(p.object, p.parent, p.expected) END, E'\n'
+		                  ORDER BY (p.expected -> 'position')::integer) AS extras,
+		       string_agg(reconcile.schema_own_sequence(p.expected), E'\n' ORDER BY (p.expected -> 'position')::integer) AS sequences
 		FROM pair p, LATERAL (SELECT substr(p.object, length(p.parent) + 2)) AS c(name)
 		WHERE p.category = 'column' AND (p.actual IS NULL OR p.expected IS NULL) AND NOT coalesce(p.expected, p.actual) ? 'of_partition' GROUP BY p.parent, p.actual IS NULL
 	),
 	likeness AS (
 		SELECT w.category, w.object, w.parent, w.kind,
 		       CASE WHEN w.category = 'table' THEN s.columns
-		            WHEN w.category IN ('column', 'type', 'view', 'sequence', 'policy') THEN (coalesce(w.expected, w.actual) - 'position')::text END AS likeness
+		            WHEN w.category IN ('column', 'type', 'view', 'sequence', 'policy') THEN (coalesce(w.expected, w.actual) - '{position,sequence}'::text[])::text END AS likeness
 		FROM whole w LEFT JOIN shape s ON w.category = 'table' AND s.parent = w.object AND s.missing = (w.kind = 'missing')
 		WHERE w.part_of IS NULL
 	),
@@ -218,7 +221,7 @@ BEGIN
 		LEFT JOIN attached t ON t.object = CASE k.attribute WHEN 'partition_bound' THEN p.object ELSE p.parent END
 		WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL AND t.object IS NULL
 		  AND p.expected -> k.attribute IS DISTINCT FROM p.actual -> k.attribute
-		  AND k.attribute <> 'position' AND (p.category <> 'view' OR k.attribute <> 'columns')   -- which follow from the definition
+		  AND k.attribute NOT IN ('position', 'inherited', 'sequence') AND (p.category <> 'view' OR k.attribute <> 'columns')   -- which follow from the definition
 		  AND (k.attribute <> 'maintain' OR least(s.expected_server, s.actual_server) >= 17)
 		  AND (k.attribute = 'kind' OR p.expected -> 'kind' IS NOT DISTINCT FROM p.actual -> 'kind')
 	),
@@ -237,6 +240,14 @@ BEGIN
 		                  AND i.object = t.parent AND i.attributes ? 'inherits')
 		GROUP BY t.parent
 		HAVING array_agg(o.object ORDER BY (o.attributes -> 'position')::integer) <> array_agg(o.object ORDER BY c.position)
+	),
+	-- Nothing but a new table makes a column inherited alone again once it was not.
+	adopted AS (
+		SELECT p.parent, string_agg(substr(p.object, length(p.parent) + 2), ', ' ORDER BY (p.expected -> 'position')::integer) AS columns
+		FROM pair p
+		WHERE p.category = 'column' AND p.expected -> 'inherited' IS DISTINCT FROM p.actual -> 'inherited' AND p.expected IS NOT NULL AND p.actual IS NOT NULL
+		  AND NOT EXISTS (SELECT FROM attribute t WHERE t.category = 'table' AND t.object = p.parent AND t.attribute IN ('inherits', 'partition_of'))
+		GROUP BY p.parent
 	)
 	SELECT CASE WHEN w.kind = 'missing' OR own.partition THEN 'error' WHEN w.category = 'privilege' THEN 'warning' ELSE 'notice' END,
 	       w.category, CASE WHEN own.partition AND w.part_of IS NULL THEN CASE w.actual ->> 'enabled' WHEN 'disabled' THEN 'disabled' ELSE 'differs' END ELSE w.kind END, w.object,
@@ -248,7 +259,7 @@ BEGIN
 	       CASE WHEN w.part_of IS NULL THEN f.hazard ELSE '' END,
 	       CASE WHEN w.category = 'column' AND w.part_of IS NOT NULL AND NOT own.partition THEN NULL ELSE f.fix END, CASE WHEN own.partition AND w.category = 'trigger' THEN 'enabled' END, w.part_of,
 	       CASE WHEN w.part_of IS NULL THEN f.needs END,   -- what is created comes with what the baseline grants on it
-	       w.expected, w.actual, coalesce(w.requires, '{}')
+	       w.expected, w.actual, CASE w.category WHEN 'sequence' THEN '{}' ELSE coalesce(w.requires, '{}') END
 	FROM whole w
 	LEFT JOIN hint h ON h.category = w.category AND h.object = w.object AND w.kind = 'missing'
 	LEFT JOIN shape c ON w.category = 'table' AND c.parent = w.object AND c.missing
@@ -256,11 +267,17 @@ BEGIN
 	CROSS JOIN LATERAL (SELECT coalesce(coalesce(w.expected, w.actual) ? 'of_partition', false)) AS own(partition)
 	CROSS JOIN LATERAL reconcile.schema_fix(w.category, w.kind, w.object, w.parent, NULL,
 	       CASE WHEN w.category IN ('table', 'function', 'type')
-	            THEN w.expected || jsonb_strip_nulls(jsonb_build_object('columns', c.columns, 'column_extras', c.extras,
+	            THEN w.expected || jsonb_strip_nulls(jsonb_build_object('columns', c.columns, 'column_extras', c.extras, 'column_sequences', c.sequences,
 	                     'private', CASE WHEN w.category <> 'table' AND open.expected IS NULL THEN true END))
 	            ELSE w.expected END, w.actual) AS f
 	UNION ALL
-	SELECT CASE WHEN x.line_ends THEN 'notice' ELSE reconcile.schema_severity(t.category, t.attribute) END,
+	-- A sequence may number the column that owns it: it comes before the column, and is owned afterwards.
+	SELECT 'error', w.category, w.kind, w.object, reconcile.schema_summary(w.category, w.expected), NULL, 'it is not owned', '',
+	       reconcile.schema_fix_sequence('owned_by', w.object, w.expected), 'owned_by', w.object, NULL, w.expected, NULL,
+	       ARRAY[w.expected ->> 'owned_by', regexp_replace(w.expected ->> 'owned_by', '\.("(?:[^"]|"")*"|[^".]+)$', '')]
+	FROM whole w WHERE w.category = 'sequence' AND w.kind = 'missing' AND w.expected ? 'owned_by'
+	UNION ALL
+	SELECT CASE WHEN x.line_ends OR t.attribute = 'valid' AND t.actual -> 'valid' = 'true' THEN 'notice' ELSE reconcile.schema_severity(t.category, t.attribute) END,
 	       CASE t.attribute WHEN 'owner' THEN 'owner' ELSE t.category END,
 	       CASE WHEN t.attribute = 'enabled' AND t.actual ->> 'enabled' = 'disabled' THEN 'disabled'
 	            WHEN t.attribute = 'valid' AND t.actual -> 'valid' = 'false' THEN 'invalid'
@@ -289,7 +306,11 @@ BEGIN
 	FROM absent r GROUP BY r.grantee
 	UNION ALL
 	SELECT 'notice', 'table', 'hint', m.parent, NULL, NULL, 'its columns are in another order', '', NULL, 'column order', NULL, NULL, NULL, NULL, '{}'
-	FROM moved m;
+	FROM moved m
+	UNION ALL
+	SELECT 'notice', 'table', 'hint', a.parent, NULL, NULL, format('inherited alone on one side, and its own on the other one: %s', a.columns), '', NULL, 'inherited',
+	       NULL, NULL, NULL, NULL, '{}'
+	FROM adopted a;
 END $$;
 COMMENT ON FUNCTION reconcile.schema_differences(text, text, text[]) IS
 	'used by audit_schema(): what differs between a baseline and another one, or the live schema';

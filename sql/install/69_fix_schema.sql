@@ -162,8 +162,9 @@ BEGIN
 					jsonb_build_object('state', 'refused', 'object', object, 'statement', statement, 'hazard', hazard, 'message', message));
 				CONTINUE;
 			END IF;
-			-- What was granted to a role that became the owner later is to be granted again.
-			IF cardinality(array_positions(done, statement)) > 1 THEN
+			-- What was granted to a role that became the owner later is to be granted again: only what else was done since can help.
+			IF cardinality(array_positions(done, statement)) > 1 OR statement = ANY (done) AND NOT EXISTS (
+			     SELECT FROM unnest(done) WITH ORDINALITY AS d(text, n) WHERE d.n > array_position(done, statement) AND d.n = array_position(done, d.text)) THEN
 				failures := failures || jsonb_build_object(statement, jsonb_build_object('state', 'failed', 'object', object,
 					'statement', statement, 'hazard', hazard, 'message', 'it ran, yet the finding is still there'));
 				CONTINUE;

@@ -517,8 +517,18 @@ ALTER TABLE app.staff ALTER name SET DEFAULT 's'
 ALTER TABLE app.staff ALTER name SET NOT NULL
 --- constraint extra spare on app.staff | allow drop:spare on app.staff
 ALTER TABLE app.staff ADD CONSTRAINT spare CHECK (salary > 0)
---- table differs app.spare | setup CREATE TABLE app.spare () INHERITS (app.people)
+--- table differs app.spare | leaves table hint app.spare | setup CREATE TABLE app.spare () INHERITS (app.people)
 ALTER TABLE app.spare NO INHERIT app.people
+--- table hint app.spare | unfixable | setup CREATE TABLE app.spare () INHERITS (app.people)
+ALTER TABLE app.spare NO INHERIT app.people; ALTER TABLE app.spare INHERIT app.people
+--- table missing app.spare | setup CREATE TABLE app.spare (b integer) INHERITS (app.people); ALTER TABLE app.spare ALTER name SET DEFAULT 's', ALTER name SET NOT NULL
+DROP TABLE app.spare
+--- column missing app.spare.a | setup CREATE TABLE app.spare (b integer, a smallserial); ALTER SEQUENCE app.spare_a_seq RENAME TO "own's ""x"; ALTER SEQUENCE app."own's ""x" INCREMENT 3
+ALTER TABLE app.spare DROP a; INSERT INTO app.spare VALUES (1), (2)
+--- column missing app.spare.a | setup CREATE TABLE app.spare (b integer, a integer GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME app."own's ""x" CYCLE))
+ALTER TABLE app.spare DROP a; INSERT INTO app.spare VALUES (1), (2)
+--- column differs app.spare.a | unfixable | setup CREATE TABLE app.spare (a serial); ALTER SEQUENCE app.spare_a_seq RENAME TO own
+ALTER TABLE app.spare ALTER a DROP DEFAULT; DROP SEQUENCE app.own
 --- table differs app.spare | setup CREATE TABLE app.spare (LIKE app.people)
 ALTER TABLE app.spare INHERIT app.people
 --- constraint differs roles_pkey on app.roles
