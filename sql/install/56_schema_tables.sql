@@ -1,8 +1,10 @@
 -- Tables and their columns.
 
--- The relations that own columns, constraints and the like.
+-- The relations that own columns, constraints and the like.  Who needs more of
+-- their rows takes them from class: to join pg_class once more would read it twice.
 CREATE VIEW reconcile.schema_relations AS
-	SELECT s.schema, c.relname::text COLLATE "C" AS name, c.relkind, c.relispartition, s.object || '.' || quote_ident(c.relname) AS object, c.oid
+	SELECT s.schema, c.relname::text COLLATE "C" AS name, c.relkind, c.relispartition, s.object || '.' || quote_ident(c.relname) AS object, c.oid,
+	       c AS class
 	FROM pg_class c JOIN reconcile.schema_scope s ON s.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') AND c.relpersistence <> 't'
 	  AND c.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_class'::regclass);
@@ -10,41 +12,41 @@ COMMENT ON VIEW reconcile.schema_relations IS 'used by audits: all tables, views
 COMMENT ON COLUMN reconcile.schema_relations.relkind IS 'its kind, as pg_class has it';
 COMMENT ON COLUMN reconcile.schema_relations.relispartition IS 'whether it is a partition';
 COMMENT ON COLUMN reconcile.schema_relations.oid IS 'its oid in pg_class';
+COMMENT ON COLUMN reconcile.schema_relations.class IS 'its row of pg_class';
 GRANT SELECT ON reconcile.schema_relations TO PUBLIC;
 
 CREATE VIEW reconcile.schema_tables AS
 	SELECT r.schema, r.name,
 	       CASE r.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' ELSE 'foreign table' END AS kind,
-	       pg_get_userbyid(c.relowner)::text AS owner,
-	       c.relpersistence = 'u' AS unlogged,
-	       c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
-	       CASE WHEN r.relkind = 'p' THEN reconcile.schema_definition('pg_class'::regclass, c.oid) END AS partition_key,
-	       CASE WHEN c.relispartition THEN parents.list[1] END AS partition_of,
-	       CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound, c.oid) END AS partition_bound,
-	       CASE WHEN NOT c.relispartition THEN parents.list END AS inherits,
-	       CASE WHEN c.reloftype <> 0 THEN reconcile.schema_type(c.reloftype, -1) END AS of_type,
+	       pg_get_userbyid((r.class).relowner)::text AS owner,
+	       (r.class).relpersistence = 'u' AS unlogged,
+	       (r.class).relrowsecurity AS row_security, (r.class).relforcerowsecurity AS force_row_security,
+	       CASE WHEN r.relkind = 'p' THEN reconcile.schema_definition('pg_class'::regclass, r.oid) END AS partition_key,
+	       CASE WHEN r.relispartition THEN parents.list[1] END AS partition_of,
+	       CASE WHEN r.relispartition THEN pg_get_expr((r.class).relpartbound, r.oid) END AS partition_bound,
+	       CASE WHEN NOT r.relispartition THEN parents.list END AS inherits,
+	       CASE WHEN (r.class).reloftype <> 0 THEN reconcile.schema_type((r.class).reloftype, -1) END AS of_type,
 	       am.amname::text AS access_method, ts.spcname::text AS tablespace,
-	       CASE WHEN coalesce(c.reloptions, large.reloptions) IS NOT NULL
-	            THEN ARRAY(SELECT x.o FROM (SELECT unnest(c.reloptions) UNION ALL SELECT 'toast.' || unnest(large.reloptions)) AS x(o) ORDER BY x.o COLLATE "C")
+	       CASE WHEN coalesce((r.class).reloptions, large.reloptions) IS NOT NULL
+	            THEN ARRAY(SELECT x.o FROM (SELECT unnest((r.class).reloptions) UNION ALL SELECT 'toast.' || unnest(large.reloptions)) AS x(o) ORDER BY x.o COLLATE "C")
 	       END AS options,
-	       CASE c.relreplident WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full'
+	       CASE (r.class).relreplident WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full'
 	            WHEN 'i' THEN (SELECT 'index ' || quote_ident(ic.relname) FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
-	                           WHERE i.indrelid = c.oid AND i.indisreplident)
+	                           WHERE i.indrelid = r.oid AND i.indisreplident)
 	            ELSE 'default' END AS replica_identity,
 	       fs.srvname::text AS server,
 	       CASE WHEN f.ftoptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(f.ftoptions) AS o ORDER BY o COLLATE "C") END AS foreign_options,
 	       d.description AS comment, r.object, r.oid
 	FROM reconcile.schema_relations r
-	JOIN pg_class c ON c.oid = r.oid
-	LEFT JOIN pg_class large ON large.oid = c.reltoastrelid AND large.reloptions IS NOT NULL
-	LEFT JOIN pg_am am ON am.oid = c.relam
-	LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+	LEFT JOIN pg_class large ON large.oid = (r.class).reltoastrelid AND large.relkind = 't' AND large.reloptions IS NOT NULL
+	LEFT JOIN pg_am am ON am.oid = (r.class).relam
+	LEFT JOIN pg_tablespace ts ON ts.oid = (r.class).reltablespace
 	LEFT JOIN (SELECT i.inhrelid, array_agg(format('%I.%I', pn.nspname, p.relname) ORDER BY i.inhseqno) AS list
 	           FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace
-	           WHERE p.relkind IN ('r', 'p', 'f') GROUP BY i.inhrelid) AS parents ON parents.inhrelid = c.oid
-	LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid
+	           WHERE p.relkind IN ('r', 'p', 'f') GROUP BY i.inhrelid) AS parents ON parents.inhrelid = r.oid
+	LEFT JOIN pg_foreign_table f ON f.ftrelid = r.oid
 	LEFT JOIN pg_foreign_server fs ON fs.oid = f.ftserver
-	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+	LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 	WHERE r.relkind IN ('r', 'p', 'f');
 COMMENT ON VIEW reconcile.schema_tables IS 'all tables, partitioned and foreign ones included';
 COMMENT ON COLUMN reconcile.schema_tables.kind IS 'table, partitioned table or foreign table';
@@ -69,10 +71,7 @@ GRANT SELECT ON reconcile.schema_tables TO PUBLIC;
 -- default of nextval() of a sequence that the column owns, however it was written.
 CREATE VIEW reconcile.schema_column_sequences AS
 	SELECT d.refobjid AS relation, d.refobjsubid AS attnum, d.objid AS sequence,
-	       CASE d.deptype WHEN 'i'
-	            THEN (SELECT CASE a.attidentity WHEN 'a' THEN 'always' ELSE 'by default' END FROM pg_attribute a
-	                  WHERE a.attrelid = d.refobjid AND a.attnum = d.refobjsubid)
-	            ELSE 'serial' END AS kind,
+	       CASE d.deptype WHEN 'i' THEN 'identity' ELSE 'serial' END AS kind,
 	       concat_ws(' ',
 	           CASE WHEN s.seqstart <> CASE WHEN s.seqincrement > 0 THEN s.seqmin ELSE s.seqmax END THEN 'start ' || s.seqstart END,
 	           CASE WHEN s.seqincrement <> 1 THEN 'increment ' || s.seqincrement END,
@@ -83,7 +82,7 @@ CREATE VIEW reconcile.schema_column_sequences AS
 	       name.relname AS name
 	FROM pg_depend d
 	JOIN pg_sequence s ON s.seqrelid = d.objid
-	JOIN pg_class name ON name.oid = d.objid
+	JOIN pg_class name ON name.oid = d.objid AND name.relkind = 'S'
 	CROSS JOIN LATERAL (SELECT CASE s.seqtypid WHEN 'int2'::regtype THEN 32767 WHEN 'int4'::regtype THEN 2147483647
 	                                ELSE 9223372036854775807 END,
 	                           CASE s.seqtypid WHEN 'int2'::regtype THEN -32768 WHEN 'int4'::regtype THEN -2147483648
@@ -101,7 +100,7 @@ COMMENT ON VIEW reconcile.schema_column_sequences IS 'used by audits: the sequen
 COMMENT ON COLUMN reconcile.schema_column_sequences.relation IS 'the table';
 COMMENT ON COLUMN reconcile.schema_column_sequences.attnum IS 'number of the column';
 COMMENT ON COLUMN reconcile.schema_column_sequences.sequence IS 'oid of the sequence';
-COMMENT ON COLUMN reconcile.schema_column_sequences.kind IS 'always or by default for an identity column, serial for a default of nextval()';
+COMMENT ON COLUMN reconcile.schema_column_sequences.kind IS 'identity, or serial for a default of nextval()';
 COMMENT ON COLUMN reconcile.schema_column_sequences.options IS 'what differs from the defaults of a sequence, as words';
 COMMENT ON COLUMN reconcile.schema_column_sequences.name IS 'name of the sequence, which is in the schema of the table';
 GRANT SELECT ON reconcile.schema_column_sequences TO PUBLIC;
@@ -117,8 +116,9 @@ CREATE VIEW reconcile.schema_columns AS
 	       CASE a.attgenerated WHEN '' THEN NULL
 	            ELSE reconcile.schema_expression(e.adbin, e.adrelid) || CASE a.attgenerated WHEN 's' THEN ' stored' ELSE ' virtual' END
 	       END AS generated,
-	       CASE WHEN q.options <> '' THEN q.kind || ' (' || q.options || ')' ELSE q.kind END AS identity,
-	       CASE WHEN q.name <> r.name || '_' || a.attname || '_seq' THEN format('%I.%I', r.schema, q.name) END AS sequence,
+	       CASE q.kind WHEN 'serial' THEN 'serial' WHEN 'identity' THEN CASE a.attidentity WHEN 'a' THEN 'always' ELSE 'by default' END END
+	           || CASE WHEN q.options <> '' THEN ' (' || q.options || ')' ELSE '' END AS identity,
+	       CASE WHEN q.kind IS NOT NULL AND q.name <> r.name || '_' || a.attname || '_seq' THEN format('%I.%I', r.schema, q.name) END AS sequence,
 	       CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation
 	            THEN (SELECT format('%I.%I', cn.nspname, co.collname) FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
 	                  WHERE co.oid = a.attcollation) END AS collation,
@@ -133,7 +133,7 @@ CREATE VIEW reconcile.schema_columns AS
 	       d.description AS comment, r.relispartition AS of_partition, NOT (r.relispartition OR a.attislocal) AS inherited,
 	       r.object || '.' || quote_ident(a.attname) AS object, r.object AS parent, r.oid AS relation
 	-- OFFSET 0: what is asked of a table is asked once, and not again for each of its columns.
-	FROM (SELECT * FROM reconcile.schema_relations WHERE relkind IN ('r', 'p', 'f') OFFSET 0) AS r
+	FROM (SELECT schema, name, relispartition, object, oid FROM reconcile.schema_relations WHERE relkind IN ('r', 'p', 'f') OFFSET 0) AS r
 	JOIN pg_attribute a ON a.attrelid = r.oid
 	JOIN pg_type t ON t.oid = a.atttypid
 	LEFT JOIN pg_attrdef e ON e.adrelid = r.oid AND e.adnum = a.attnum

@@ -10,16 +10,18 @@ CREATE VIEW reconcile.schema_constraints AS
 	       c.convalidated AS valid,
 	       CASE WHEN i.reloptions IS NOT NULL AND c.contype <> 'x'   -- whose definition has them
 	            THEN ARRAY(SELECT o FROM unnest(i.reloptions) AS o ORDER BY o COLLATE "C") END AS options,
-	       ts.spcname::text AS tablespace, x.indisclustered AS clustered,
+	       ts.spcname::text AS tablespace, CASE WHEN c.contype IN ('p', 'u', 'x') THEN x.indexrelid IS NOT NULL END AS clustered,
 	       d.description AS comment, xd.description AS index_comment,
 	       quote_ident(c.conname) || ' on ' || r.object AS object, r.object AS parent, c.oid, r.oid AS relation
 	FROM reconcile.schema_relations r
 	JOIN pg_constraint c ON c.conrelid = r.oid
-	LEFT JOIN pg_class i ON i.oid = c.conindid AND c.contype IN ('p', 'u', 'x')
-	LEFT JOIN pg_index x ON x.indexrelid = i.oid
+	-- Of the indexes only those that have what is not usual.
+	LEFT JOIN pg_class i ON i.oid = c.conindid AND c.contype IN ('p', 'u', 'x') AND i.relkind IN ('i', 'I')
+	     AND (i.reloptions IS NOT NULL OR i.reltablespace <> 0)
+	LEFT JOIN pg_index x ON x.indexrelid = c.conindid AND c.contype IN ('p', 'u', 'x') AND x.indisclustered
 	LEFT JOIN pg_tablespace ts ON ts.oid = i.reltablespace
 	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_constraint'::regclass
-	LEFT JOIN pg_description xd ON xd.objoid = i.oid AND xd.classoid = 'pg_class'::regclass AND xd.objsubid = 0
+	LEFT JOIN pg_description xd ON xd.objoid = c.conindid AND c.contype IN ('p', 'u', 'x') AND xd.classoid = 'pg_class'::regclass AND xd.objsubid = 0
 	WHERE c.contype IN ('c', 'f', 'p', 'u', 'x') AND c.conparentid = 0 AND c.conislocal;
 COMMENT ON VIEW reconcile.schema_constraints IS 'all constraints of tables, without those that were inherited and without NOT NULL, which is the column''s';
 COMMENT ON COLUMN reconcile.schema_constraints.schema IS 'schema of the table';
@@ -42,9 +44,7 @@ CREATE VIEW reconcile.schema_indexes AS
 	                                          ' ON ', CASE WHEN c.relkind = 'I' THEN 'ONLY ' END, r.object, ' '))) AS definition,
 	       i.indisvalid AND i.indisready AND i.indislive AS valid, i.indisclustered AS clustered,
 	       ts.spcname::text AS tablespace,
-	       CASE WHEN i.indexprs IS NOT NULL THEN (
-	           SELECT jsonb_object_agg(a.attnum, a.attstattarget) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)
-	       END AS statistics, d.description AS comment,
+	       st.targets AS statistics, d.description AS comment,
 	       n.object || '.' || quote_ident(c.relname) AS object, r.object AS parent, c.oid, r.oid AS relation
 	FROM reconcile.schema_relations r
 	JOIN pg_index i ON i.indrelid = r.oid
@@ -52,6 +52,9 @@ CREATE VIEW reconcile.schema_indexes AS
 	JOIN reconcile.schema_scope n ON n.oid = c.relnamespace
 	CROSS JOIN LATERAL (SELECT reconcile.schema_definition('pg_class'::regclass, c.oid)) AS def(text)
 	LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
+	-- for all indexes at once
+	LEFT JOIN (SELECT a.attrelid, jsonb_object_agg(a.attnum, a.attstattarget) AS targets
+	           FROM pg_attribute a WHERE a.attnum > 0 AND a.attstattarget >= 0 GROUP BY a.attrelid) AS st ON st.attrelid = c.oid AND i.indexprs IS NOT NULL
 	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 	WHERE NOT c.relispartition
 	  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x'));

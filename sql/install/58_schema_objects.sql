@@ -74,23 +74,22 @@ GRANT SELECT ON reconcile.schema_functions TO PUBLIC;
 
 CREATE VIEW reconcile.schema_views AS
 	SELECT r.schema, r.name, CASE r.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END AS kind,
-	       pg_get_userbyid(c.relowner)::text AS owner,
-	       reconcile.schema_definition('pg_class'::regclass, c.oid) AS definition,
+	       pg_get_userbyid((r.class).relowner)::text AS owner,
+	       reconcile.schema_definition('pg_class'::regclass, r.oid) AS definition,
 	       ARRAY(SELECT quote_ident(a.attname) || ' ' || reconcile.schema_type(a.atttypid, a.atttypmod)
-	             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
-	       CASE WHEN c.reloptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest(c.reloptions) AS o ORDER BY o COLLATE "C") END AS options,
+	             FROM pg_attribute a WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
+	       CASE WHEN (r.class).reloptions IS NOT NULL THEN ARRAY(SELECT o FROM unnest((r.class).reloptions) AS o ORDER BY o COLLATE "C") END AS options,
 	       ts.spcname::text AS tablespace, d.description AS comment,
 	       (SELECT jsonb_object_agg(a.attname, cd.description)
 	        FROM pg_description cd JOIN pg_attribute a ON a.attrelid = cd.objoid AND a.attnum = cd.objsubid
-	        WHERE cd.objoid = c.oid AND cd.classoid = 'pg_class'::regclass AND cd.objsubid > 0) AS column_comments,
+	        WHERE cd.objoid = r.oid AND cd.classoid = 'pg_class'::regclass AND cd.objsubid > 0) AS column_comments,
 	       (SELECT jsonb_object_agg(a.attname, reconcile.schema_default(e.adbin, a.atttypid, a.atttypmod))
 	        FROM pg_attrdef e JOIN pg_attribute a ON a.attrelid = e.adrelid AND a.attnum = e.adnum
-	        WHERE e.adrelid = c.oid) AS column_defaults,
+	        WHERE e.adrelid = r.oid) AS column_defaults,
 	       r.object, r.oid
 	FROM reconcile.schema_relations r
-	JOIN pg_class c ON c.oid = r.oid
-	LEFT JOIN pg_tablespace ts ON ts.oid = c.reltablespace
-	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+	LEFT JOIN pg_tablespace ts ON ts.oid = (r.class).reltablespace
+	LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 	WHERE r.relkind IN ('v', 'm');
 COMMENT ON VIEW reconcile.schema_views IS 'all views and materialized views';
 COMMENT ON COLUMN reconcile.schema_views.kind IS 'view or materialized view';
@@ -105,16 +104,15 @@ GRANT SELECT ON reconcile.schema_views TO PUBLIC;
 
 CREATE VIEW reconcile.schema_sequences AS
 	SELECT r.schema, r.name, reconcile.schema_type(q.seqtypid, -1) AS type, q.seqstart AS start_value, q.seqincrement AS increment,
-	       q.seqmin AS minimum, q.seqmax AS maximum, q.seqcache AS cache, q.seqcycle AS cycle, c.relpersistence = 'u' AS unlogged,
+	       q.seqmin AS minimum, q.seqmax AS maximum, q.seqcache AS cache, q.seqcycle AS cycle, (r.class).relpersistence = 'u' AS unlogged,
 	       (SELECT pr.object || '.' || quote_ident(a.attname)
 	        FROM pg_depend o JOIN reconcile.schema_relations pr ON pr.oid = o.refobjid
 	        JOIN pg_attribute a ON a.attrelid = o.refobjid AND a.attnum = o.refobjsubid
-	        WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype = 'a') AS owned_by,
-	       pg_get_userbyid(c.relowner)::text AS owner, d.description AS comment, r.object, r.oid
+	        WHERE o.classid = 'pg_class'::regclass AND o.objid = r.oid AND o.refclassid = 'pg_class'::regclass AND o.deptype = 'a') AS owned_by,
+	       pg_get_userbyid((r.class).relowner)::text AS owner, d.description AS comment, r.object, r.oid
 	FROM reconcile.schema_relations r
-	JOIN pg_class c ON c.oid = r.oid
 	JOIN pg_sequence q ON q.seqrelid = r.oid
-	LEFT JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+	LEFT JOIN pg_description d ON d.objoid = r.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
 	WHERE r.oid NOT IN (SELECT cs.sequence FROM reconcile.schema_column_sequences cs);
 COMMENT ON VIEW reconcile.schema_sequences IS 'all sequences but those of identity and serial columns';
 COMMENT ON COLUMN reconcile.schema_sequences.type IS 'type of its values';
@@ -192,9 +190,9 @@ CREATE VIEW reconcile.schema_types AS
 	FROM pg_type t
 	JOIN reconcile.schema_scope s ON s.oid = t.typnamespace
 	LEFT JOIN pg_type bt ON bt.oid = t.typbasetype
-	LEFT JOIN pg_class rc ON rc.oid = t.typrelid
+	LEFT JOIN pg_class rc ON rc.oid = t.typrelid AND rc.relkind = 'c'
 	LEFT JOIN pg_description d ON d.objoid = t.oid AND d.classoid = 'pg_type'::regclass
-	WHERE t.typtype IN ('e', 'd', 'c', 'r', 'b') AND (t.typrelid = 0 OR rc.relkind = 'c') AND t.typisdefined
+	WHERE t.typtype IN ('e', 'd', 'c', 'r', 'b') AND (t.typrelid = 0 OR rc.oid IS NOT NULL) AND t.typisdefined
 	  AND NOT (t.typelem <> 0 AND EXISTS (SELECT FROM pg_type el WHERE el.oid = t.typelem AND el.typarray = t.oid))
 	  AND t.oid NOT IN (SELECT m.objid FROM reconcile.schema_members m WHERE m.classid = 'pg_type'::regclass);
 COMMENT ON VIEW reconcile.schema_types IS 'all enums, domains, composite, range and base types';

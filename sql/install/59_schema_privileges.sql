@@ -3,16 +3,15 @@
 -- privileges everybody who gets what he gets without.
 CREATE VIEW reconcile.schema_privileges AS
 	WITH acl AS (
-		SELECT r.schema, r.object, c.relowner AS owner, c.relacl AS acl,
-		       acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner) AS usual,
-		       'pg_class'::regclass::oid AS catalog, c.oid, 0 AS objsubid, CASE r.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word
-		FROM reconcile.schema_relations r JOIN pg_class c ON c.oid = r.oid WHERE c.relacl IS NOT NULL
+		SELECT r.schema, r.object, (r.class).relowner AS owner, (r.class).relacl AS acl,
+		       acldefault(CASE r.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", (r.class).relowner) AS usual,
+		       'pg_class'::regclass::oid AS catalog, r.oid, 0 AS objsubid, CASE r.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS word
+		FROM reconcile.schema_relations r WHERE (r.class).relacl IS NOT NULL
 		UNION ALL
-		SELECT r.schema, r.object || '.' || quote_ident(a.attname), c.relowner, a.attacl, acldefault('c', c.relowner),
-		       'pg_class'::regclass, c.oid, a.attnum, 'COLUMN'
+		SELECT r.schema, r.object || '.' || quote_ident(a.attname), (r.class).relowner, a.attacl, acldefault('c', (r.class).relowner),
+		       'pg_class'::regclass, r.oid, a.attnum, 'COLUMN'
 		FROM (SELECT x.attrelid, x.attnum, x.attname, x.attacl FROM pg_attribute x WHERE x.attacl IS NOT NULL AND NOT x.attisdropped OFFSET 0) AS a
 		JOIN reconcile.schema_relations r ON r.oid = a.attrelid
-		JOIN pg_class c ON c.oid = r.oid
 		UNION ALL
 		SELECT s.schema, s.object, n.nspowner, n.nspacl, acldefault('n', n.nspowner), 'pg_namespace'::regclass, n.oid, 0, 'SCHEMA'
 		FROM reconcile.schema_scope s JOIN pg_namespace n ON n.oid = s.oid

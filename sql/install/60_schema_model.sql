@@ -130,7 +130,7 @@ CREATE FUNCTION reconcile.schema_model(schemas text[] DEFAULT NULL)
 	SET search_path = pg_catalog, pg_temp
 	SET jit = off
 	SET max_parallel_workers_per_gather = 0   -- many small joins: a worker starts for longer than it helps
-	SET random_page_cost = 1                  -- catalogs are in memory
+	SET random_page_cost = 1.5                -- catalogs are in memory, and most of each is read
 	SET enable_nestloop = off                 -- the planner takes the schemas of users for few
 	SET enable_mergejoin = off                -- and sorts what it takes for few
 	BEGIN ATOMIC

@@ -7,7 +7,7 @@
 
 CREATE VIEW reconcile.checked_relation AS
 	SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.relispartition AS is_partition,
-	       format('%I.%I', n.nspname, c.relname) AS sql
+	       format('%I.%I', n.nspname, c.relname) AS sql, c.relpages AS pages
 	FROM pg_class c
 	JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
@@ -20,6 +20,7 @@ COMMENT ON COLUMN reconcile.checked_relation.name IS 'its name';
 COMMENT ON COLUMN reconcile.checked_relation.kind IS 'its relkind';
 COMMENT ON COLUMN reconcile.checked_relation.is_partition IS 'whether it is a partition';
 COMMENT ON COLUMN reconcile.checked_relation.sql IS 'its qualified and quoted name';
+COMMENT ON COLUMN reconcile.checked_relation.pages IS 'its size when it was vacuumed or analyzed last, in pages';
 
 CREATE VIEW reconcile.check_index AS
 	-- Indexes with what they are needed for beside queries.
@@ -275,7 +276,7 @@ BEGIN
 	FOR pair IN
 		SELECT format('%I.%I', sn.nspname, s.relname) AS sequence, t.sql AS relation, a.attname AS feeds, q.seqincrement AS step,
 		       has_table_privilege(t.oid, 'SELECT') AND has_sequence_privilege(s.oid, 'SELECT') AND NOT row_security_active(t.oid) AS readable,
-		       c.relpages <= most_pages OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t.oid AND i.indisvalid
+		       t.pages <= most_pages OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = t.oid AND i.indisvalid
 				AND i.indpred IS NULL AND i.indkey[0] = a.attnum) AS cheap
 		FROM pg_sequence q
 		JOIN pg_class s ON s.oid = q.seqrelid AND s.relpersistence <> 't'
@@ -287,10 +288,11 @@ BEGIN
 		      UNION
 		      SELECT d.refobjid, e.adrelid, e.adnum
 		      FROM pg_sequence fed
-		      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = fed.seqrelid AND d.classid = 'pg_attrdef'::regclass
+		      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = fed.seqrelid AND d.refobjsubid = 0
+		                          AND d.classid = 'pg_attrdef'::regclass
 		      JOIN pg_attrdef e ON e.oid = d.objid) AS u ON u.sequence = s.oid
 		JOIN reconcile.checked_relation t ON t.oid = u.relation AND NOT t.is_partition
-		JOIN pg_class c ON c.oid = t.oid AND (c.relkind = 'p' OR pg_relation_size(c.oid) > 0)   -- where there are values
+			AND (t.kind = 'p' OR t.pages > 0 OR pg_relation_size(t.oid) > 0)   -- where there may be values
 		JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.attnum
 			AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
 		WHERE NOT q.seqcycle AND (schemas IS NULL OR t.schema = ANY (schemas))

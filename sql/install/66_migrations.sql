@@ -185,6 +185,7 @@ BEGIN ATOMIC
 		SELECT h.object AS history, h.tool, h.keeps, h.remedy
 		FROM reconcile.migration_tables h
 		WHERE h.readable AND h.object IN (SELECT w.history FROM wanted w)
+		  AND EXISTS (SELECT FROM wanted)   -- or all columns would be read for none
 	), absent AS (
 		SELECT string_agg(o.object, ', ' ORDER BY o.object) AS tables
 		FROM reconcile.baseline_objects o

@@ -78,7 +78,7 @@ CREATE FUNCTION reconcile.schema_pairs(expected_baseline text, actual_baseline t
 	SET plan_cache_mode = force_generic_plan
 	SET jit = off
 	SET max_parallel_workers_per_gather = 0   -- many small joins: a worker starts for longer than it helps
-	SET random_page_cost = 1                  -- catalogs are in memory
+	SET random_page_cost = 1.5                -- catalogs are in memory, and most of each is read
 	SET enable_nestloop = off                 -- the planner takes the schemas of users for few
 	SET enable_mergejoin = off                -- and sorts what it takes for few
 	SET work_mem = '32MB'                     -- the two schemas are compared in memory
