@@ -88,6 +88,10 @@ BEGIN
 	IF given ? 'rows' THEN
 		PERFORM reconcile.pack_check_names(pack, 'rows', given -> 'rows',
 			ARRAY(SELECT jsonb_object_keys(defaults -> 'rows') ORDER BY 1), 'array');
+		SELECT r.key INTO wrong FROM jsonb_each(given -> 'rows') AS r WHERE jsonb_path_exists(r.value, 'strict $[*] ? (@.type() != "object")') LIMIT 1;
+		IF FOUND THEN
+			PERFORM reconcile.refuse('22023', format('"%s" in option "rows" of pack "%s" must be a list of JSON objects', wrong, pack));
+		END IF;
 		given := jsonb_set(given, '{rows}', (defaults -> 'rows') || (given -> 'rows'));
 	END IF;
 	IF to_regnamespace(quote_ident((defaults || given) ->> 'schema')) IS NULL THEN

@@ -1,6 +1,30 @@
 -- Packs: their invariants, and the guards of these.
 
 -- The rules of a pack with the names of this database put in.
+-- What a query yields as text for a column that is an enumeration here is cast
+-- to it: no text is one by itself.
+CREATE FUNCTION reconcile.pack_typed(pack text, options jsonb, target text, template text) RETURNS text
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	enumerated record;
+BEGIN
+	FOR enumerated IN
+		SELECT c.name, format_type(a.atttypid, a.atttypmod) AS type
+		FROM reconcile.pack_columns(pack, options) c
+		JOIN pg_attribute a ON a.attrelid = to_regclass(reconcile.pack_table(options, c.table_name)) AND NOT a.attisdropped
+		 AND quote_ident(a.attname) = reconcile.pack_column(options, c.table_name, c.name)
+		JOIN pg_type t ON t.oid = a.atttypid AND t.typtype = 'e'
+		WHERE c.table_name = target
+	LOOP
+		template := replace(template, format(' AS @.%s@', enumerated.name), format('::%s AS @.%s@', enumerated.type, enumerated.name));
+	END LOOP;
+	RETURN template;
+END $$;
+COMMENT ON FUNCTION reconcile.pack_typed(text, jsonb, text, text) IS
+	'used by packs: a template whose values fit columns that are enumerations';
+
 CREATE FUNCTION reconcile.pack_rules(pack text, options jsonb)
 	RETURNS TABLE (name text, "position" integer, kind text, target text, key text[], expects text, compare text[],
 	               where_absent text, severity text, seed_label text, guard_timing text, description text,
@@ -10,7 +34,7 @@ CREATE FUNCTION reconcile.pack_rules(pack text, options jsonb)
 	BEGIN ATOMIC
 		SELECT r.name, r.position, r.kind, reconcile.pack_table(options, r.target),
 		       ARRAY(SELECT coalesce(options -> 'columns' -> r.target ->> k, k) FROM unnest(r.key) AS k),
-		       reconcile.pack_sql(options, r.expects, r.target),
+		       reconcile.pack_sql(options, reconcile.pack_typed(r.pack, options, r.target, r.expects), r.target),
 		       ARRAY(SELECT coalesce(options -> 'columns' -> r.target ->> c, c) FROM unnest(r.compare) AS c),
 		       reconcile.pack_sql(options, r.where_absent, r.target), r.severity,
 		       reconcile.pack_sql(options, r.seed_label, r.target), r.guard_timing, r.description, r.target,

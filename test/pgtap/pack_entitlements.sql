@@ -65,6 +65,7 @@ FROM (VALUES ('{"always_on": [1]}', 'option "always_on" of pack "entitlements" m
 	('{"source": ""}', 'option "source" of pack "entitlements" must have 1 to 100 characters'),
 	(format('{"source": "%s"}', repeat('s', 101)), 'option "source" of pack "entitlements" must have 1 to 100 characters'),
 	('{"guards": "maybe"}', 'option "guards" of pack "entitlements" must not be "maybe"'),
+	('{"rows": {"modules": [{"module_key": "a"}, 1]}}', '"modules" in option "rows" of pack "entitlements" must be a list of JSON objects'),
 	('{"rows": {"module": []}}', 'option "rows" of pack "entitlements" has no name "module"'),
 	('{"tables": {"organisations": "o"}}', 'option "tables" of pack "entitlements" has no name "organisations"')) AS v(options, message);
 
@@ -217,6 +218,16 @@ SELECT is((SELECT missing FROM reconcile.audit('entitlements_org_entitlements'))
 	'a missing row is found though there are as many rows as organizations times modules, or more');
 UPDATE organizations SET enabled_modules = '{"sales": true, "hr": false}' WHERE id = 1;
 SELECT is((SELECT count(*) FROM forbidden('flags_differ') AS f WHERE f ->> 'org_id' = '1'), 8::bigint, 'flags that say other than the entitlements');
+ROLLBACK TO world;
+
+-- The status as an enumeration.
+CREATE TYPE status AS ENUM ('trial', 'enabled', 'disabled');
+ALTER TABLE org_entitlements DROP CONSTRAINT org_entitlements_status_check, ALTER status DROP DEFAULT, ALTER status TYPE status USING status::status;
+SELECT ok('(differs,app.org_entitlements.status,"is app.status, usually character varying(20); has no default, usually ''disabled''::character varying")' = ANY (installs()), 'a status may be an enumeration');
+SELECT is((given(true))[2], 'Upper {sales,email} 15 0 0', 'the dry run');
+SELECT is((given(false))[2], 'Upper {sales,email} 15 0 0', 'and the live run');
+INSERT INTO organizations (name, subdomain) VALUES ('New', 'new');
+SELECT is((SELECT count(*) FROM effective_entitlements WHERE org_id = 5 AND enabled), 1::bigint, 'the guard, and the view');
 ROLLBACK TO world;
 
 -- Reading the entitlements of an organization once made them, all off.

@@ -114,6 +114,14 @@ SELECT steps(false);
 SELECT is(members(), ARRAY['default O''Neil viewer', 'default ada admin', 'default ed viewer', 'default ina viewer', 'default vic viewer'],
 	'a role that an enumeration does not have is nobody''s');
 
+ROLLBACK TO world;
+CREATE TYPE kind_of_member AS ENUM ('admin', 'editor', 'viewer');
+ALTER TABLE workspace_members DROP CONSTRAINT check_valid_role, ALTER role TYPE kind_of_member USING role::kind_of_member;
+SELECT installs('{"member_role": "keep"}');
+SELECT steps(false);
+SELECT is((SELECT array_agg(role || ' ' || n ORDER BY role) FROM (SELECT role, count(*) AS n FROM workspace_members GROUP BY role) AS c), '{"admin 1","editor 1","viewer 3"}',
+	'the role of a member may be an enumeration');
+
 -- A workspace that nobody created.
 ROLLBACK TO world;
 ALTER TABLE workspaces ALTER created_by DROP NOT NULL;
