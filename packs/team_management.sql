@@ -180,8 +180,8 @@ INSERT INTO reconcile.pack_object (pack, name, position, type, on_table, is_guar
 		ORDER BY c.@customers.id@ FOR NO KEY UPDATE;
 		WITH delta AS (
 			SELECT a.@invoice_attachments.customer_id@ AS customer_id, coalesce(a.@invoice_attachments.file_type@, 'other') AS file_type,
-			       sum(a.sign)::integer AS files, sum(a.sign * a.@invoice_attachments.file_size@)::bigint AS size
-			FROM (%1$s) a GROUP BY 1, 2),
+			       sum(a.sign)::integer AS files, sum(a.sign * coalesce(a.@invoice_attachments.file_size@, 0))::bigint AS size
+			FROM (%1$s) a WHERE a.@invoice_attachments.customer_id@ IS NOT NULL GROUP BY 1, 2),
 		counted AS (
 			UPDATE @storage_usage@ s SET @storage_usage.file_count@ = greatest(s.@storage_usage.file_count@ + d.files, 0),
 			       @storage_usage.total_size@ = greatest(s.@storage_usage.total_size@ + d.size, 0), @storage_usage.last_updated@ = now()
@@ -328,8 +328,8 @@ CREATE FUNCTION reconcile.team_management_templates(facts jsonb)
 		(4, 'team_management_storage_rows', 'insert', 'storage_usage', '{customer_id,file_type,category}'::text[], $$
 			SELECT a.@invoice_attachments.customer_id@ AS @.customer_id@, coalesce(a.@invoice_attachments.file_type@, 'other') AS @.file_type@,
 			       nullif(@'storage_category'@, '') AS @.category@, count(*)::integer AS @.file_count@,
-			       sum(a.@invoice_attachments.file_size@)::bigint AS @.total_size@@!facts.usage_fillers@
-			FROM @invoice_attachments@ a
+			       coalesce(sum(a.@invoice_attachments.file_size@), 0)::bigint AS @.total_size@@!facts.usage_fillers@
+			FROM @invoice_attachments@ a WHERE a.@invoice_attachments.customer_id@ IS NOT NULL
 			GROUP BY a.@invoice_attachments.customer_id@, coalesce(a.@invoice_attachments.file_type@, 'other')$$,
 			'{}'::text[], 'error', 'Every customer has a counter for each type of file they attached.'),
 		(5, 'team_management_storage_usage', 'fill', 'storage_usage', '{customer_id,file_type,category}'::text[], $$
@@ -481,7 +481,7 @@ BEGIN
 		SELECT d.* FROM reconcile.team_management_exact(facts) r
 		CROSS JOIN LATERAL reconcile.pack_declare('team_management', facts, r.name, reconcile.pack_table(facts, r.target),
 			ARRAY(SELECT coalesce(facts -> 'columns' -> r.target ->> k, k) FROM unnest(r.key) AS k),
-			reconcile.pack_sql(facts, r.expects, r.target), NULL, r.description, r.kind,
+			reconcile.pack_sql(facts, reconcile.pack_typed('team_management', facts, r.target, r.expects), r.target), NULL, r.description, r.kind,
 			ARRAY(SELECT coalesce(facts -> 'columns' -> r.target ->> c, c) FROM unnest(r.compare) AS c), r.severity, dry_run) AS d
 		ORDER BY r.position;
 	RETURN QUERY SELECT * FROM reconcile.pack_ensure_guard('team_management_preferences', options ->> 'guards', 'statement', dry_run);

@@ -153,6 +153,17 @@ INSERT INTO invoice_attachments (invoice_id, customer_id, file_path, file_name, 
 SELECT is(ARRAY(SELECT c FROM unnest(counters()) AS c WHERE c !~ '^(acme|bolt)'), ARRAY[' other 1 1', 'x''; DROP TABLE users; --  1 0',
 	'x''; DROP TABLE users; -- pdf"; -- 1 9007199254740993', ' 1', 'x''; DROP TABLE users; -- 9007199254740993'], 'any text is a customer, and a type');
 SELECT is((SELECT array_agg(invariant) FROM reconcile.audit(pack => 'team_management') WHERE invariant ~ 'storage' AND state <> 'clean'), NULL, 'and counted right');
+-- Where the product lets them be NULL: an attachment without size is one of size 0, one without customer is nobody's.
+ALTER TABLE invoice_attachments ALTER file_size DROP NOT NULL, ALTER customer_id DROP NOT NULL;
+INSERT INTO invoice_attachments (id, invoice_id, customer_id, file_path, file_name, file_size, file_type) VALUES
+	('z1', 'i', 'acme', '/', 'n', NULL, 'doc'), ('z2', 'i', 'bolt', '/', 'n', NULL, 'new'), ('z3', 'i', NULL, '/', 'n', 9, 'doc');
+SELECT is(ARRAY(SELECT c FROM unnest(counters()) AS c WHERE c ~ '(acme|bolt) (doc|new)'), '{"acme doc 2 12","bolt doc 1 13","bolt new 1 0"}', 'sizes and customers that are NULL');
+SELECT is((SELECT array_agg(invariant) FROM reconcile.audit(pack => 'team_management') WHERE invariant ~ 'storage' AND state <> 'clean'), NULL, 'are counted as the audit counts them');
+DELETE FROM storage_usage WHERE customer_id = 'bolt';
+SELECT is(steps(false), ARRAY['storage_rows 3 3'], 'also where a counter is made of them');
+UPDATE invoice_attachments SET file_size = 5 WHERE id LIKE 'z_';
+DELETE FROM invoice_attachments WHERE id LIKE 'z_';
+SELECT is((SELECT array_agg(invariant) FROM reconcile.audit(pack => 'team_management') WHERE invariant ~ 'storage' AND state <> 'clean'), NULL, 'and afterwards');
 DELETE FROM storage_usage;
 DELETE FROM invoice_attachments WHERE id = 'a4';
 SELECT is((SELECT min(storage_used) >= 0 AND (SELECT count(*) FROM storage_usage) = 0 FROM customers), true, 'no counter becomes negative where there was none');
