@@ -174,4 +174,4 @@ def test_batches_of_500(product):
     assert db.sql("""SELECT (SELECT count(*) FROM org), (SELECT count(*) FROM "user"), (SELECT count(*) FROM org_user),
                             (SELECT count(*) FROM settings)""") == [(1203,) * 4]
     assert db.sql("SELECT sum(changed) FROM init_organizations()") == [(0,)]
-    assert db.sql("SELECT min(state), max(state) FROM reconcile.runs") == [("done", "done")]
+    assert db.sql("SELECT min(state), max(state), bool_and(progress = planned) FROM reconcile.runs") == [("done", "done", True)]

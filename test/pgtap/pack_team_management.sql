@@ -256,6 +256,10 @@ ROLLBACK TO nothing;
 SELECT is((SELECT count(*) FROM unnest(installs()) AS i WHERE i ~ 'create table'), 10::bigint, 'an empty database gets the tables');
 SELECT is(steps(false), ARRAY['roles 5 5', 'templates 5 5'], 'and the reference rows');
 SELECT is(drift(), '{}', 'all is well');
+DELETE FROM team_roles WHERE name = 'Viewer';
+SELECT raised('drift stops a deployment', 'SELECT reconcile.assert_clean(pack => ''team_management'')', 'RC001', '1 invariant is not clean');
+SELECT steps(false);
+SELECT lives_ok('SELECT reconcile.assert_clean(pack => ''team_management'')', 'and then lets it pass');
 SELECT is(installs(), '{}', 'a second installation finds nothing to do');
 SELECT is((SELECT array_agg(tgname || ' on ' || tgrelid::regclass ORDER BY tgname) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
            WHERE c.relnamespace = 'app'::regnamespace AND tgname ~ '^update_'), ARRAY['update_invoice_approvals_updated_at on invoice_approvals',
