@@ -101,7 +101,7 @@ BEGIN
 		target := format('%I.%I', part[1], part[2]);
 	ELSE
 		target := substring(fix FROM format('(?:ALTER TABLE (?:ONLY )?| ON (?:ONLY )?)(%s\.%1$s)', reconcile.identifier_pattern()));
-		IF target IS NULL THEN  -- an index by its name
+		IF target IS NULL AND category = 'index' THEN  -- by its name
 			SELECT r.sql INTO target FROM reconcile.checked_relation r JOIN pg_index i ON i.indrelid = r.oid
 			CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, i.indexrelid, 0) AS x WHERE x.identity = object AND r.schema = (parse_ident(object))[1];
 		END IF;

@@ -566,7 +566,8 @@ BEGIN
 					-- What a baseline has is as it is meant to be: beside it, only what is broken counts.
 					SELECT c.* FROM reconcile.schema_checks(within, chosen IS NULL) c
 					WHERE chosen IS NULL OR c.actual = 'not checked'
-					   OR (c.kind IN ('invalid', 'disabled') AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
+					   OR (c.kind IN ('invalid', 'disabled') AND coalesce(c.fix, '') NOT LIKE 'ALTER DOMAIN %'   -- which is an attribute of the type
+					       AND NOT EXISTS (SELECT FROM reconcile.baseline_objects o
 					         WHERE o.baseline = chosen AND o.object = c.object AND o.category = c.category
 					           AND CASE c.kind WHEN 'invalid' THEN c.category = 'constraint' AND o.attributes -> 'valid' = 'false'
 					                    ELSE c.category <> 'constraint' END))) AS f

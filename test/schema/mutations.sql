@@ -543,3 +543,7 @@ ALTER INDEX app.no_overlap SET (fillfactor = 80)
 ALTER POLICY visible ON app.customers TO CURRENT_USER
 --- constraint invalid spare on app.people | setup ALTER TABLE app.people ADD CONSTRAINT spare CHECK (id > 0)
 ALTER TABLE app.people DROP CONSTRAINT spare; ALTER TABLE app.people ADD CONSTRAINT spare CHECK (id > 0) NOT VALID
+--- type differs app.spare | setup CREATE DOMAIN app.spare AS integer
+ALTER DOMAIN app.spare ADD CONSTRAINT spare CHECK (value > 0) NOT VALID
+--- type differs app.spare | setup CREATE DOMAIN app.spare AS integer; ALTER DOMAIN app.spare ADD CONSTRAINT "sp are on x" CHECK (value > 0) NOT VALID
+ALTER DOMAIN app.spare VALIDATE CONSTRAINT "sp are on x"
