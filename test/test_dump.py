@@ -20,6 +20,9 @@ SELECT reconcile.create_invariant('derived', 'target', '{id}', 'SELECT id FROM s
 SELECT reconcile.repair('derived', dry_run => false);
 DELETE FROM target WHERE id = 1;
 SELECT reconcile.repair('derived', dry_run => false, record => 'rows');
+CREATE TABLE planned (id integer PRIMARY KEY, v text);
+SELECT reconcile.create_invariant('planned', 'planned', '{id}', 'SELECT n AS id, repeat(''v'', n) AS v FROM generate_series(1, 100) AS n');
+SELECT reconcile.plan('planned');
 """
 
 SHOWN = {
@@ -27,6 +30,8 @@ SHOWN = {
     "runs": "SELECT run_id, invariant, state, planned, changed, failed, started_at, run_by FROM reconcile.runs ORDER BY run_id",
     "rows": "SELECT * FROM reconcile.run_row ORDER BY run_id, ordinal",
     "failures": "SELECT * FROM reconcile.failures",
+    "plans": "SELECT * FROM reconcile.plans",
+    "planned rows": "SELECT r.* FROM reconcile.plans, reconcile.plan_rows(plan_id) AS r ORDER BY plan_id, ordinal",
 }
 
 
@@ -67,9 +72,18 @@ def test_a_restored_database_shows_the_same(restored, what):
     assert copy.execute(SHOWN[what]).fetchall() == wanted
 
 
+def test_a_restored_plan_is_refused(restored):
+    """Its target is another table, though of the same name."""
+    _, copy = restored
+    with pytest.raises(psycopg.Error) as refused:
+        copy.execute("SELECT reconcile.repair(plan => 1, dry_run => false)")
+    assert refused.value.sqlstate == "RC002"
+    assert copy.execute("SELECT count(*) FROM \"an app\".planned").fetchone() == (0,)
+
+
 def test_a_restored_invariant_works(restored):
     _, copy = restored
-    assert copy.execute("SELECT state, missing FROM reconcile.audit()").fetchone() == ("drift", 1)
+    assert copy.execute("SELECT state, missing FROM reconcile.audit('derived')").fetchone() == ("drift", 1)
     copy.execute("DELETE FROM \"an app\".target WHERE id < 4")
     run = copy.execute("SELECT run_id, planned, changed, failed FROM reconcile.repair('derived', dry_run => false)").fetchone()
     assert run == (3, 4, 3, 1)
