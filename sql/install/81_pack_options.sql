@@ -196,10 +196,18 @@ CREATE FUNCTION reconcile.pack_check_renames(pack text, options jsonb) RETURNS v
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+	elsewhere text;
 BEGIN
 	PERFORM reconcile.pack_check_names(pack, 'tables', options -> 'tables', ARRAY(
 		SELECT l.table_name FROM reconcile.pack_layout l WHERE l.pack = pack_check_renames.pack
 		UNION SELECT o.name FROM reconcile.pack_object o WHERE o.pack = pack_check_renames.pack AND o.type <> 'trigger'));
+	SELECT t.value INTO elsewhere FROM jsonb_each_text(options -> 'tables') AS t
+	WHERE t.value ~ '^\w+\.\w+$' AND to_regclass(t.value) IS NOT NULL AND to_regclass(reconcile.pack_table(options, t.key)) IS NULL LIMIT 1;
+	IF FOUND THEN
+		PERFORM reconcile.refuse('0A000', format('option "tables" of pack "%s" names a table of another schema: "%s"', pack, elsewhere),
+			hint => format('All tables of a pack are in one schema, here "%s"; a view in it may stand for a table that is only read.', options ->> 'schema'));
+	END IF;
 	PERFORM reconcile.pack_check_names(pack, 'columns', options -> 'columns', ARRAY(
 		SELECT l.table_name FROM reconcile.pack_layout l WHERE l.pack = pack_check_renames.pack ORDER BY 1), 'object');
 	PERFORM reconcile.pack_check_names(pack, 'columns', options -> 'columns' -> c.table_name, array_agg(c.name ORDER BY c.name))

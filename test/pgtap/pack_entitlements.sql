@@ -69,6 +69,10 @@ FROM (VALUES ('{"always_on": [1]}', 'option "always_on" of pack "entitlements" m
 	('{"rows": {"module": []}}', 'option "rows" of pack "entitlements" has no name "module"'),
 	('{"tables": {"organisations": "o"}}', 'option "tables" of pack "entitlements" has no name "organisations"')) AS v(options, message);
 
+SELECT raised('a table of another schema', $$SELECT * FROM reconcile.install_pack('entitlements', '{"schema": "app", "tables": {"users": "pg_catalog.pg_class"}}', true)$$, '0A000',
+	'option "tables" of pack "entitlements" names a table of another schema: "pg_catalog.pg_class"',
+	'All tables of a pack are in one schema, here "app"; a view in it may stand for a table that is only read.');
+
 -- ---------------------------------------------------------------- an empty database
 
 SAVEPOINT nothing;
