@@ -399,6 +399,16 @@ def while_ending(app, ddl, look):
     assert errors == []
 
 
+def test_an_audit_does_not_wait_for_tables_that_it_need_not_open(app):
+    """A load that truncates a table first keeps others from it for as long as it takes."""
+    app.execute("CREATE TABLE app.staged (name text)")
+    with connect("reconcile_schema_e") as other, other.transaction():
+        other.execute("LOCK TABLE app.staged IN ACCESS EXCLUSIVE MODE")
+        app.execute("SET lock_timeout = '10s'; SET enable_nestloop = off")   # as the plan of a large schema
+        assert ("table", "hint", "app.staged") in app.execute("SELECT category, kind, object FROM audit_schema()").fetchall()
+        assert findings(app, "app") == [("table", "extra", "app.staged")]
+
+
 @pytest.mark.parametrize("ddl", DDL)
 def test_ddl_that_ends_during_an_audit(app, ddl):
     """A change that is not committed when the audit begins is seen as a whole, or not at all."""

@@ -292,7 +292,8 @@ BEGIN
 		                          AND d.classid = 'pg_attrdef'::regclass
 		      JOIN pg_attrdef e ON e.oid = d.objid) AS u ON u.sequence = s.oid
 		JOIN reconcile.checked_relation t ON t.oid = u.relation AND NOT t.is_partition
-			AND (t.kind = 'p' OR t.pages > 0 OR pg_relation_size(t.oid) > 0)   -- where there may be values
+			-- where there may be values: to see its size locks a table, so only what a sequence feeds is asked for it
+			AND (t.kind = 'p' OR t.pages > 0 OR pg_relation_size(u.relation) > 0)
 		JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = u.attnum
 			AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype)
 		WHERE NOT q.seqcycle AND (schemas IS NULL OR t.schema = ANY (schemas))
