@@ -19,7 +19,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.schema_sequence_options(text, text) IS 'used by schema_fix(): all settings of the sequence of a column';
 
-CREATE FUNCTION reconcile.schema_change_identity(altered text, sequence text, expected jsonb, actual jsonb) RETURNS text
+CREATE FUNCTION reconcile.schema_default_sequence("default" text) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN replace(substring("default" FROM '^nextval\(''(.*)''::regclass\)$'), '''''', '''');
+END $$;
+COMMENT ON FUNCTION reconcile.schema_default_sequence(text) IS 'used by audits: the sequence that a default takes its values from';
+
+-- What serial calls its sequence, unless it was given another name.
+CREATE FUNCTION reconcile.schema_serial_sequence("column" text, attributes jsonb) RETURNS text
+	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	part CONSTANT text[] := parse_ident("column");
+BEGIN
+	RETURN coalesce(attributes ->> 'sequence', format('%I.%I', part[1], part[2] || '_' || part[3] || '_seq'));
+END $$;
+COMMENT ON FUNCTION reconcile.schema_serial_sequence(text, jsonb) IS 'used by audits: the sequence of a serial column';
+
+CREATE FUNCTION reconcile.schema_change_identity("column" text, altered text, sequence text, expected jsonb, actual jsonb) RETURNS text
 	LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
 AS $$
@@ -29,6 +50,11 @@ DECLARE
 BEGIN
 	IF wanted LIKE 'serial%' AND there LIKE 'serial%' THEN
 		RETURN 'ALTER SEQUENCE ' || sequence || ' ' || reconcile.schema_sequence_options(wanted, '') || ';';
+	ELSIF wanted LIKE 'serial%' AND there IS NULL AND reconcile.schema_default_sequence(actual ->> 'default') = reconcile.schema_serial_sequence("column", expected) THEN
+		RETURN format('ALTER SEQUENCE %s AS %s %s OWNED BY %s;', reconcile.schema_serial_sequence("column", expected), expected ->> 'type',
+		              reconcile.schema_sequence_options(wanted, ''), "column");
+	ELSIF there LIKE 'serial%' AND reconcile.schema_default_sequence(expected ->> 'default') = sequence THEN
+		RETURN 'ALTER SEQUENCE ' || sequence || ' OWNED BY NONE;';
 	ELSIF wanted LIKE 'serial%' OR there LIKE 'serial%' AND wanted IS NOT NULL THEN
 		RETURN NULL;
 	ELSIF wanted IS NULL THEN
@@ -40,7 +66,7 @@ BEGIN
 	END IF;
 	RETURN altered || ' ' || reconcile.schema_sequence_options(wanted, 'SET ') || ';';
 END $$;
-COMMENT ON FUNCTION reconcile.schema_change_identity(text, text, jsonb, jsonb) IS 'used by schema_fix(): mends how a column is numbered';
+COMMENT ON FUNCTION reconcile.schema_change_identity(text, text, text, jsonb, jsonb) IS 'used by schema_fix(): mends how a column is numbered';
 
 CREATE FUNCTION reconcile.schema_fix_column(attribute text, object text, parent text, expected jsonb, actual jsonb) RETURNS text
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -63,7 +89,7 @@ BEGIN
 		RETURN CASE WHEN NOT expected ? 'generated' THEN altered || ' DROP EXPRESSION;'
 			ELSE format(E'ALTER TABLE %1$s DROP COLUMN %2$s;\nALTER TABLE %1$s ADD COLUMN %3$s;', parent, name, reconcile.schema_column_clause(name, expected)) END;
 	WHEN 'identity' THEN
-		RETURN reconcile.schema_change_identity(altered, (
+		RETURN reconcile.schema_change_identity(object, altered, (
 				SELECT d.objid::regclass::text FROM pg_attribute a
 				JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid
 					AND d.refobjsubid = a.attnum AND d.deptype = 'a'

@@ -137,6 +137,16 @@ BEGIN
 		SELECT p.object FROM pair p
 		WHERE p.category = 'table' AND p.expected IS NOT NULL AND p.actual IS NOT NULL AND p.expected ? 'partition_of' <> p.actual ? 'partition_of'
 	),
+	-- A serial column on one side, and on the other one a default from the same sequence, which the column does not own.
+	disowned AS MATERIALIZED (
+		SELECT p.object, d.sequence
+		FROM pair p
+		CROSS JOIN LATERAL (SELECT CASE WHEN p.expected ->> 'identity' LIKE 'serial%' AND NOT p.actual ? 'identity' THEN p.expected
+		                                WHEN p.actual ->> 'identity' LIKE 'serial%' AND NOT p.expected ? 'identity' THEN p.actual END) AS serial(attributes)
+		CROSS JOIN LATERAL (SELECT reconcile.schema_default_sequence(coalesce(p.expected ->> 'default', p.actual ->> 'default'))) AS d(sequence)
+		WHERE p.category = 'column' AND p.expected IS NOT NULL AND p.actual IS NOT NULL
+		  AND d.sequence = reconcile.schema_serial_sequence(p.object, serial.attributes) AND serial.attributes IS NOT NULL
+	),
 	-- Constraints and indexes that differ in nothing but their name, matched one to one.
 	numbered AS (
 		SELECT p.category, p.object, p.parent, p.requires, p.expected, p.actual,
@@ -179,7 +189,8 @@ BEGIN
 		LEFT JOIN other_kind pk ON pk.object = p.parent
 		LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND p.category = 'privilege'
 		LEFT JOIN attached t ON t.object = p.parent
-		WHERE (p.expected IS NULL OR p.actual IS NULL) AND was.object IS NULL AND now.object IS NULL AND k.object IS NULL AND pk.object IS NULL AND t.object IS NULL
+		LEFT JOIN disowned s ON s.sequence = p.object AND p.category = 'sequence'
+		WHERE s.sequence IS NULL AND (p.expected IS NULL OR p.actual IS NULL) AND was.object IS NULL AND now.object IS NULL AND k.object IS NULL AND pk.object IS NULL AND t.object IS NULL
 		  AND r.object IS NULL AND NOT (p.expected IS NULL AND coalesce(up.object, v.object) IS NOT NULL)
 	),
 	-- What a table is made of, for CREATE TABLE and for guessing at a new name.
@@ -219,7 +230,8 @@ BEGIN
 		CROSS JOIN LATERAL (SELECT jsonb_object_keys(p.expected || p.actual)) AS k(attribute)
 		LEFT JOIN absent r ON r.category = p.category AND r.object = p.object AND k.attribute = 'owner'
 		LEFT JOIN attached t ON t.object = CASE k.attribute WHEN 'partition_bound' THEN p.object ELSE p.parent END
-		WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL AND t.object IS NULL
+		LEFT JOIN disowned d ON d.object = p.object AND p.category = 'column' AND k.attribute = 'default'
+		WHERE p.expected IS NOT NULL AND p.actual IS NOT NULL AND r.object IS NULL AND t.object IS NULL AND d.object IS NULL
 		  AND p.expected -> k.attribute IS DISTINCT FROM p.actual -> k.attribute
 		  AND k.attribute NOT IN ('position', 'inherited', 'sequence') AND (p.category <> 'view' OR k.attribute <> 'columns')   -- which follow from the definition
 		  AND (k.attribute <> 'maintain' OR least(s.expected_server, s.actual_server) >= 17)

@@ -547,3 +547,9 @@ ALTER TABLE app.people DROP CONSTRAINT spare; ALTER TABLE app.people ADD CONSTRA
 ALTER DOMAIN app.spare ADD CONSTRAINT spare CHECK (value > 0) NOT VALID
 --- type differs app.spare | setup CREATE DOMAIN app.spare AS integer; ALTER DOMAIN app.spare ADD CONSTRAINT "sp are on x" CHECK (value > 0) NOT VALID
 ALTER DOMAIN app.spare VALIDATE CONSTRAINT "sp are on x"
+--- column differs app.spare.n | setup CREATE TABLE app.spare (n serial); ALTER SEQUENCE app.spare_n_seq INCREMENT 3
+ALTER SEQUENCE app.spare_n_seq OWNED BY NONE
+--- column differs app.spare.n | setup CREATE SEQUENCE app.spare_n_seq; CREATE TABLE app.spare (n bigint DEFAULT nextval('app.spare_n_seq'))
+ALTER SEQUENCE app.spare_n_seq OWNED BY app.spare.n
+--- column differs app.spare."i'd" | setup CREATE TABLE app.spare ("i'd" smallserial); ALTER SEQUENCE app."spare_i'd_seq" RENAME TO "own's ""x"
+ALTER SEQUENCE app."own's ""x" OWNED BY NONE; ALTER SEQUENCE app."own's ""x" AS bigint
