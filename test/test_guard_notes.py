@@ -74,7 +74,7 @@ SELECT count(*) FROM reconcile.guard('i', timing => 'commit', enable => 'always'
 
 FILLED = """
 CREATE TABLE src (id integer PRIMARY KEY, home integer);
-CREATE TABLE tgt (pid integer REFERENCES src, h integer, PRIMARY KEY (pid, h));
+CREATE TABLE tgt (pid integer REFERENCES src DEFERRABLE, h integer, PRIMARY KEY (pid, h));
 SELECT reconcile.create_invariant('i', 'src', '{{id}}',
     'SELECT DISTINCT ON (pid) pid AS id, h AS home FROM app.tgt ORDER BY pid, h', kind => 'fill');
 SELECT count(*) FROM reconcile.guard('i', timing => 'commit', on_failure => '{policy}');
@@ -200,6 +200,35 @@ STORIES = {
         (FILLED, ["INSERT INTO src VALUES (1)", "INSERT INTO tgt VALUES (1, 5)",
                   "WITH d AS (DELETE FROM src WHERE id = 1 RETURNING id) INSERT INTO src SELECT id FROM d"],
          "SELECT array_agg((id, home)::text) FROM src", (["(1,5)"],)),
+    "a row to fill, and what fills it":
+        (FILLED, ["BEGIN", "INSERT INTO src VALUES (1, NULL), (2, 9)", "INSERT INTO tgt VALUES (1, 5), (2, 6)", "COMMIT",
+                  "BEGIN", "SET CONSTRAINTS ALL DEFERRED", "INSERT INTO tgt VALUES (3, 7)", "INSERT INTO src VALUES (3)", "COMMIT"],
+         "SELECT array_agg((id, home)::text ORDER BY id) FROM src", (["(1,5)", "(2,9)", "(3,7)"],)),
+    "more rows to fill than are noted":
+        (FILLED, ["BEGIN", "INSERT INTO src SELECT generate_series(1, 2000)", "INSERT INTO tgt SELECT n, -n FROM generate_series(1, 2000) n",
+                  "COMMIT"], "SELECT count(*) FROM src WHERE home = -id", (2000,)),
+    "a row that was filled within a savepoint that is rolled back":
+        (FILLED, ["BEGIN", "INSERT INTO src VALUES (1)", "SAVEPOINT a", "INSERT INTO tgt VALUES (1, 5)", "SET CONSTRAINTS ALL IMMEDIATE",
+                  "ROLLBACK TO a", "SET LOCAL session_replication_role = replica", "INSERT INTO tgt VALUES (1, 7)",
+                  "SET LOCAL session_replication_role = origin", "COMMIT"],
+         "SELECT array_agg((id, home)::text) FROM src", (["(1,7)"],)),
+    "a row whose value a trigger takes back while it is filled":
+        (FILLED + """CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+            DELETE FROM app.tgt; UPDATE app.src SET home = NULL; INSERT INTO app.tgt VALUES (NEW.id, 6); RETURN NULL; END';
+            CREATE TRIGGER a AFTER UPDATE ON src FOR EACH ROW WHEN (NEW.home = 5) EXECUTE FUNCTION other();""",
+         ["BEGIN", "INSERT INTO src VALUES (1)", "INSERT INTO tgt VALUES (1, 5)", "COMMIT"],
+         "SELECT array_agg((id, home)::text) FROM src", (["(1,6)"],)),
+    "a row whose value a trigger refuses":
+        (FILLED + """CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.home := NULL; RETURN NEW; END';
+            CREATE TRIGGER a BEFORE UPDATE ON src FOR EACH ROW WHEN (NEW.home = 5) EXECUTE FUNCTION never();""",
+         ["BEGIN", "INSERT INTO src VALUES (1)", "INSERT INTO tgt VALUES (1, 5)", "SET LOCAL session_replication_role = replica",
+          "INSERT INTO tgt VALUES (1, 4)", "SET LOCAL session_replication_role = origin", "COMMIT"],
+         "SELECT array_agg((id, home)::text) FROM src", (["(1,4)"],)),
+    "a key to fill that gets another type":
+        (FILLED, ["BEGIN", "INSERT INTO src VALUES (1)", "ALTER TABLE src ALTER id TYPE bigint", "INSERT INTO src VALUES (2)",
+                  "SET LOCAL session_replication_role = replica", "INSERT INTO tgt VALUES (1, 7), (2, 8)",
+                  "SET LOCAL session_replication_role = origin", "COMMIT"],
+         "SELECT array_agg((id, home)::text ORDER BY id) FROM src", (["(1,7)", "(2,8)"],)),
     "a row that has what it needs, though the query yields what the target refuses":
         (PLAIN.replace("v text);\nSELECT", "v text NOT NULL CHECK (v <> ''));\nSELECT"),
          ["BEGIN", "INSERT INTO tgt VALUES (2, 'mine')", "INSERT INTO src VALUES (2, NULL)", "COMMIT"], COUNTS, (1, 1)),

@@ -39,19 +39,17 @@ COMMENT ON FUNCTION reconcile.fire_guard() IS
 	'used by the triggers of guards: writes, as the owner of the invariant, what new rows are expected to have';
 
 -- What waits for the end of the transaction that entered it; nobody else ever
--- sees a row, so that a crash may lose it and nothing need be logged.  A row without
--- an invariant is there for its trigger alone, which sees to what is noted in memory.
+-- sees a row, so that a crash may lose it and nothing need be logged.
 CREATE UNLOGGED TABLE reconcile.guard_pending (
 	pending_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	invariant  text,
+	invariant  text    NOT NULL,
 	watched    oid,
-	keys       jsonb[],
-	level      bigint,
-	CHECK (num_nulls(invariant, keys, level) IN (0, 3))
+	keys       jsonb[] NOT NULL,
+	level      bigint  NOT NULL
 );
 COMMENT ON TABLE reconcile.guard_pending IS 'rows that guards with timing commit look at when their transaction ends';
 COMMENT ON COLUMN reconcile.guard_pending.pending_id IS 'number of the statement';
-COMMENT ON COLUMN reconcile.guard_pending.invariant IS 'the invariant that is guarded; NULL: those of which the session has notes in memory';
+COMMENT ON COLUMN reconcile.guard_pending.invariant IS 'the invariant that is guarded';
 COMMENT ON COLUMN reconcile.guard_pending.watched IS 'the table that the statement wrote, when the rows are found again by its primary key, else NULL';
 COMMENT ON COLUMN reconcile.guard_pending.keys IS 'primary keys of the rows that the statement wrote, or without watched the keys of rows that were missing after it';
 COMMENT ON COLUMN reconcile.guard_pending.level IS 'how many guards had set off each other until then';
@@ -65,6 +63,25 @@ COMMENT ON FUNCTION reconcile.settle_guard() IS
 CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON reconcile.guard_pending
 	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION reconcile.settle_guard();
 ALTER TABLE reconcile.guard_pending ENABLE ALWAYS TRIGGER settle;
+
+-- What a session has noted in memory is seen to by the trigger of this row, which is there
+-- always: guards queue it as if they had inserted the row, and write nothing.
+CREATE TABLE reconcile.guard_bell (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row)
+);
+COMMENT ON TABLE reconcile.guard_bell IS 'one row, whose trigger works off at commit what guards have noted in memory';
+COMMENT ON COLUMN reconcile.guard_bell.only_row IS 'true';
+INSERT INTO reconcile.guard_bell DEFAULT VALUES;
+
+CREATE FUNCTION reconcile.settle_notes() RETURNS trigger
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'reconcile_settle_notes';
+REVOKE ALL ON FUNCTION reconcile.settle_notes() FROM PUBLIC;
+COMMENT ON FUNCTION reconcile.settle_notes() IS
+	'used by the trigger of reconcile.guard_bell: writes, as the owner of the invariants, what is still missing at the end of the transaction';
+CREATE CONSTRAINT TRIGGER settle AFTER INSERT ON reconcile.guard_bell
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION reconcile.settle_notes();
+ALTER TABLE reconcile.guard_bell ENABLE ALWAYS TRIGGER settle;
 
 CREATE FUNCTION reconcile.guard(
 	invariant  text,

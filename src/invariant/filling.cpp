@@ -178,8 +178,9 @@ Write Filling::write() const
 }
 
 /* write_expected looks at the row that it writes, also when somebody changes that
- * meanwhile. */
-std::optional<Write> Filling::write_expected() const
+ * meanwhile.  Few rows are looked up by their keys: an index of what is empty would be read
+ * with all that was filled since its last vacuum. */
+std::optional<Write> Filling::write_expected(Rows number) const
 {
 	if (key_can_repeat() || target_.foreign())
 		return std::nullopt;
@@ -191,7 +192,8 @@ std::optional<Write> Filling::write_expected() const
 	}
 	return Write{"UPDATE " + target_.name() + " AS t SET " + pg::joined(changes, ", ") + " FROM " +
 					 pg::quoted(kWorkList) + " AS e WHERE " + key_equality_of_row("t") + " AND " +
-					 counts_as_present() + " AND (" + pg::joined(written, " OR ") + ")",
+					 counts_as_present() + " AND (" + pg::joined(written, " OR ") + ")" +
+					 (number == Rows::few ? " IS TRUE" : ""),
 				 SPI_OK_UPDATE};
 }
 

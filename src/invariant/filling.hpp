@@ -35,7 +35,7 @@ public:
 	TupleDesc work_list_row_type() const override;
 	std::optional<std::string> contradiction() const override;
 	Write write() const override;
-	std::optional<Write> write_expected() const override;
+	std::optional<Write> write_expected(Rows number) const override;
 	bool is_observed() const override { return false; }
 	std::optional<std::string> read_back() const override;
 	std::optional<std::string> writable() const override { return std::nullopt; }

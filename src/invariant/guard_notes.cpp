@@ -14,6 +14,8 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 namespace reconcile::invariant {
 
@@ -41,13 +43,14 @@ struct Key : Deed {
 	size_t subject;
 	int depth; /* how many guards had set off each other */
 	MinimalTuple row;
+	bool needs_a_look; /* else it crosses out those before it that are the same */
 };
 
 /* What is known of this transaction.  Keys are in the order in which they were noted,
  * so that those of the innermost savepoint are the last.  Their rows are in home, which
  * the transaction frees. */
 MemoryContext home = nullptr;
-std::vector<Subject> subjects;
+std::vector<SharedSubject> subjects;
 std::vector<Key> keys;
 std::vector<Deed> bells;
 int deepest_done = 0; /* no key was done with at a deeper level */
@@ -130,20 +133,67 @@ void tidy_up()
 	});
 }
 
-bool same(const Subject &one, const Subject &other)
+bool same(const SharedSubject &one, const SharedSubject &other)
 {
-	return one.watched == other.watched && one.invariant == other.invariant &&
-		   same_columns(one.key, other.key);
+	return one == other || (one->watched == other->watched && one->invariant == other->invariant &&
+							same_columns(one->key, other->key));
 }
 
-size_t number_of(const Subject &subject)
+/* find tells the number of a subject, if anything was noted about it. */
+std::optional<size_t> find(const SharedSubject &subject)
 {
 	auto const found = std::find_if(subjects.begin(), subjects.end(),
-									[&](const Subject &each) { return same(each, subject); });
-	if (found != subjects.end())
-		return static_cast<size_t>(found - subjects.begin());
+									[&](const SharedSubject &each) { return same(each, subject); });
+	if (found == subjects.end())
+		return std::nullopt;
+	return static_cast<size_t>(found - subjects.begin());
+}
+
+size_t number_of(const SharedSubject &subject)
+{
+	if (auto const number = find(subject))
+		return *number;
 	subjects.push_back(subject);
 	return subjects.size() - 1;
+}
+
+/* note adds rows of a statement to the pile, if there is room. */
+bool note(size_t subject, const pg::Firing &firing, const std::vector<AttrNumber> &key,
+		  const pg::Emptiness &which, int level, bool needs_a_look)
+{
+	std::vector<MinimalTuple> rows;
+	if (!firing.copy(key, which, row_type_of(subjects[subject]->key), home, rows))
+		return false;
+	for (MinimalTuple const row : rows)
+		keys.push_back({{pg::savepoint_level(), 0}, subject, level, row, needs_a_look});
+	return true;
+}
+
+bool is_open(const Key &key, size_t subject)
+{
+	return key.subject == subject && key.done == 0;
+}
+
+/* image is what makes two rows the same: PostgreSQL leaves no byte of them undefined. */
+std::string_view image(MinimalTuple row)
+{
+	return {reinterpret_cast<const char *>(row), row->t_len};
+}
+
+/* left_over are the rows of open notes that were not crossed out since. */
+std::vector<MinimalTuple> left_over(size_t subject)
+{
+	std::vector<MinimalTuple> rows;
+	std::unordered_set<std::string_view> crossed_out;
+	for (auto key = keys.rbegin(); key != keys.rend(); ++key)
+		if (is_open(*key, subject) && crossed_out.count(image(key->row)) == 0) {
+			if (key->needs_a_look)
+				rows.push_back(key->row);
+			else
+				crossed_out.insert(image(key->row));
+		}
+	std::reverse(rows.begin(), rows.end());
+	return rows;
 }
 
 } // namespace
@@ -157,49 +207,59 @@ bool same_columns(const std::vector<JsonColumn> &some, const std::vector<JsonCol
 					  });
 }
 
-bool take_notes(const Subject &subject, const pg::Firing &firing,
-				const std::vector<AttrNumber> &key, int level)
+bool take_notes(const SharedSubject &subject, const pg::Firing &firing,
+				const std::vector<AttrNumber> &key, const pg::Emptiness &matter, int level)
 {
 	if (firing.size() > kMostAtOnce)
 		return false;
 	listen();
 	tidy_up();
-	size_t const number = number_of(subject);
-	std::vector<MinimalTuple> rows(static_cast<size_t>(firing.size()));
-	if (!firing.copy(key, row_type_of(subject.key), home, rows))
-		return false;
-	for (MinimalTuple const row : rows)
-		keys.push_back({{pg::savepoint_level(), 0}, number, level, row});
-	return true;
+	return note(number_of(subject), firing, key, matter, level, true);
 }
 
-std::vector<Subject> noted()
+void cross_out(const SharedSubject &subject, const pg::Firing &firing,
+			   const std::vector<AttrNumber> &key, const pg::Emptiness &which)
+{
+	auto const number = find(subject);
+	if (number && firing.size() <= kMostAtOnce)
+		note(*number, firing, key, which, 0, false);
+}
+
+std::vector<SharedSubject> noted()
 {
 	std::vector<bool> listed(subjects.size(), false);
-	std::vector<Subject> found;
+	std::vector<SharedSubject> found;
 	for (const Key &key : keys) {
 		if (key.done == 0 && !listed[key.subject])
 			found.push_back(subjects[key.subject]);
 		listed[key.subject] = listed[key.subject] || key.done == 0;
 	}
+	std::stable_partition(found.begin(), found.end(),
+						  [](const SharedSubject &subject) { return subject->is_of_rows(); });
 	return found;
 }
 
-Notes work_off(const Subject &subject)
+std::unique_ptr<pg::WorkList> Notes::list() const
+{
+	auto list = std::make_unique<pg::WorkList>(row_type);
+	list->append(keys);
+	return list;
+}
+
+Notes work_off(const SharedSubject &subject)
 {
 	size_t const number = number_of(subject);
-	Notes notes{subject, std::make_unique<pg::WorkList>(row_type_of(subject.key)), 0};
-	std::vector<MinimalTuple> rows;
-	for (Key &key : keys)
-		if (key.subject == number && key.done == 0) {
-			rows.push_back(key.row);
-			notes.level = std::max(notes.level, key.depth);
-		}
-	notes.keys->append(rows);
+	Notes notes{subject, row_type_of(subject->key), left_over(number), 0};
+	pg::call([&] {
+		for (MinimalTuple &key : notes.keys) /* the next note may need their room */
+			key = static_cast<MinimalTuple>(memcpy(palloc(key->t_len), key, key->t_len));
+	});
 	int const savepoint = pg::savepoint_level();
 	for (Key &key : keys)
-		if (key.subject == number && key.done == 0)
+		if (is_open(key, number)) {
+			notes.level = std::max(notes.level, key.depth);
 			key.done = savepoint;
+		}
 	deepest_done = std::max(deepest_done, savepoint);
 	forget_over();
 	return notes;

@@ -67,7 +67,8 @@ void enqueue_refused(const Definition &definition, const Scope &scope, const Row
 		{
 			pg::Spi spi;
 			rows.expose(spi);
-			spi.collect(due_in(*statements, scope), SPI_OK_SELECT, *list, rows.args());
+			spi.collect(with_rows(scope) + due_in(*statements, scope), SPI_OK_SELECT, *list,
+						rows.args());
 		}
 		if (statements->needs_distinct())
 			drop_surplus(definition, *statements, list);

@@ -29,8 +29,8 @@ namespace reconcile::invariant {
 namespace {
 
 /* The tasks of this backend, by trigger and, for what waits for a commit, by
- * invariant, watched table, and how the rows are known. */
-using TaskKey = std::tuple<Oid, std::string, Oid, Scope::Kind>;
+ * invariant, watched table, and how the keys are given. */
+using TaskKey = std::tuple<Oid, std::string, Oid, Given>;
 std::map<TaskKey, std::shared_ptr<Task>> tasks;
 
 /* The order in which guards work at commit, as far as this backend has asked for it. */
@@ -123,6 +123,17 @@ std::vector<std::string> names_of(const std::vector<JsonColumn> &columns)
 	return names;
 }
 
+/* note_by lets rows of a part be noted by a key. */
+void note_by(const Task &task, Part &part, const std::vector<JsonColumn> &key,
+			 const pg::Firing &firing)
+{
+	if (key.empty())
+		return;
+	Oid const watched = part.scope.is_of_rows() ? part.scope.watched : InvalidOid;
+	part.subject = std::make_shared<Subject>(Subject{task.guard.invariant, watched, key});
+	part.noted = columns_of(firing.table(), names_of(key));
+}
+
 /* rows_part is what new rows of a table that the query reads ask for.  Those that wait are
  * found again by their primary key; so a change of that matters, too, where there is a
  * trigger that sees it. */
@@ -135,8 +146,8 @@ Part rows_part(const Task &task, const Watched &watched, const pg::Firing &firin
 	if (!task.guard.waits() || watched.columns.empty())
 		return part;
 	part.scope.key = primary_key_of(watched.table);
-	part.key = columns_of(firing.table(), names_of(part.scope.key));
-	part.columns.insert(part.columns.end(), part.key.begin(), part.key.end());
+	note_by(task, part, part.scope.key, firing);
+	part.columns.insert(part.columns.end(), part.noted.begin(), part.noted.end());
 	return part;
 }
 
@@ -161,9 +172,13 @@ Part target_part(const Task &task, const WatchedTables &tables, const pg::Firing
 		return part;
 	part.columns = columns_of(firing.table(), tables.filled->columns);
 	AsDeclared const declared(definition);
+	Target const target(definition.target);
 	auto const filled = filled_by(definition, ExpectedRows(definition.expects));
-	if (definition.compare.empty() && !has_rows_in(Target(definition.target), filled))
-		part.empty = columns_of(firing.table(), filled);
+	if (definition.compare.empty() && !has_rows_in(target, filled))
+		part.filled = columns_of(firing.table(), filled);
+	Key const key(target, definition.key);
+	if (task.guard.waits() && key.columns() == definition.key)
+		note_by(task, part, key.json_columns(), firing);
 	return part;
 }
 
@@ -206,12 +221,12 @@ void find_again(Task &task, const WatchedTables &tables, Datum keys)
 	}
 	AsDeclared const declared(task.definition);
 	std::vector<JsonColumn> const key = primary_key_of(scope.watched);
-	if (scope.kind == Scope::stored_rows && !have_columns(keys, names_of(key)))
+	if (scope.given == Given::as_json && !have_columns(keys, names_of(key)))
 		pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 				 "rows of " + pg::qualified_name(scope.watched) +
 					 " cannot be found again at commit",
 				 "The primary key was altered since they were written.");
-	scope.inserted = scope.kind == Scope::noted_rows;
+	scope.inserted = scope.given != Given::as_json;
 	scope.alone = scope.inserted && watched->in_key;
 	scope.key = key;
 	scope.columns = watched->columns;
@@ -224,6 +239,7 @@ void find_again(Task &task, const WatchedTables &tables, Datum keys)
  * more: they would find nothing. */
 void check_key(Task &task, Datum keys)
 {
+	Scope &scope = task.parts.front().scope;
 	std::vector<std::string> names;
 	{
 		AsDeclared const declared(task.definition);
@@ -231,8 +247,9 @@ void check_key(Task &task, Datum keys)
 		Key const key(target, task.definition.key);
 		for (const KeyPart &part : key.parts())
 			names.push_back(part.name());
+		scope.key = key.json_columns();
 	}
-	if (have_columns(keys, names))
+	if (scope.given != Given::as_json || have_columns(keys, names))
 		return;
 	task.parts.clear();
 	pg::fail(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -266,7 +283,7 @@ void make_statements(Task &task)
 
 std::shared_ptr<Task> task_of(const pg::Firing &firing)
 {
-	TaskKey const key{firing.trigger(), {}, InvalidOid, Scope::new_rows};
+	TaskKey const key{firing.trigger(), {}, InvalidOid, Given::as_json};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now; /* the trigger may be newer than the transaction's snapshot */
@@ -277,9 +294,9 @@ std::shared_ptr<Task> task_of(const pg::Firing &firing)
 }
 
 std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched,
-									Scope::Kind kind)
+									Given given)
 {
-	TaskKey const key{trigger, invariant, watched, kind};
+	TaskKey const key{trigger, invariant, watched, given};
 	if (auto task = known(key))
 		return task;
 	pg::AsOfNow now;
@@ -304,12 +321,15 @@ void work_out(Task &task, const pg::Firing &firing)
 	make_statements(task);
 }
 
-void work_out(Task &task, Oid watched, Scope::Kind kind, Datum keys)
+void work_out(Task &task, Oid watched, Given given, Datum keys)
 {
 	pg::AsOfNow now;
 	task.parts.clear();
 	task.parts.emplace_back();
-	task.parts.front().scope = {kind, watched};
+	Scope &scope = task.parts.front().scope;
+	scope.kind = OidIsValid(watched) ? Scope::stored_rows : Scope::keys;
+	scope.watched = watched;
+	scope.given = given;
 	WatchedTables const tables = define(task);
 	if (OidIsValid(watched))
 		find_again(task, tables, keys);
@@ -357,12 +377,15 @@ void find_order(const std::vector<std::string> &invariants)
 
 } // namespace
 
-std::vector<std::string> settling_order(const std::vector<std::string> &invariants)
+const std::vector<std::string> &settling_order(const std::vector<SharedSubject> &subjects)
 {
 	listen();
-	if (order.stale || !std::all_of(invariants.begin(), invariants.end(), [](auto &name) {
-			return pg::contains(order.invariants, name);
+	if (order.stale || !std::all_of(subjects.begin(), subjects.end(), [](auto &subject) {
+			return pg::contains(order.invariants, subject->invariant);
 		})) {
+		std::vector<std::string> invariants;
+		for (const SharedSubject &subject : subjects)
+			invariants.push_back(subject->invariant);
 		pg::AsOfNow now;
 		order.stale = false; /* unless something changes meanwhile */
 		find_order(invariants);

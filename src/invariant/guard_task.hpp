@@ -7,7 +7,7 @@
  * table that it has to do with was altered.  From then on a firing costs what
  * its statement costs.
  *
- * Depends on: guard_catalog.hpp, guard_work.hpp, constraints.hpp.
+ * Depends on: guard_catalog.hpp, guard_notes.hpp, guard_work.hpp, constraints.hpp.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +16,7 @@
 #include "invariant/constraints.hpp"
 #include "invariant/definition.hpp"
 #include "invariant/guard_catalog.hpp"
+#include "invariant/guard_notes.hpp"
 #include "invariant/guard_work.hpp"
 #include "pg/trigger.hpp"
 
@@ -30,9 +31,14 @@ namespace reconcile::invariant {
 struct Part {
 	Scope scope;
 	std::vector<AttrNumber> columns; /* that an UPDATE must change to matter */
-	std::vector<AttrNumber> empty;	 /* one of which must be NULL then, if there are any */
-	std::vector<AttrNumber> key;	 /* by which the rows are found again, if they are */
+	std::vector<AttrNumber> filled;	 /* one of which must be NULL, if there are any */
+	SharedSubject subject;			 /* of notes, if rows can be noted */
+	std::vector<AttrNumber> noted;	 /* where the table has the columns that are */
 	std::unique_ptr<GuardWork> work;
+
+	/* The rows that need a look, and those that need none. */
+	pg::Emptiness lacking() const { return {filled, true}; }
+	pg::Emptiness complete() const { return {filled, false}; }
 };
 
 struct Task {
@@ -49,17 +55,17 @@ struct Task {
 std::shared_ptr<Task> task_of(const pg::Firing &firing);
 
 /* settling_task returns the task of working off what waits for a commit: rows of a
- * watched table, known in one way, or, without one, keys of what is expected; nothing
- * when the invariant is not guarded any more. */
+ * watched table, or, without one, keys of what is expected; nothing when the invariant is
+ * not guarded any more. */
 std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, Oid watched,
-									Scope::Kind kind);
+									Given given);
 
-/* settling_order lists some invariants, and others, such that each comes after those
- * whose guards write what its query reads, themselves or by setting off others. */
-std::vector<std::string> settling_order(const std::vector<std::string> &invariants);
+/* settling_order lists the invariants of some subjects, and others, such that each comes
+ * after those whose guards write what its query reads, themselves or by setting off others. */
+const std::vector<std::string> &settling_order(const std::vector<SharedSubject> &subjects);
 
 /* work_out makes a task ready.  When it fails, the scopes may be known already. */
 void work_out(Task &task, const pg::Firing &firing);
-void work_out(Task &task, Oid watched, Scope::Kind kind, Datum keys);
+void work_out(Task &task, Oid watched, Given given, Datum keys);
 
 } // namespace reconcile::invariant

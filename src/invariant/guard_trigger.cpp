@@ -9,10 +9,10 @@
  * called for each row of that table when the transaction commits.  A savepoint that is
  * rolled back takes the notes along, and with them the work.
  *
- * A row of that table without an invariant is the bell of what is noted in memory.  When
- * it rings, all of that is worked off, and what is noted meanwhile, each invariant after
- * those that write what its query reads: a row that several guards write to is looked
- * at when it is complete.
+ * The row of reconcile.guard_bell is the bell of what is noted in memory.  When it rings,
+ * reconcile.settle_notes() works off all of that, and what is noted meanwhile, each
+ * invariant after those that write what its query reads: a row that several guards write
+ * to is looked at when it is complete.
  *
  *-------------------------------------------------------------------------
  */
@@ -94,7 +94,6 @@ bool Settling::active_ = false;
 pg::Constant enter_pending(
 	"INSERT INTO reconcile.guard_pending (invariant, keys, watched, level) VALUES ($1, $2, $3, $4)",
 	pg::Planned::once);
-pg::Constant enter_bell("INSERT INTO reconcile.guard_pending DEFAULT VALUES", pg::Planned::once);
 /* The index would list every row that was taken, until the next vacuum. */
 pg::Constant take_pending("DELETE FROM reconcile.guard_pending WHERE ctid = $1"
 						  " RETURNING invariant, keys, coalesce(watched, 0), level::int8",
@@ -102,7 +101,7 @@ pg::Constant take_pending("DELETE FROM reconcile.guard_pending WHERE ctid = $1"
 
 /* Pending is a row of that table. */
 struct Pending {
-	std::optional<std::string> invariant; /* none in a bell */
+	std::string invariant;
 	Datum keys;
 	Oid watched;
 	int level;
@@ -130,17 +129,14 @@ void be_called()
 	if (Settling::active() || bell_is_set())
 		return;
 	set_bell();
-	pg::AsExtensionOwner owner(pg::AsExtensionOwner::for_later);
-	pg::Spi spi;
-	spi.run(enter_bell, SPI_OK_INSERT);
+	pg::fire_for_only_row("guard_bell");
 }
 
 /* is_noted notes new rows in memory, which evaluates nothing, if that can be done. */
-bool is_noted(const Task &task, const Part &part, const pg::Firing &firing)
+bool is_noted(const Part &part, const pg::Firing &firing)
 {
-	if (firing.event() != pg::Event::insert || part.key.empty() ||
-		!take_notes({task.guard.invariant, part.scope.watched, part.scope.key}, firing, part.key,
-					Depth::levels()))
+	if (firing.event() != pg::Event::insert || part.subject == nullptr ||
+		!take_notes(part.subject, firing, part.noted, part.lacking(), Depth::levels()))
 		return false;
 	be_called();
 	return true;
@@ -174,7 +170,7 @@ std::optional<Pending> take(const pg::RowFiring &firing)
 	pg::Spi spi;
 	if (spi.run(take_pending, SPI_OK_DELETE_RETURNING, pg::Args().add(TIDOID, firing.place())) == 0)
 		return std::nullopt;
-	return Pending{spi.text(0, 1), spi.kept(0, 2).value_or(Datum(0)), spi.oid(0, 3),
+	return Pending{spi.required_text(0, 1), spi.kept(0, 2).value_or(Datum(0)), spi.oid(0, 3),
 				   static_cast<int>(spi.number(0, 4))};
 }
 
@@ -228,8 +224,10 @@ void fire(Task &task, const pg::Firing &firing)
 		std::unique_ptr<pg::WorkList> changed;
 		Rows rows = all;
 		if (firing.event() == pg::Event::update) {
-			changed = firing.changed(part.columns, part.empty);
-			if (changed->size() == 0)
+			if (Settling::active() && !part.filled.empty() && part.subject != nullptr)
+				cross_out(part.subject, firing, part.noted, part.complete());
+			changed = firing.changed(part.columns, part.lacking());
+			if (changed == nullptr)
 				continue;
 			rows.store = changed->store();
 		}
@@ -239,17 +237,17 @@ void fire(Task &task, const pg::Firing &firing)
 				enqueue_expected(task.definition, part.scope, rows, kForeign);
 			else if (!task.guard.waits())
 				write(task, part, rows);
-			else if (!is_noted(task, part, firing))
+			else if (!is_noted(part, firing))
 				postpone(task, part, rows);
 		});
 	}
 }
 
 /* settle does the work of a task on what waited for the commit. */
-void settle(Task &task, Oid watched, Scope::Kind kind, const Rows &rows)
+void settle(Task &task, Oid watched, const Rows &rows)
 {
 	if (!task.ready &&
-		!survived(task, nullptr, rows, [&] { work_out(task, watched, kind, rows.keys); }))
+		!survived(task, nullptr, rows, [&] { work_out(task, watched, Given::as_json, rows.keys); }))
 		return;
 	for (Part &part : task.parts)
 		survived(task, &part, rows, [&] { write(task, part, rows); });
@@ -258,33 +256,26 @@ void settle(Task &task, Oid watched, Scope::Kind kind, const Rows &rows)
 /* settle_pending does the work on a row of the table. */
 void settle_pending(Oid trigger, const Pending &pending)
 {
-	Scope::Kind const kind = OidIsValid(pending.watched) ? Scope::stored_rows : Scope::keys;
-	auto const task = settling_task(trigger, *pending.invariant, pending.watched, kind);
+	auto const task = settling_task(trigger, pending.invariant, pending.watched, Given::as_json);
 	if (task == nullptr) /* unguarded meanwhile */
 		return;
 	Depth const depth(pending.level);
-	pg::InContext const context("guard of invariant \"" + *pending.invariant + "\" at commit");
+	pg::InContext const context("guard of invariant \"" + pending.invariant + "\" at commit");
 	Rows rows;
 	rows.keys = pending.keys;
-	settle(*task, pending.watched, kind, rows);
+	settle(*task, pending.watched, rows);
 }
 
 /* next_noted chooses what to work off next. */
-std::optional<Subject> next_noted()
+SharedSubject next_noted()
 {
-	std::vector<Subject> const subjects = noted();
-	if (subjects.empty())
-		return std::nullopt;
-	std::vector<std::string> invariants;
-	for (const Subject &subject : subjects)
-		if (!pg::contains(invariants, subject.invariant))
-			invariants.push_back(subject.invariant);
-	if (invariants.size() > 1)
-		for (const std::string &first : settling_order(invariants))
-			for (const Subject &subject : subjects)
-				if (subject.invariant == first)
+	std::vector<SharedSubject> const subjects = noted();
+	if (subjects.size() > 1)
+		for (const std::string &first : settling_order(subjects))
+			for (const SharedSubject &subject : subjects)
+				if (subject->invariant == first)
 					return subject;
-	return subjects.front();
+	return subjects.empty() ? nullptr : subjects.front();
 }
 
 Definition definition_as_of_now(const std::string &invariant)
@@ -295,13 +286,14 @@ Definition definition_as_of_now(const std::string &invariant)
 
 /* settle_as_keys does the work on notes as if the table had kept them: where a failure must
  * be queued, or where the primary key of the rows was altered meanwhile. */
-void settle_as_keys(const Subject &subject, Task &task, pg::WorkList &noted_keys)
+void settle_as_keys(const Notes &notes, Task &task)
 {
+	const Subject &subject = *notes.subject;
 	std::optional<Datum> keys;
 	auto const convert = [&] {
 		auto const definition = definition_as_of_now(subject.invariant);
 		AsDeclared const declared(definition);
-		keys = keys_as_json(subject.key, noted_keys);
+		keys = keys_as_json(subject.key, *notes.list());
 	};
 	if (!task.guard.queues())
 		convert();
@@ -312,32 +304,47 @@ void settle_as_keys(const Subject &subject, Task &task, pg::WorkList &noted_keys
 		task.ready = false;
 	Rows rows;
 	rows.keys = *keys;
-	settle(task, subject.watched, Scope::stored_rows, rows);
+	settle(task, subject.watched, rows);
+}
+
+/* write_noted writes what is missing as to notes. */
+void write_noted(Task &task, const Notes &notes, Given given)
+{
+	Rows rows;
+	std::unique_ptr<pg::WorkList> list;
+	if (given == Given::as_arguments) {
+		rows.one = pg::Args::of_row(notes.row_type, notes.keys.front());
+	} else {
+		list = notes.list();
+		rows.noted = list.get();
+	}
+	write(task, task.parts.front(), rows);
 }
 
 /* settle_notes does the work on what was noted about a subject. */
-void settle_notes(Oid trigger, const Subject &subject)
+void settle_notes(Oid trigger, const SharedSubject &about)
 {
-	Notes const notes = work_off(subject);
-	auto task = settling_task(trigger, subject.invariant, subject.watched, Scope::noted_rows);
+	const Subject &subject = *about;
+	Notes const notes = work_off(about);
+	if (notes.keys.empty())
+		return;
+	Given const given = notes.keys.size() == 1 ? Given::as_arguments : Given::as_list;
+	auto task = settling_task(trigger, subject.invariant, subject.watched, given);
 	if (task == nullptr) /* unguarded meanwhile */
 		return;
 	Depth const depth(notes.level);
 	pg::InContext const context("guard of invariant \"" + subject.invariant + "\" at commit");
 	if (!task->guard.queues()) {
 		if (!task->ready)
-			work_out(*task, subject.watched, Scope::noted_rows, Datum(0));
+			work_out(*task, subject.watched, given, Datum(0));
 		if (task->parts.empty()) /* the query does not read their table any more */
 			return;
-		if (same_columns(task->parts.front().scope.key, subject.key)) {
-			Rows rows;
-			rows.noted = notes.keys.get();
-			return write(*task, task->parts.front(), rows);
-		}
+		if (same_columns(task->parts.front().scope.key, subject.key))
+			return write_noted(*task, notes, given);
 	}
-	task = settling_task(trigger, subject.invariant, subject.watched, Scope::stored_rows);
+	task = settling_task(trigger, subject.invariant, subject.watched, Given::as_json);
 	if (task != nullptr)
-		settle_as_keys(subject, *task, *notes.keys);
+		settle_as_keys(notes, *task);
 }
 
 } // namespace
@@ -358,17 +365,18 @@ RECONCILE_FUNCTION(reconcile_fire_guard)
 RECONCILE_FUNCTION(reconcile_settle_guard)
 {
 	pg::RowFiring const firing(fcinfo, "guard_pending");
-	auto const pending = take(firing);
-	if (!pending)
-		return Datum(0);
-	if (pending->invariant) {
+	if (auto const pending = take(firing))
 		settle_pending(firing.trigger(), *pending);
-		return Datum(0);
-	}
+	return Datum(0);
+}
+
+RECONCILE_FUNCTION(reconcile_settle_notes)
+{
+	pg::RowFiring const firing(fcinfo, "guard_bell");
 	bell_rang();
 	Settling const settling;
 	while (auto const subject = next_noted())
-		settle_notes(firing.trigger(), *subject);
+		settle_notes(firing.trigger(), subject);
 	return Datum(0);
 }
 

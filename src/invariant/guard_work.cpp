@@ -30,20 +30,29 @@ size_t magnitude(int64 rows)
 }
 
 /* with_list puts the rows of a query where a statement reads the work list. */
-std::string with_list(const std::string &rows, const std::string &statement)
+std::string with_list(const std::string &rows, const std::string &statement,
+					  const std::string &with = {})
 {
-	return "WITH " + pg::quoted(kWorkList) + " AS (" + rows + ") " + statement;
+	return (with.empty() ? "WITH " : with + ", ") + pg::quoted(kWorkList) + " AS (" + rows + ") " +
+		   statement;
 }
 
-/* key_rows yields the keys of $1. */
-std::string key_rows(const std::vector<JsonColumn> &columns)
+/* key_rows yields the keys that a statement is given. */
+std::string key_rows(const std::vector<JsonColumn> &columns, Given given)
 {
-	return "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
-		   rows_of_json("l.key", columns, "k") + ")";
+	if (given == Given::as_list)
+		return pg::quoted(kNotedKeys);
+	if (given == Given::as_json)
+		return "(SELECT k.* FROM pg_catalog.unnest($1) AS l(key), " +
+			   rows_of_json("l.key", columns, "k") + ")";
+	std::vector<std::string> arguments;
+	for (const JsonColumn &column : columns)
+		arguments.push_back("$" + std::to_string(arguments.size() + 1) + " AS " +
+							pg::quoted(column.name));
+	return "(SELECT " + pg::joined(arguments, ", ") + ")";
 }
 
-/* stored_rows yields the rows of a table whose primary keys are in $1, or were noted, as
- * they are now. */
+/* stored_rows yields the rows of a table whose primary keys are given, as they are now. */
 std::string stored_rows(const Scope &scope)
 {
 	Target const table(scope.watched);
@@ -54,14 +63,7 @@ std::string stored_rows(const Scope &scope)
 		conditions.push_back(equality(*table.column(part.name), "w." + pg::quoted(part.name),
 									  "k." + pg::quoted(part.name)));
 	return "SELECT " + pg::joined(columns, ", ") + " FROM " + table.name() + " AS w, " +
-		   (scope.kind == Scope::noted_rows ? pg::quoted(kNotedKeys) : key_rows(scope.key)) +
-		   " AS k WHERE " + pg::joined(conditions, " AND ");
-}
-
-/* with_new_rows is what a statement begins with that reads rows as kNewRows. */
-std::string with_new_rows(const std::string &rows)
-{
-	return "WITH " + pg::quoted(kNewRows) + " AS NOT MATERIALIZED (" + rows + ") ";
+		   key_rows(scope.key, scope.given) + " AS k WHERE " + pg::joined(conditions, " AND ");
 }
 
 /* pending_statement makes what pending() says of new rows.  What was updated may
@@ -87,7 +89,8 @@ std::string distinct_due(const Statements &statements, const std::string &due)
 
 /* unprotected_statement counts the due rows that the unique index would let two
  * sessions write at once: with NULL in the key, or outside of a partial index. */
-std::string unprotected_statement(const Statements &statements, const std::string &due)
+std::string unprotected_statement(const Statements &statements, const Scope &scope,
+								  const std::string &due)
 {
 	std::vector<std::string> conditions;
 	auto const arbiter = statements.key().arbiter();
@@ -100,9 +103,11 @@ std::string unprotected_statement(const Statements &statements, const std::strin
 	if (conditions.empty())
 		return {};
 	Overlay const overlay = statements.overlay(kWorkList);
-	return with_list(due, "SELECT pg_catalog.count(*) FROM (" + overlay.before +
-							  statements.rows_of_target() + " WHERE false" + overlay.after +
-							  ") AS t WHERE " + pg::joined(conditions, " OR "));
+	return with_list(due,
+					 "SELECT pg_catalog.count(*) FROM (" + overlay.before +
+						 statements.rows_of_target() + " WHERE false" + overlay.after +
+						 ") AS t WHERE " + pg::joined(conditions, " OR "),
+					 with_rows(scope));
 }
 
 /* may_refuse_first tells whether the target may refuse a row that it has, as an
@@ -143,7 +148,9 @@ void Rows::expose(pg::Spi &spi) const
 
 pg::Args Rows::args() const
 {
-	return store != nullptr || noted != nullptr ? pg::Args() : pg::Args().add(JSONBARRAYOID, keys);
+	if (store != nullptr || noted != nullptr)
+		return {};
+	return one ? *one : pg::Args().add(JSONBARRAYOID, keys);
 }
 
 int64 Rows::size() const
@@ -153,6 +160,8 @@ int64 Rows::size() const
 			return tuplestore_tuple_count(store);
 		if (noted != nullptr)
 			return noted->size();
+		if (one)
+			return 1;
 		ArrayType *array = DatumGetArrayTypeP(keys);
 		return ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	});
@@ -171,8 +180,9 @@ namespace {
 /* keys_in is the list of keys that a scope of keys is about. */
 std::string keys_in(const Statements &statements, const Scope &scope)
 {
-	return scope.kind == Scope::target_rows ? statements.key().list(pg::quoted(kNewRows))
-											: key_rows(statements.key().json_columns());
+	return scope.kind == Scope::target_rows
+			   ? statements.key().list(pg::quoted(kNewRows))
+			   : key_rows(statements.key().json_columns(), scope.given);
 }
 
 /* expected_rows_in yields what is expected in a scope, due or not. */
@@ -199,10 +209,17 @@ std::optional<Datum> keys_as_json(const std::vector<JsonColumn> &key, pg::WorkLi
 
 void confine(Statements &statements, const Scope &scope)
 {
-	if (scope.kind == Scope::new_rows)
+	if (scope.is_of_rows())
 		statements.see_new_rows(scope.watched);
-	else if (scope.is_of_rows())
-		statements.see_new_rows(scope.watched, stored_rows(scope));
+}
+
+/* At the beginning of the whole it keeps PostgreSQL from no rearrangement; within a subquery
+ * it would. */
+std::string with_rows(const Scope &scope)
+{
+	if (scope.kind != Scope::stored_rows)
+		return {};
+	return "WITH " + pg::quoted(kNewRows) + " AS NOT MATERIALIZED (" + stored_rows(scope) + ") ";
 }
 
 std::string due_in(const Statements &statements, const Scope &scope, Statements::Rows number)
@@ -217,9 +234,7 @@ std::string expected_in(const Definition &definition, const Scope &scope)
 	if (scope.is_of_rows()) {
 		ExpectedRows expected(definition.expects);
 		expected.read_from(scope.watched, kNewRows);
-		std::string const with =
-			scope.kind == Scope::new_rows ? "" : with_new_rows(stored_rows(scope));
-		return with + "SELECT " + expected_key_json(definition, expected, "e") + ", " +
+		return with_rows(scope) + "SELECT " + expected_key_json(definition, expected, "e") + ", " +
 			   row_as_json("e", json_columns(expected)) + " FROM (" + expected.text() + ") AS e";
 	}
 	if (scope.kind == Scope::target_rows) {
@@ -266,27 +281,32 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	auto const on_due = [&](auto statement) {
 		return KeptStatement(statement(few), statement(many));
 	};
-	auto const direct = statements->write_expected();
-	Write const write = direct ? *direct : statements->write();
-	done_ = write.done;
-	auto const writing = [&](const std::string &rows) {
+	auto const writing = [&](const std::string &rows, const Write &write) {
 		bool const any_order = scope.alone && !definition.is_fill();
-		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql);
+		done_ = write.done;
+		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql,
+						 with_rows(scope));
 	};
-	if (direct || may_write_all(definition, *statements, scope))
+	auto const writing_all = [&](Statements::Rows number) {
+		auto const direct = statements->write_expected(number);
+		return writing(expected_rows_in(*statements, scope, number),
+					   direct ? *direct : statements->write());
+	};
+	if (statements->write_expected(Statements::Rows::few) ||
+		may_write_all(definition, *statements, scope))
 		write_ =
-			KeptStatement(writing(expected_rows_in(*statements, scope, Statements::Rows::few)),
-						  writing(expected_rows_in(*statements, scope, Statements::Rows::many)));
+			KeptStatement(writing_all(Statements::Rows::few), writing_all(Statements::Rows::many));
 	else
-		write_ =
-			on_due([&](const std::string &due) { return writing(distinct_due(*statements, due)); });
-	if (scope.kind != Scope::noted_rows)
+		write_ = on_due([&](const std::string &due) {
+			return writing(distinct_due(*statements, due), statements->write());
+		});
+	if (scope.is_of_statement())
 		pending_ = on_due([&](const std::string &due) {
 			return pending_statement(definition, *statements, scope, due);
 		});
 	if (statements->may_write_twice())
-		unprotected_ =
-			on_due([&](const std::string &due) { return unprotected_statement(*statements, due); });
+		unprotected_ = on_due(
+			[&](const std::string &due) { return unprotected_statement(*statements, scope, due); });
 }
 
 void GuardWork::write(const Rows &rows)

@@ -23,23 +23,30 @@
 
 namespace reconcile::invariant {
 
+/* Given is how statements are given keys: as $1, a jsonb[], as a work list of notes, or,
+ * when there is one note alone, as $1 and so on, which PostgreSQL looks up quickest. */
+enum class Given { as_json, as_list, as_arguments };
+
 /* Scope says what a guard looks at. */
 struct Scope {
 	enum Kind {
 		new_rows,	 /* what rows make expected that are new in a table */
 		target_rows, /* what is expected in place of rows of the target */
 		stored_rows, /* what rows of a table make expected, given their primary keys */
-		noted_rows,	 /* the same, of rows that were inserted, given as notes */
 		keys		 /* what is expected with given keys */
 	} kind;
 	Oid watched = InvalidOid; /* the table with the rows, as the query reads it */
 	bool inserted = false;	  /* they were: most likely they have nothing yet */
 	bool alone = false;		  /* nobody else can be writing what they are expected to have */
-	std::vector<JsonColumn> key = {};	   /* the primary key by which they are found again */
+	Given given = Given::as_json;
+	std::vector<JsonColumn> key = {};	   /* the primary key by which rows are found again */
 	std::vector<std::string> columns = {}; /* that the query reads of them when they are */
 
 	/* is_of_rows tells whether it is about what rows of a watched table make expected. */
-	bool is_of_rows() const { return kind <= noted_rows && kind != target_rows; }
+	bool is_of_rows() const { return kind == new_rows || kind == stored_rows; }
+
+	/* is_of_statement tells whether it is about the rows of a statement that is at hand. */
+	bool is_of_statement() const { return kind == new_rows || kind == target_rows; }
 };
 
 /* Rows are those that a guard looks at. */
@@ -47,7 +54,8 @@ struct Rows {
 	Tuplestorestate *store = nullptr;
 	Oid table = InvalidOid;		   /* whose rows they are: the watched one, or a partition of it */
 	Datum keys = Datum(0);		   /* a jsonb[] instead: keys of theirs, or of what is expected */
-	pg::WorkList *noted = nullptr; /* or notes: primary keys as the table has them */
+	pg::WorkList *noted = nullptr; /* or a list of such keys */
+	std::optional<pg::Args> one;   /* or one of them */
 
 	/* expose makes them readable by statements, which take them as args. */
 	void expose(pg::Spi &spi) const;
@@ -61,8 +69,10 @@ std::vector<JsonColumn> primary_key_of(Oid table);
 /* keys_as_json makes of notes what Rows has as keys. */
 std::optional<Datum> keys_as_json(const std::vector<JsonColumn> &key, pg::WorkList &noted);
 
-/* confine makes a statement see new rows alone, if that is the scope. */
+/* confine makes a statement see new rows alone, if that is the scope; with_rows is what it
+ * begins with then. */
 void confine(Statements &statements, const Scope &scope);
+std::string with_rows(const Scope &scope);
 
 /* due_in yields the rows that are due in a scope. */
 std::string due_in(const Statements &statements, const Scope &scope,

@@ -435,12 +435,6 @@ std::string Statements::rows_of_target() const
 	return "SELECT " + pg::joined(columns, ", ") + " FROM " + target_.name() + " t";
 }
 
-void Statements::see_new_rows(Oid table, const std::string &rows)
-{
-	with_queries_.push_back(pg::quoted(kNewRows) + " AS NOT MATERIALIZED (" + rows + ")");
-	see_new_rows(table);
-}
-
 void Statements::see(Oid table, const std::string &rows)
 {
 	std::string const name = "pg_reconcile rows of " + std::to_string(table);

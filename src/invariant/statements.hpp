@@ -81,7 +81,8 @@ public:
 
 	/* write_expected writes what is due among the rows of a work list of expected rows,
 	 * due or not; nothing where no single statement can tell. */
-	virtual std::optional<Write> write_expected() const { return std::nullopt; }
+	enum class Rows { few, many };
+	virtual std::optional<Write> write_expected(Rows /* number */) const { return std::nullopt; }
 
 	/* is_observed tells whether the store tells of each row that write() does.
 	 * Where it neither does nor can return them, read_back yields the rows of the
@@ -153,14 +154,12 @@ public:
 	void see(Oid table, const std::string &rows);
 
 	/* see_new_rows makes due() read kNewRows in place of a table: a guard asks what
-	 * new rows of it make due.  Either they are exposed, or these are the rows. */
+	 * new rows of it make due. */
 	void see_new_rows(Oid table) { expected_.read_from(table, kNewRows); }
-	void see_new_rows(Oid table, const std::string &rows);
 
 	/* due_among yields the due rows whose key is in a list of keys.  For few rows the condition is
 	 * such that PostgreSQL can take it into the query, also below a DISTINCT ON, instead of joining
 	 * with all that the query yields; for many that would be a list too long to search. */
-	enum class Rows { few, many };
 	std::string due_among(const std::string &keys, Rows number = Rows::many) const;
 
 	/* all_expected yields what is expected, due or not; expected_among confines it likewise. */

@@ -70,6 +70,24 @@ Args &Args::add(const std::vector<std::string> &value)
 			   }));
 }
 
+Args Args::of_row(TupleDesc row_type, MinimalTuple row)
+{
+	Args args;
+	for (int i = 0; i < row_type->natts; i++)
+		args.add_null(TupleDescAttr(row_type, i)->atttypid);
+	call([&] {
+		TupleTableSlot *slot = MakeSingleTupleTableSlot(row_type, &TTSOpsMinimalTuple);
+		ExecStoreMinimalTuple(row, slot, false);
+		slot_getallattrs(slot);
+		for (int i = 0; i < row_type->natts; i++) {
+			args.values_[i] = slot->tts_values[i];
+			args.nulls_[i] = slot->tts_isnull[i] ? 'n' : ' ';
+		}
+		ExecDropSingleTupleTableSlot(slot);
+	});
+	return args;
+}
+
 /* -------------------------------------------------------------- WorkList */
 
 WorkList::WorkList(TupleDesc row_type)

@@ -42,6 +42,9 @@ public:
 	Args &add(const std::optional<int64> &value);
 	Args &add(const std::vector<std::string> &value); /* text[] */
 
+	/* of_row makes them of the columns of a row, which must outlive them. */
+	static Args of_row(TupleDesc row_type, MinimalTuple row);
+
 	int count() const { return static_cast<int>(types_.size()); }
 	Oid *types() { return types_.data(); }
 	Datum *values() { return values_.data(); }

@@ -26,6 +26,13 @@ namespace reconcile::pg {
 
 enum class Event { insert, update, remove };
 
+/* Emptiness says which rows are meant: those with a NULL in one of some columns, or those
+ * without; all of them where there are no columns. */
+struct Emptiness {
+	std::vector<AttrNumber> columns = {};
+	bool is_wanted = true;
+};
+
 /* Firing is one call of a statement trigger that has transition tables. */
 class Firing {
 public:
@@ -46,19 +53,24 @@ public:
 
 	/* changed are the rows of an UPDATE in which one of some columns is not what
 	 * it was, by the image of its value: no SQL is needed to find out that a
-	 * statement changed nothing that matters.  Where a row matters only with a NULL in
-	 * one of some columns, those that have none are left out. */
+	 * statement changed nothing that matters, which nothing stands for. */
 	std::unique_ptr<WorkList> changed(const std::vector<AttrNumber> &columns,
-									  const std::vector<AttrNumber> &empty) const;
+									  const Emptiness &meant) const;
 
 	/* copy makes, in a memory context, a row of the given type of some columns of each
-	 * row, with nothing left outside of it; false when work_mem does not hold them. */
-	bool copy(const std::vector<AttrNumber> &columns, TupleDesc row_type, MemoryContext into,
-			  std::vector<MinimalTuple> &copies) const;
+	 * row that is meant, with nothing left outside of it; false when work_mem does not
+	 * hold them. */
+	bool copy(const std::vector<AttrNumber> &columns, const Emptiness &meant, TupleDesc row_type,
+			  MemoryContext into, std::vector<MinimalTuple> &copies) const;
 
 private:
 	TriggerData *data_;
 };
+
+/* fire_for_only_row has the AFTER INSERT triggers of the only row of a table of the
+ * extension fired as if it were inserted now, by the table's owner: the deferred ones at
+ * the end of the transaction.  Nothing is written. */
+void fire_for_only_row(const char *table);
 
 /* RowFiring is one call of an AFTER INSERT trigger for a row of a table of the
  * extension. */
