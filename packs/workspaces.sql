@@ -74,10 +74,11 @@ INSERT INTO reconcile.pack_object (pack, name, position, type, definition, descr
 ('workspaces', 'workspaces_new_slug', 1, 'function', $definition$(anyelement,text) RETURNS SETOF text
 	LANGUAGE sql STABLE PARALLEL SAFE
 	AS $function$
-		SELECT CASE WHEN EXISTS (SELECT FROM @workspaces@ taken WHERE taken.@workspaces.slug@ = usual.slug)
-		            THEN usual.slug || '-' || left(md5(usual.slug), 8) ELSE usual.slug END
-		FROM (SELECT coalesce(nullif(trim('-' FROM regexp_replace(lower(left($2, 60)), '[^a-z0-9]+', '-', 'g')), ''), 'user')
-		             || '-' || $1::text AS slug OFFSET 0) usual -- computed once
+		SELECT free.slug
+		FROM (SELECT CASE WHEN EXISTS (SELECT FROM @workspaces@ taken WHERE taken.@workspaces.slug@ = usual.slug)
+		                  THEN usual.slug || '-' || left(md5(usual.slug), 8) ELSE usual.slug END AS slug
+		      FROM (SELECT coalesce(nullif(trim('-' FROM regexp_replace(lower(left($2, 60)), '[^a-z0-9]+', '-', 'g')), ''), 'user')
+		                   || '-' || $1::text AS slug OFFSET 0) usual OFFSET 0) free -- each computed once
 		WHERE NOT EXISTS (SELECT FROM @workspaces@ own WHERE own.@workspaces.created_by@ = $1)
 		  AND NOT EXISTS (SELECT FROM @workspace_members@ m WHERE m.@workspace_members.user_id@ = $1)
 	$function$ $definition$,
@@ -104,7 +105,7 @@ INSERT INTO reconcile.pack_rule (pack, name, position, target, key, expects, gua
 	NULL, 'Users from before there were workspaces share the default workspace.'),
 
 ('workspaces', 'workspaces_personal', 2, 'workspaces', '{slug}', $$
-	SELECT fresh.slug AS @.slug@, left(u.@users.username@ || '''s Workspace', 100) AS @.name@, u.@users.id@ AS @.created_by@,
+	SELECT fresh.slug::character varying(100) AS @.slug@, left(u.@users.username@ || '''s Workspace', 100) AS @.name@, u.@users.id@ AS @.created_by@,
 	       now() AS @.created_at@, now() AS @.updated_at@
 	FROM @users@ u CROSS JOIN LATERAL @workspaces_new_slug@(u.@users.id@, u.@users.username@) AS fresh(slug)
 	WHERE @'mode'@ = 'personal' OR u.@users.id@::text::bigint > (@'existing_up_to'@)::bigint$$,
@@ -135,9 +136,9 @@ INSERT INTO reconcile.pack_rule (pack, name, position, kind, target, key, expect
 ('workspaces', 'workspaces_current', 6, 'fill', 'users', '{id}', $$
 	SELECT DISTINCT ON (m.@workspace_members.user_id@) m.@workspace_members.user_id@ AS @.id@,
 	       m.@workspace_members.workspace_id@ AS @.current_workspace_id@
-	FROM @workspace_members@ m JOIN @workspaces@ w ON w.@workspaces.id@ = m.@workspace_members.workspace_id@
+	FROM @workspace_members@ m LEFT JOIN @workspaces@ w ON w.@workspaces.id@ = m.@workspace_members.workspace_id@
 	ORDER BY m.@workspace_members.user_id@, @'mode'@ = 'default' AND w.@workspaces.slug@ = 'default' DESC,
-	         w.@workspaces.created_by@ = m.@workspace_members.user_id@ DESC, w.@workspaces.id@$$,
+	         w.@workspaces.created_by@ = m.@workspace_members.user_id@ DESC, m.@workspace_members.workspace_id@$$,
 	'{}', 'commit', 'Every user works in a workspace: current_workspace_id is not null.'),
 
 ('workspaces', 'workspaces_some_admin', 7, 'fill', 'workspace_members', '{workspace_id,user_id}', $$

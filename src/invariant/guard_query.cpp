@@ -48,8 +48,11 @@ struct Search {
 	List *parts;	   /* of the key: names of columns, and expressions over the target's */
 	List *columns;	   /* that they are made of */
 	bool values_count; /* also what an expected row says besides its key */
+	bool any_value;	   /* as long as it is not NULL */
 	List *readings;
+	List *aside; /* tables, as OIDs, that have no say in what is expected */
 	List *views; /* through which it reads, as OIDs */
+	Query *outermost;
 };
 
 /* Level is a query on the way from the outermost to the one at hand. */
@@ -103,6 +106,18 @@ void check_kind(const Search *search, Oid table)
 		refuse(search, psprintf("It reads %s, which is not a table.", table_name(table)), instead);
 }
 
+/* check_once refuses a table that the walk has met before. */
+void check_once(const Search *search, Oid table)
+{
+	bool met = list_member_oid(search->aside, table);
+	ListCell *cell;
+	foreach (cell, search->readings)
+		met = met || static_cast<Reading *>(lfirst(cell))->table == table;
+	if (met)
+		refuse(search, psprintf("It reads %s more than once.", table_name(table)),
+			   "Join the table once, or declare an invariant for each part.");
+}
+
 void visit_table(Search *search, Query *query, RangeTblEntry *entry, Place place)
 {
 	Oid const table = entry->relid;
@@ -114,11 +129,7 @@ void visit_table(Search *search, Query *query, RangeTblEntry *entry, Place place
 				   ? "Leave it out: a row that is there is never inserted again."
 				   : place.instead);
 	check_kind(search, table);
-	ListCell *cell;
-	foreach (cell, search->readings)
-		if (static_cast<Reading *>(lfirst(cell))->table == table)
-			refuse(search, psprintf("It reads %s more than once.", table_name(table)),
-				   "Join the table once, or declare an invariant for each part.");
+	check_once(search, table);
 	auto *reading = static_cast<Reading *>(palloc(sizeof(Reading)));
 	*reading = {table, bms_copy(pg::selected_columns(query, entry)), false};
 	search->readings = lappend(search->readings, reading);
@@ -228,6 +239,103 @@ void visit_entry(Search *search, int number, const Level *level, Place place)
 	}
 }
 
+bool is_key(const Search *search, const TargetEntry *column)
+{
+	return column->resname != nullptr &&
+		   list_member(search->columns, makeString(pstrdup(column->resname)));
+}
+
+/* Side is the nullable side of a join, a table, as a walk looks for it. */
+struct Side {
+	Query *query;
+	JoinExpr *join;
+	int number;
+	Index depth; /* of the subquery at hand */
+};
+
+/* is_read_in tells whether an expression, or a FROM without the join itself, reads a side,
+ * or may do so through the name of a join. */
+bool is_read_in(Node *node, void *context)
+{
+	auto *side = static_cast<Side *>(context);
+	if (node == nullptr)
+		return false;
+	if (IsA(node, Var)) {
+		auto *value = reinterpret_cast<Var *>(node);
+		int const number = static_cast<int>(value->varno);
+		return value->varlevelsup == side->depth &&
+			   (number == side->number ||
+				rt_fetch(number, side->query->rtable)->rtekind == RTE_JOIN);
+	}
+	if (node == reinterpret_cast<Node *>(side->join))
+		return is_read_in(side->join->larg, context);
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, pg::tree_walker(is_read_in), context);
+	side->depth++;
+	bool const found =
+		query_tree_walker(reinterpret_cast<Query *>(node), pg::tree_walker(is_read_in), context, 0);
+	side->depth--;
+	return found;
+}
+
+/* is_never_null tells whether a column of a query is one of a table that refuses NULL. */
+bool is_never_null(Query *query, const TargetEntry *column, Node *from)
+{
+	if (!IsA(column->expr, Var) || !IsA(from, RangeTblRef))
+		return false;
+	auto *value = reinterpret_cast<Var *>(column->expr);
+	auto *entry = rt_fetch(reinterpret_cast<RangeTblRef *>(from)->rtindex, query->rtable);
+	if (static_cast<int>(value->varno) != reinterpret_cast<RangeTblRef *>(from)->rtindex ||
+		value->varlevelsup != 0 || entry->rtekind != RTE_RELATION || value->varattno <= 0)
+		return false;
+	Relation table = table_open(entry->relid, AccessShareLock);
+	bool const refused = TupleDescAttr(RelationGetDescr(table), value->varattno - 1)->attnotnull;
+	table_close(table, NoLock);
+	return refused;
+}
+
+/* has_say_in tells whether a side decides about a column of its query: its key, its value
+ * where that counts.  Where any value will do, it may say which one DISTINCT ON keeps. */
+bool has_say_in(const Search *search, const TargetEntry *column, Side *side)
+{
+	bool const distinct = get_sortgroupref_clause_noerr(column->ressortgroupref,
+														side->query->distinctClause) != nullptr;
+	bool const counts = !column->resjunk && (search->values_count || is_key(search, column));
+	if ((distinct || counts) && is_read_in(reinterpret_cast<Node *>(column->expr), side))
+		return true;
+	return counts && search->values_count && !is_key(search, column) &&
+		   !(search->any_value && is_never_null(side->query, column, side->join->larg));
+}
+
+/* has_no_say tells whether the nullable side of a left join adds no key to those that the
+ * outermost query expects, and changes nothing about them that matters. */
+bool has_no_say(const Search *search, Query *query, JoinExpr *join)
+{
+	if (query != search->outermost || join->jointype != JOIN_LEFT ||
+		!IsA(join->rarg, RangeTblRef) || !query->hasDistinctOn)
+		return false;
+	Side side{query, join, reinterpret_cast<RangeTblRef *>(join->rarg)->rtindex, 0};
+	auto *table = rt_fetch(side.number, query->rtable);
+	if (table->rtekind != RTE_RELATION || table->relkind == RELKIND_VIEW)
+		return false;
+	ListCell *cell;
+	foreach (cell, query->rtable)
+		if (static_cast<RangeTblEntry *>(lfirst(cell))->lateral)
+			return false;
+	foreach (cell, query->targetList)
+		if (has_say_in(search, static_cast<TargetEntry *>(lfirst(cell)), &side))
+			return false;
+	return !is_read_in(reinterpret_cast<Node *>(query->jointree), &side);
+}
+
+/* set_aside passes over a table that need not be watched. */
+void set_aside(Search *search, Query *query, Node *table)
+{
+	Oid const id = rt_fetch(reinterpret_cast<RangeTblRef *>(table)->rtindex, query->rtable)->relid;
+	check_once(search, id);
+	search->aside = lappend_oid(search->aside, id);
+}
+
 void visit_from(Search *search, Node *node, const Level *level, Place place)
 {
 	if (IsA(node, RangeTblRef)) {
@@ -246,16 +354,13 @@ void visit_from(Search *search, Node *node, const Level *level, Place place)
 				  "Use an inner join, or read the value by a subquery in the select list.");
 		visit_from(search, join->larg, level,
 				   outer && join->jointype != JOIN_LEFT ? nullable : place);
-		visit_from(search, join->rarg, level,
-				   outer && join->jointype != JOIN_RIGHT ? nullable : place);
+		if (place.clause == nullptr && has_no_say(search, level->query, join))
+			set_aside(search, level->query, join->rarg);
+		else
+			visit_from(search, join->rarg, level,
+					   outer && join->jointype != JOIN_RIGHT ? nullable : place);
 		visit_condition(search, join->quals, level, outer ? nullable : place);
 	}
-}
-
-bool is_key(const Search *search, const TargetEntry *column)
-{
-	return column->resname != nullptr &&
-		   list_member(search->columns, makeString(pstrdup(column->resname)));
 }
 
 /* visit_outputs visits the select list.  A value that the outermost query looks
@@ -475,11 +580,20 @@ void add_key(Search &search, const Definition &definition, const ExpectedRows &e
 
 WatchedTables watched_tables(const Definition &definition, const ExpectedRows &expected)
 {
-	Search search{
-		definition.name.c_str(), definition.target, NIL, NIL, definition.is_fill(), NIL, NIL};
+	Search search{definition.name.c_str(),
+				  definition.target,
+				  NIL,
+				  NIL,
+				  definition.is_fill(),
+				  definition.compare.empty(),
+				  NIL,
+				  NIL,
+				  NIL,
+				  nullptr};
 	add_key(search, definition, expected);
 	pg::call([&] {
 		Query *const query = pg::copied_node(expected.tree());
+		search.outermost = query;
 		visit_query(&search, query, nullptr, {nullptr, nullptr}, true);
 		if (search.readings == NIL)
 			refuse(&search, "It reads no table.",

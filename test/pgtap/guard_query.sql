@@ -56,6 +56,12 @@ SELECT is(guarded(query), wanted, what) FROM (VALUES
 		'SELECT id AS user_id, ''member'' AS role, (SELECT max(k.role) FROM kinds k) AS note FROM users', 'users: INSERT, users: UPDATE OF id'),
 	('a whole row as jsonb', 'SELECT id AS user_id, to_jsonb(u) ->> ''name'' AS role FROM users u',
 		'users: INSERT, users: UPDATE OF id, name, boss, data'),
+	('a table that only says which row of a key is kept',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name ORDER BY u.boss, u.name, k.active',
+		'users: INSERT, users: UPDATE OF name, boss'),
+	('or gives a value outside of the key',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role, k.active::text AS note FROM users u LEFT JOIN kinds k ON k.role = u.name',
+		'users: INSERT, users: UPDATE OF name, boss'),
 	('the nullable side of nothing', 'SELECT u.id AS user_id, v.r AS role FROM users u LEFT JOIN (VALUES (1, ''a'')) AS v (n, r) ON v.n = u.boss',
 		'users: INSERT, users: UPDATE OF id, boss'),
 	('no column that an UPDATE could change', 'SELECT 1 AS user_id, ''member'' AS role FROM users', 'users: INSERT'),
@@ -74,6 +80,24 @@ SELECT is(guarded(query), wanted, what) FROM (VALUES
 		'It reads app.users under a window function, where new rows alone do not tell what is expected.'),
 	('LIMIT', 'SELECT id AS user_id, ''first'' AS role FROM users ORDER BY id LIMIT 1',
 		'It reads app.users under LIMIT or OFFSET, where new rows alone do not tell what is expected.'),
+	('one that also filters',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name WHERE k.active IS NOT TRUE',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('one that gives a part of the key',
+		'SELECT DISTINCT ON (u.boss, k.role) u.boss AS user_id, k.role FROM users u LEFT JOIN kinds k ON k.role = u.name',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('one by which rows are distinct',
+		'SELECT DISTINCT ON (u.boss, u.name, k.active) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('one that another join reads',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name JOIN named_users n ON n.name = k.role',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('one that a subquery reads',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name WHERE EXISTS (SELECT FROM generate_series(1, 2) n WHERE k.active)',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('one that is read besides',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name WHERE EXISTS (SELECT FROM kinds x WHERE x.role = u.name)',
+		'It reads app.kinds more than once.'),
 	('the nullable side of an outer join', 'SELECT u.id AS user_id, coalesce(k.role, ''x'') AS role FROM users u LEFT JOIN kinds k ON k.role = u.name',
 		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
 	('the other side of a right join', 'SELECT u.id AS user_id, coalesce(k.role, ''x'') AS role FROM kinds k RIGHT JOIN users u ON k.role = u.name',
@@ -108,6 +132,30 @@ SELECT is(guarded(query), wanted, what) FROM (VALUES
 ) AS cases (what, query, wanted);
 
 
+-- A fill of any value that is not NULL is due for the same rows whichever row is kept.
+CREATE TABLE homes (user_id integer, home integer NOT NULL, perhaps integer);
+CREATE FUNCTION guarded_fill(value text, compare text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	said text;
+BEGIN
+	PERFORM reconcile.create_invariant('f', 'users', '{id}', format('SELECT DISTINCT ON (h.user_id) h.user_id AS id, h.%s AS boss
+		FROM homes h LEFT JOIN kinds k ON k.role = h.user_id::text ORDER BY h.user_id, k.active', value), kind => 'fill', compare => compare);
+	SELECT string_agg(format('%s: %s', g.watched, g.events), ', ' ORDER BY g.watched::text, g.events) INTO said FROM reconcile.guard('f') AS g;
+	PERFORM reconcile.drop_invariant('f');
+	RETURN said;
+EXCEPTION WHEN SQLSTATE 'RC006' THEN
+	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_DETAIL;
+	RETURN said;
+END $$;
+SELECT is(guarded_fill(value, compare), wanted, what) FROM (VALUES
+	('a value that is never NULL', 'home', '{}'::text[],
+		'homes: INSERT, homes: UPDATE OF user_id, home, users: INSERT, users: UPDATE OF id, boss'),
+	('a value that may be NULL', 'perhaps', '{}',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('a value that must be this one', 'home', '{boss}',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'))
+	AS f(what, value, compare, wanted);
+
 SELECT reconcile.create_invariant('bad', NULL, '{id}', 'SELECT id FROM users WHERE name IS NULL', kind => 'check');
 SELECT raised('a check', $$SELECT reconcile.guard('bad')$$, '0A000', 'invariant "bad" is a check, and is never repaired');
 SELECT raised('an unknown invariant', $$SELECT reconcile.guard('baad')$$, '42704', 'invariant "baad" does not exist', 'Did you mean "bad"?');
@@ -120,13 +168,17 @@ SELECT raised('another policy', $$SELECT reconcile.guard('good', on_failure => '
 SELECT raised('unguard of what is not guarded', $$SELECT reconcile.unguard('good')$$, '42704', 'invariant "good" has no guard');
 SELECT raised('the trigger function called by hand', 'SELECT reconcile.fire_guard()', '39P01',
 	'this function is called by the triggers of guards only');
-SELECT raised('the other one by hand', 'SELECT reconcile.settle_guard()', '39P01',
-	'this function is called by the triggers of guards only');
+SELECT raised(name || ' by hand', format('SELECT reconcile.%I()', name), '39P01', 'this function is called by the triggers of guards only')
+FROM unnest('{settle_guard,settle_notes}'::text[]) AS name;
+SELECT is(has_function_privilege('public', format('reconcile.%I()', name), 'EXECUTE'), false, name || ' is for nobody else''s triggers')
+FROM unnest('{settle_guard,settle_notes}'::text[]) AS name;
 CREATE TABLE own (keys jsonb[]);
 CREATE TRIGGER settle AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION reconcile.settle_guard();
 SELECT raised('a trigger of a table of one''s own', 'INSERT INTO own DEFAULT VALUES', '39P01',
 	'this function is called by the triggers of guards only');
-SELECT is(has_function_privilege('public', 'reconcile.settle_guard()', 'EXECUTE'), false, 'which others cannot even make');
+CREATE OR REPLACE TRIGGER settle AFTER INSERT ON own FOR EACH ROW EXECUTE FUNCTION reconcile.settle_notes();
+SELECT raised('another trigger of it', 'INSERT INTO own DEFAULT VALUES', '39P01',
+	'this function is called by the triggers of guards only');
 
 SELECT * FROM finish();
 ROLLBACK;
