@@ -67,16 +67,25 @@ Write Insertion::write() const
 }
 
 /* writable: rows that do not count as present may hold the place of others in
- * the unique index. */
+ * the unique index, if it has both of them, and takes them for equal. */
 std::optional<std::string> Insertion::writable() const
 {
 	if (!definition_.where_absent || target_.foreign())
 		return std::nullopt;
-	std::string held = "SELECT * FROM " + target_.name() + " t";
-	if (arbiter_ && arbiter_->predicate)
+	std::string rows = pg::quoted(kWorkList) + " AS e", held = target_.name() + " t";
+	std::vector<std::string> conditions{key_equality_of_row("x")};
+	if (arbiter_ && !arbiter_->nulls_are_equal)
+		for (const KeyPart &part : key_.parts())
+			if (!part.column().not_null)
+				conditions.push_back(part.of_row("x") + " IS NOT NULL");
+	if (arbiter_ && arbiter_->predicate) {
 		held += " WHERE " + *arbiter_->predicate;
-	return "SELECT e.* FROM " + pg::quoted(kWorkList) + " AS e WHERE NOT EXISTS (SELECT FROM (" +
-		   held + ") AS x WHERE " + key_equality_of_row("x") + ")";
+		rows += ", LATERAL (SELECT (" + *arbiter_->predicate + ") AS indexed FROM (" +
+				inserted({}) + ") AS t) AS i";
+		conditions.emplace_back("i.indexed");
+	}
+	return "SELECT e.* FROM " + rows + " WHERE NOT EXISTS (SELECT FROM (SELECT * FROM " + held +
+		   ") AS x WHERE " + pg::joined(conditions, " AND ") + ")";
 }
 
 /* not_kept: where no unique index would stop it, a row that a trigger stores
@@ -122,7 +131,9 @@ std::string Insertion::from_json() const
 		   rows_of_json("l.row", json_columns(), "e");
 }
 
-Overlay Insertion::overlay(const std::string &work_list) const
+/* inserted yields whole rows of the target as they would be after the insertion of what
+ * is e in FROM, or outside. */
+std::string Insertion::inserted(const std::string &from) const
 {
 	const std::vector<Output> &given = expected_.outputs();
 	std::vector<std::string> values, columns; /* generated columns need the others */
@@ -136,11 +147,15 @@ Overlay Insertion::overlay(const std::string &work_list) const
 		if (column.generated.empty())
 			values.push_back((yielded ? expected_value(column.name) : made_value(column)) + " AS " +
 							 name);
-		columns.push_back(column.generated.empty() ? name : made_value(column));
+		columns.push_back(column.generated.empty() ? name : made_value(column) + " AS " + name);
 	}
-	return {"", " UNION ALL SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " +
-					pg::joined(values, ", ") + " FROM " + pg::quoted(work_list) +
-					" AS e) AS planned"};
+	return "SELECT " + pg::joined(columns, ", ") + " FROM (SELECT " + pg::joined(values, ", ") +
+		   from + ") AS planned";
+}
+
+Overlay Insertion::overlay(const std::string &work_list) const
+{
+	return {"", " UNION ALL " + inserted(" FROM " + pg::quoted(work_list) + " AS e")};
 }
 
 } // namespace reconcile::invariant

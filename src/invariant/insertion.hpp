@@ -47,6 +47,7 @@ protected:
 
 private:
 	std::string absent(const std::string &rows) const;
+	std::string inserted(const std::string &from) const;
 };
 
 } // namespace reconcile::invariant

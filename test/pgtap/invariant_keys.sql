@@ -172,6 +172,14 @@ SELECT converges('where_absent that is NULL leaves a row present',
 	'CREATE TABLE target (k integer NOT NULL, deleted boolean);
 	CREATE UNIQUE INDEX ON target (k) WHERE deleted IS NOT TRUE; INSERT INTO target VALUES (1, NULL), (2, true)',
 	'{k}', 'SELECT k FROM generate_series(1, 2) AS k', 1, 1, where_absent => 'deleted');
+-- A row that does not count as present holds up another one in the unique index only.
+SELECT converges('an absent row with NULL in its key holds up nothing', 'CREATE TABLE target (k integer UNIQUE, dead boolean NOT NULL DEFAULT false);
+	INSERT INTO target VALUES (NULL, true), (2, false)',
+	'{k}', 'SELECT k FROM unnest(''{2,3,NULL}''::integer[]) AS k', 2, 2, where_absent => 'dead');
+SELECT converges('nor does one for a row that is outside of the index', 'CREATE TABLE target (k integer NOT NULL, kind text NOT NULL,
+		dead boolean NOT NULL DEFAULT false, upper_kind text GENERATED ALWAYS AS (upper(kind)) STORED);
+	CREATE UNIQUE INDEX ON target (k) WHERE upper_kind = ''A''; INSERT INTO target VALUES (1, ''a'', true), (2, ''b'', false)',
+	'{k}', 'SELECT k, ''b'' AS kind FROM generate_series(1, 3) AS k', 2, 2, where_absent => 'dead');
 SELECT converges('partial index beside a whole one', 'CREATE TABLE target (k integer NOT NULL, deleted boolean);
 	CREATE UNIQUE INDEX ON target (k) WHERE NOT deleted; CREATE UNIQUE INDEX ON target (k); INSERT INTO target VALUES (1, true)',
 	'{k}', 'SELECT k FROM generate_series(1, 2) AS k', 1, 1);
