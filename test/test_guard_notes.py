@@ -83,6 +83,18 @@ SELECT count(*) FROM reconcile.guard('i', timing => 'commit', on_failure => '{po
 COUNTS = "SELECT (SELECT count(*) FROM src), (SELECT count(*) FROM tgt)"
 TARGET = "SELECT array_agg(id ORDER BY id) FROM tgt"
 
+# A key may come again in rows that are gone.
+GONE = """
+CREATE TABLE src (id integer, home integer, gone boolean NOT NULL DEFAULT false);
+CREATE UNIQUE INDEX ON src (id) WHERE NOT gone;
+CREATE TABLE tgt (pid integer, h integer, PRIMARY KEY (pid, h));
+SELECT reconcile.create_invariant('i', 'src', '{{id}}',
+    'SELECT DISTINCT ON (pid) pid AS id, h AS home FROM app.tgt ORDER BY pid, h', kind => 'fill', where_absent => 'gone');
+SELECT count(*) FROM reconcile.guard('i', timing => 'commit', on_failure => '{policy}');
+CREATE FUNCTION too() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE app.src SET home = 9 WHERE gone; RETURN NULL; END';
+CREATE TRIGGER a AFTER UPDATE ON src FOR EACH ROW WHEN (NEW.home = 5) EXECUTE FUNCTION too();
+"""
+
 STORIES = {
     "rows of a released savepoint, more than work_mem":
         (PLAIN, ["SET work_mem = '64kB'", "BEGIN", "SAVEPOINT a", "INSERT INTO src SELECT generate_series(1, 20000)",
@@ -218,6 +230,26 @@ STORIES = {
             CREATE TRIGGER a AFTER UPDATE ON src FOR EACH ROW WHEN (NEW.home = 5) EXECUTE FUNCTION other();""",
          ["BEGIN", "INSERT INTO src VALUES (1)", "INSERT INTO tgt VALUES (1, 5)", "COMMIT"],
          "SELECT array_agg((id, home)::text) FROM src", (["(1,6)"],)),
+    "a row that a trigger inserts anew while it is filled":
+        (FILLED + """CREATE FUNCTION anew() RETURNS trigger LANGUAGE plpgsql SET session_replication_role = replica AS 'BEGIN
+            DELETE FROM app.tgt; DELETE FROM app.src; INSERT INTO app.tgt VALUES (NEW.id, 6);
+            SET LOCAL session_replication_role = origin; INSERT INTO app.src VALUES (NEW.id); RETURN NULL; END';
+            CREATE TRIGGER a AFTER UPDATE ON src FOR EACH ROW WHEN (NEW.home = 5) EXECUTE FUNCTION anew();""",
+         ["BEGIN", "INSERT INTO src VALUES (1)", "INSERT INTO tgt VALUES (1, 5)", "COMMIT"],
+         "SELECT array_agg((id, home)::text) FROM src", (["(1,6)"],)),
+    "a row that a trigger inserts anew while it is filled, in place of one that nobody noted":
+        (FILLED + """CREATE FUNCTION anew() RETURNS trigger LANGUAGE plpgsql SET session_replication_role = replica AS 'BEGIN
+            DELETE FROM app.tgt; DELETE FROM app.src; INSERT INTO app.tgt VALUES (NEW.id, 6);
+            SET LOCAL session_replication_role = origin; INSERT INTO app.src VALUES (NEW.id); RETURN NULL; END';
+            CREATE TRIGGER a AFTER UPDATE ON src FOR EACH ROW WHEN (NEW.home = 5) EXECUTE FUNCTION anew();""",
+         ["BEGIN", "SET LOCAL session_replication_role = replica", "INSERT INTO src VALUES (1)",
+          "SET LOCAL session_replication_role = origin", "INSERT INTO tgt VALUES (1, 5)", "COMMIT"],
+         "SELECT array_agg((id, home)::text) FROM src", (["(1,6)"],)),
+    "a row to fill, while one that is gone gets a value":
+        (GONE, ["INSERT INTO src VALUES (1, NULL, true)", "BEGIN", "INSERT INTO src VALUES (1), (2)", "INSERT INTO tgt VALUES (2, 5)",
+                "SET LOCAL session_replication_role = replica", "INSERT INTO tgt VALUES (1, 7)",
+                "SET LOCAL session_replication_role = origin", "COMMIT"],
+         "SELECT array_agg((id, home, gone)::text ORDER BY id, gone) FROM src", (["(1,7,f)", "(1,9,t)", "(2,5,f)"],)),
     "a row whose value a trigger refuses":
         (FILLED + """CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.home := NULL; RETURN NEW; END';
             CREATE TRIGGER a BEFORE UPDATE ON src FOR EACH ROW WHEN (NEW.home = 5) EXECUTE FUNCTION never();""",

@@ -15,7 +15,7 @@ extern "C" {
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace reconcile::invariant {
 
@@ -43,7 +43,8 @@ struct Key : Deed {
 	size_t subject;
 	int depth; /* how many guards had set off each other */
 	MinimalTuple row;
-	bool needs_a_look; /* else it crosses out those before it that are the same */
+	bool needs_a_look; /* else it crosses out the same row, in notes up to its number */
+	uint64 number;
 };
 
 /* What is known of this transaction.  Keys are in the order in which they were noted,
@@ -54,6 +55,7 @@ std::vector<SharedSubject> subjects;
 std::vector<Key> keys;
 std::vector<Deed> bells;
 int deepest_done = 0; /* no key was done with at a deeper level */
+uint64 taken = 0;
 
 bool is_over(const Deed &deed)
 {
@@ -110,6 +112,7 @@ void over() noexcept
 	std::vector<Key>().swap(keys);
 	bells.clear();
 	deepest_done = 0;
+	taken = 0;
 }
 
 void listen()
@@ -158,14 +161,16 @@ size_t number_of(const SharedSubject &subject)
 }
 
 /* note adds rows of a statement to the pile, if there is room. */
-bool note(size_t subject, const pg::Firing &firing, const std::vector<AttrNumber> &key,
-		  const pg::Emptiness &which, int level, bool needs_a_look)
+bool note(const Key &like, const pg::Firing &firing, const std::vector<AttrNumber> &key,
+		  const pg::Emptiness &which)
 {
 	std::vector<MinimalTuple> rows;
-	if (!firing.copy(key, which, row_type_of(subjects[subject]->key), home, rows))
+	if (!firing.copy(key, which, row_type_of(subjects[like.subject]->key), home, rows))
 		return false;
-	for (MinimalTuple const row : rows)
-		keys.push_back({{pg::savepoint_level(), 0}, subject, level, row, needs_a_look});
+	for (MinimalTuple const row : rows) {
+		keys.push_back(like);
+		keys.back().row = row;
+	}
 	return true;
 }
 
@@ -184,15 +189,18 @@ std::string_view image(MinimalTuple row)
 std::vector<MinimalTuple> left_over(size_t subject)
 {
 	std::vector<MinimalTuple> rows;
-	std::unordered_set<std::string_view> crossed_out;
-	for (auto key = keys.rbegin(); key != keys.rend(); ++key)
-		if (is_open(*key, subject) && crossed_out.count(image(key->row)) == 0) {
-			if (key->needs_a_look)
-				rows.push_back(key->row);
-			else
-				crossed_out.insert(image(key->row));
+	std::unordered_map<std::string_view, uint64> crossed_out; /* notes up to that number */
+	for (const Key &key : keys)
+		if (is_open(key, subject) && !key.needs_a_look) {
+			uint64 &last = crossed_out[image(key.row)];
+			last = std::max(last, key.number);
 		}
-	std::reverse(rows.begin(), rows.end());
+	for (const Key &key : keys)
+		if (is_open(key, subject) && key.needs_a_look) {
+			auto const found = crossed_out.find(image(key.row));
+			if (found == crossed_out.end() || key.number > found->second)
+				rows.push_back(key.row);
+		}
 	return rows;
 }
 
@@ -214,15 +222,21 @@ bool take_notes(const SharedSubject &subject, const pg::Firing &firing,
 		return false;
 	listen();
 	tidy_up();
-	return note(number_of(subject), firing, key, matter, level, true);
+	return note({{pg::savepoint_level(), 0}, number_of(subject), level, nullptr, true, ++taken},
+				firing, key, matter);
 }
 
 void cross_out(const SharedSubject &subject, const pg::Firing &firing,
-			   const std::vector<AttrNumber> &key, const pg::Emptiness &which)
+			   const std::vector<AttrNumber> &key, const pg::Emptiness &which, uint64 last)
 {
 	auto const number = find(subject);
 	if (number && firing.size() <= kMostAtOnce)
-		note(*number, firing, key, which, 0, false);
+		note({{pg::savepoint_level(), 0}, *number, 0, nullptr, false, last}, firing, key, which);
+}
+
+uint64 last_note()
+{
+	return taken;
 }
 
 std::vector<SharedSubject> noted()

@@ -57,9 +57,12 @@ struct Notes {
 bool take_notes(const SharedSubject &subject, const pg::Firing &firing,
 				const std::vector<AttrNumber> &key, const pg::Emptiness &matter, int level);
 
-/* cross_out takes note that rows of a statement need no look any more. */
+/* last_note is the number of the latest notes.  cross_out takes note that rows of a statement
+ * need no look any more, as far as notes say so that are older than the statement: during it,
+ * triggers may have written such a row anew. */
+uint64 last_note();
 void cross_out(const SharedSubject &subject, const pg::Firing &firing,
-			   const std::vector<AttrNumber> &key, const pg::Emptiness &which);
+			   const std::vector<AttrNumber> &key, const pg::Emptiness &which, uint64 last);
 
 /* noted lists the subjects of which there are notes, in the order of the first of each, but
  * those of keys last: what rows ask for may be all that the keys need. */

@@ -77,19 +77,30 @@ int Depth::levels_ = 0;
  * meanwhile. */
 class Settling {
 public:
-	Settling() : before_(active_) { active_ = true; }
-	~Settling() { active_ = before_; }
+	Settling() : before_(active_), last_before_(last_) { active_ = true; }
+	~Settling()
+	{
+		active_ = before_;
+		last_ = last_before_;
+	}
 	Settling(const Settling &) = delete;
 	Settling &operator=(const Settling &) = delete;
 
 	static bool active() { return active_; }
 
+	/* The latest note that is older than whatever the work sets off. */
+	void begin_work() { last_ = last_note(); }
+	static uint64 last() { return last_; }
+
 private:
 	static bool active_;
+	static uint64 last_;
 	bool before_;
+	uint64 last_before_;
 };
 
 bool Settling::active_ = false;
+uint64 Settling::last_ = 0;
 
 pg::Constant enter_pending(
 	"INSERT INTO reconcile.guard_pending (invariant, keys, watched, level) VALUES ($1, $2, $3, $4)",
@@ -224,8 +235,9 @@ void fire(Task &task, const pg::Firing &firing)
 		std::unique_ptr<pg::WorkList> changed;
 		Rows rows = all;
 		if (firing.event() == pg::Event::update) {
-			if (Settling::active() && !part.filled.empty() && part.subject != nullptr)
-				cross_out(part.subject, firing, part.noted, part.complete());
+			if (Settling::active() && !part.filled.empty() && part.subject != nullptr &&
+				!part.work->key_can_repeat())
+				cross_out(part.subject, firing, part.noted, part.complete(), Settling::last());
 			changed = firing.changed(part.columns, part.lacking());
 			if (changed == nullptr)
 				continue;
@@ -374,9 +386,11 @@ RECONCILE_FUNCTION(reconcile_settle_notes)
 {
 	pg::RowFiring const firing(fcinfo, "guard_bell");
 	bell_rang();
-	Settling const settling;
-	while (auto const subject = next_noted())
+	Settling settling;
+	while (auto const subject = next_noted()) {
+		settling.begin_work();
 		settle_notes(firing.trigger(), subject);
+	}
 	return Datum(0);
 }
 

@@ -275,6 +275,7 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	: invariant_(definition.name), scope_(scope)
 {
 	auto const statements = statements_of(definition);
+	key_can_repeat_ = statements->key_can_repeat();
 	confine(*statements, scope);
 	std::string const few = due_in(*statements, scope, Statements::Rows::few);
 	std::string const many = due_in(*statements, scope, Statements::Rows::many);

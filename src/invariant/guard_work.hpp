@@ -113,6 +113,9 @@ public:
 
 	const Scope &scope() const { return scope_; }
 
+	/* key_can_repeat tells whether a key may be that of several rows of the target. */
+	bool key_can_repeat() const { return key_can_repeat_; }
+
 	/* write writes what is due. */
 	void write(const Rows &rows);
 
@@ -127,6 +130,7 @@ public:
 private:
 	std::string const invariant_;
 	Scope const scope_;
+	bool key_can_repeat_;
 	int done_; /* what executing write_ returns */
 	KeptStatement write_, unprotected_, pending_;
 };
