@@ -278,7 +278,8 @@ bool is_read_in(Node *node, void *context)
 	return found;
 }
 
-/* is_never_null tells whether a column of a query is one of a table that refuses NULL. */
+/* is_never_null tells whether a column of a query is one of a table that has no NULL there,
+ * nor have tables that inherit from it, of which partitions alone must refuse what it refuses. */
 bool is_never_null(Query *query, const TargetEntry *column, Node *from)
 {
 	if (!IsA(column->expr, Var) || !IsA(from, RangeTblRef))
@@ -289,9 +290,11 @@ bool is_never_null(Query *query, const TargetEntry *column, Node *from)
 		value->varlevelsup != 0 || entry->rtekind != RTE_RELATION || value->varattno <= 0)
 		return false;
 	Relation table = table_open(entry->relid, AccessShareLock);
-	bool const refused = TupleDescAttr(RelationGetDescr(table), value->varattno - 1)->attnotnull;
+	bool const never = HAS_NO_NULL(RelationGetDescr(table), value->varattno - 1) &&
+					   (RelationGetForm(table)->relkind == RELKIND_PARTITIONED_TABLE ||
+						!has_subclass(entry->relid));
 	table_close(table, NoLock);
-	return refused;
+	return never;
 }
 
 /* has_say_in tells whether a side decides about a column of its query: its key, its value
@@ -312,7 +315,8 @@ bool has_say_in(const Search *search, const TargetEntry *column, Side *side)
 bool has_no_say(const Search *search, Query *query, JoinExpr *join)
 {
 	if (query != search->outermost || join->jointype != JOIN_LEFT ||
-		!IsA(join->rarg, RangeTblRef) || !query->hasDistinctOn)
+		!IsA(join->rarg, RangeTblRef) || !query->hasDistinctOn ||
+		query->hasTargetSRFs) /* of no rows, as of a NULL, no key is left */
 		return false;
 	Side side{query, join, reinterpret_cast<RangeTblRef *>(join->rarg)->rtindex, 0};
 	auto *table = rt_fetch(side.number, query->rtable);
@@ -363,14 +367,15 @@ void visit_from(Search *search, Node *node, const Level *level, Place place)
 	}
 }
 
-/* visit_outputs visits the select list.  A value that the outermost query looks
- * up for a column outside of the key adds no expected row. */
+/* visit_outputs visits the select list.  A value that the outermost query looks up for a
+ * column outside of the key adds no expected row, unless it says how many there are. */
 void visit_outputs(Search *search, const Level *level, Place place, bool top)
 {
 	ListCell *cell;
 	foreach (cell, level->query->targetList) {
 		auto *column = static_cast<TargetEntry *>(lfirst(cell));
-		if (top && !search->values_count && !is_key(search, column))
+		if (top && !search->values_count && !is_key(search, column) &&
+			!expression_returns_set(reinterpret_cast<Node *>(column->expr)))
 			continue;
 		visit_values(search, reinterpret_cast<Node *>(column->expr), level, place,
 					 "in a subquery in the select list");

@@ -38,6 +38,14 @@ extern "C" {
 #define PG17_GE (PG_VERSION_NUM >= 170000)
 #define PG18_GE (PG_VERSION_NUM >= 180000)
 
+/* From PostgreSQL 18 on, a column that refuses NULL may have some from before. */
+#if PG18_GE
+#define HAS_NO_NULL(row_type, column)                                                              \
+	(TupleDescCompactAttr(row_type, column)->attnullability == ATTNULLABLE_VALID)
+#else
+#define HAS_NO_NULL(row_type, column) (TupleDescAttr(row_type, column)->attnotnull)
+#endif
+
 /* Before PostgreSQL 18, PortalRun() had to be told that it is called once. */
 #if PG18_GE
 #define PORTAL_RUN_ONCE

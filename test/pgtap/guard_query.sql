@@ -98,6 +98,15 @@ SELECT is(guarded(query), wanted, what) FROM (VALUES
 	('one that is read besides',
 		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name WHERE EXISTS (SELECT FROM kinds x WHERE x.role = u.name)',
 		'It reads app.kinds more than once.'),
+	('one that says how many rows there are of a key',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role, unnest(ARRAY[k.role]) AS note FROM users u LEFT JOIN kinds k ON k.role = u.name',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('or does so in ORDER BY',
+		'SELECT DISTINCT ON (u.boss, u.name) u.boss AS user_id, u.name AS role FROM users u LEFT JOIN kinds k ON k.role = u.name ORDER BY u.boss, u.name, unnest(ARRAY[k.role])',
+		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
+	('a subquery that says how many rows there are',
+		'SELECT id AS user_id, ''member'' AS role, unnest((SELECT array_agg(k.role) FROM kinds k)) AS note FROM users',
+		'It reads app.kinds in a subquery in the select list, where new rows alone do not tell what is expected.'),
 	('the nullable side of an outer join', 'SELECT u.id AS user_id, coalesce(k.role, ''x'') AS role FROM users u LEFT JOIN kinds k ON k.role = u.name',
 		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'),
 	('the other side of a right join', 'SELECT u.id AS user_id, coalesce(k.role, ''x'') AS role FROM kinds k RIGHT JOIN users u ON k.role = u.name',
@@ -155,6 +164,10 @@ SELECT is(guarded_fill(value, compare), wanted, what) FROM (VALUES
 	('a value that must be this one', 'home', '{boss}',
 		'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.'))
 	AS f(what, value, compare, wanted);
+CREATE TABLE cottages () INHERITS (homes);
+SELECT is(guarded_fill('home', '{}'), 'It reads app.kinds on the nullable side of an outer join, where new rows alone do not tell what is expected.',
+	'a value that may be NULL in a table that inherits, which need not refuse what the other refuses');
+DROP TABLE cottages;
 
 SELECT reconcile.create_invariant('bad', NULL, '{id}', 'SELECT id FROM users WHERE name IS NULL', kind => 'check');
 SELECT raised('a check', $$SELECT reconcile.guard('bad')$$, '0A000', 'invariant "bad" is a check, and is never repaired');
