@@ -137,8 +137,8 @@ INSERT INTO reconcile.pack_rule (pack, name, position, kind, target, key, expect
 	SELECT DISTINCT ON (m.@workspace_members.user_id@) m.@workspace_members.user_id@ AS @.id@,
 	       m.@workspace_members.workspace_id@ AS @.current_workspace_id@
 	FROM @workspace_members@ m LEFT JOIN @workspaces@ w ON w.@workspaces.id@ = m.@workspace_members.workspace_id@
-	ORDER BY m.@workspace_members.user_id@, @'mode'@ = 'default' AND w.@workspaces.slug@ = 'default' DESC,
-	         w.@workspaces.created_by@ = m.@workspace_members.user_id@ DESC, m.@workspace_members.workspace_id@$$,
+	ORDER BY m.@workspace_members.user_id@, w.@workspaces.id@ IS NULL, @'mode'@ = 'default' AND w.@workspaces.slug@ = 'default' DESC,
+	         (w.@workspaces.created_by@ = m.@workspace_members.user_id@) IS TRUE DESC, m.@workspace_members.workspace_id@$$,
 	'{}', 'commit', 'Every user works in a workspace: current_workspace_id is not null.'),
 
 ('workspaces', 'workspaces_some_admin', 7, 'fill', 'workspace_members', '{workspace_id,user_id}', $$

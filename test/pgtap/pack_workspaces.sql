@@ -130,6 +130,16 @@ SELECT installs();
 SELECT is((steps(true))[2:4], ARRAY['creator 1 1', 'existing_users 4 4', 'settings 2 2'], 'a workspace that nobody created asks for no member');
 SELECT is((steps(false))[2:4], ARRAY['creator 1 1', 'existing_users 4 4', 'settings 2 2'], 'and is no failure');
 
+-- A membership that outlived its workspace, where no foreign key forbids it.
+ROLLBACK TO world;
+SELECT installs();
+SELECT steps(false);
+ALTER TABLE workspace_members DROP CONSTRAINT workspace_members_workspace_id_fkey;
+INSERT INTO workspace_members (workspace_id, user_id, role, joined_at) SELECT -1, id, 'viewer', now() FROM users;
+UPDATE users SET current_workspace_id = NULL;
+SELECT is((steps(false))[1], 'current 5 5', 'users who are also in a workspace that is gone');
+SELECT is((SELECT array_agg(DISTINCT w.slug) FROM users u LEFT JOIN workspaces w ON w.id = u.current_workspace_id), '{default}', 'work in one that is there');
+
 -- Users in partitions, to which tables refer as to any other; a unique key that is checked at the end.
 ROLLBACK TO world;
 ALTER TABLE users RENAME TO users_before;
