@@ -81,7 +81,7 @@ SELECT is_empty($$SELECT identity FROM member_relation AS r WHERE r.relkind = 'r
 	AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = r.oid AND i.indisprimary)$$, 'every table has a primary key');
 SELECT is_empty($$SELECT identity FROM member_relation AS r WHERE r.relkind = 'r'
 	AND NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_reconcile' AND r.oid = ANY (e.extconfig))
-	AND identity !~ '^reconcile\.pack(_|$)' AND relpersistence <> 'u'$$, 'every table is dumped with the database, but what outlives no transaction; what packs consist of comes with the extension');
+	AND identity !~ '^reconcile\.(pack(_.*)?|guard_bell)$' AND relpersistence <> 'u'$$, 'every table is dumped with the database, but what outlives no transaction; what packs consist of comes with the extension, and so does the bell');
 SELECT is_empty($$SELECT s.identity FROM member_relation AS s WHERE s.relkind = 'S' AND s.relpersistence <> 'u'
 	AND NOT EXISTS (SELECT FROM pg_extension AS e WHERE e.extname = 'pg_reconcile' AND s.oid = ANY (e.extconfig))$$,
 	'and so is every sequence');

@@ -235,6 +235,11 @@ SELECT returns('a few rows at commit', $$INSERT INTO accounts VALUES (2001, 'A')
 SELECT returns('many at commit', $$INSERT INTO accounts SELECT n, 'Name ' || n FROM generate_series(3000, 3200) AS n; INSERT INTO places SELECT n, n, 1 FROM generate_series(3000, 3200) AS n;
 	SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED$$, 'places', 5000);
 SELECT results_eq('SELECT id, current_place FROM accounts WHERE id IN (2001, 2003, 3100) ORDER BY 1', 'VALUES (2001, 2), (2003, NULL), (3100, 3100)', 'filled');
+-- Whoever takes the row away that calls at commit stops the writes, and not what is due.
+DELETE FROM reconcile.guard_bell;
+SELECT throws_ok($$INSERT INTO accounts VALUES (4001, 'A')$$, '55000', 'table "guard_bell" has lost its row', 'without its bell no guard notes anything');
+INSERT INTO reconcile.guard_bell DEFAULT VALUES;
+SELECT returns('with it again', $$INSERT INTO accounts VALUES (4001, 'A'); SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED$$, 'slugs', 3);
 SELECT reconcile.drop_invariant(name) FROM unnest('{places,slugs,marks}'::text[]) AS name;
 
 -- ---------------------------------------------------------------- who sees attempts
