@@ -101,6 +101,9 @@ def load(sources, database):
     for name in FIRST + others:
         psql(database, without_last_drops((sources / f"{name}.sql").read_text()),
              **environment, PGOPTIONS=SETTINGS.format(name.replace(".", "_")))
+    with connect(database) as connection:       # where a file stops half-way, what it has prepared stays
+        for gid, in connection.execute("SELECT gid FROM pg_prepared_xacts WHERE database = current_database()").fetchall():
+            connection.execute(psycopg.sql.SQL("ROLLBACK PREPARED {}").format(psycopg.sql.Literal(gid)))
 
 
 class Copies:
