@@ -417,6 +417,54 @@ def test_the_owner_works_at_commit_whoever_writes(pg, policy):
                    " DROP ROLE reconcile_notes_owner, reconcile_notes_writer")
 
 
+# Guards that work at one commit, one after the other: who declared them, where, and what a trigger of their target leaves behind.
+ALIKE = ("NONE", "app", "UTC")
+IN_TURN = {
+    "a": (ALIKE, "SET search_path = public"), "b": (ALIKE, "SET TimeZone = 'Asia/Tokyo'"), "c": (ALIKE, "SET DateStyle = German"),
+    "d": (ALIKE, "SET DateStyle = 'ISO, YMD'"), "e": (ALIKE, "SET IntervalStyle = iso_8601"), "f": (ALIKE, "SET row_security = on"),
+    "g": (ALIKE, "SELECT"), "h": (("reconcile_notes_owner", "app", "UTC"), "SELECT"), "i": (("NONE", "app, public", "UTC"), "SELECT"),
+    "j": (("NONE", "app", "Asia/Tokyo"), "SELECT"), "k": (ALIKE, "SELECT"),
+}
+SETTINGS = """SELECT current_user, current_setting('search_path') AS path, current_setting('TimeZone') AS zone,
+    current_setting('DateStyle') || ' ' || current_setting('IntervalStyle') || ' ' || current_setting('row_security') AS others"""
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_each_guard_works_as_declared_at_one_commit(pg, policy):
+    pg.execute(f"""
+        CREATE ROLE reconcile_notes_owner;
+        CREATE TABLE src (id integer PRIMARY KEY);
+        GRANT USAGE ON SCHEMA app TO reconcile_notes_owner; GRANT SELECT, TRIGGER ON src TO reconcile_notes_owner;
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconcile TO reconcile_notes_owner;
+        CREATE FUNCTION is_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            SELECT s::text INTO NEW.written FROM ({SETTINGS}) s;
+            EXECUTE TG_ARGV[0];
+            RETURN NEW;
+        END $$""")
+    try:
+        for name, ((owner, path, zone), left_behind) in IN_TURN.items():
+            pg.execute(f"""
+                CREATE TABLE app.tgt_{name} (id integer PRIMARY KEY, written text);
+                CREATE TRIGGER is_written BEFORE INSERT ON app.tgt_{name} FOR EACH ROW EXECUTE FUNCTION app.is_written($${left_behind}$$);
+                GRANT SELECT, INSERT ON app.tgt_{name} TO reconcile_notes_owner;
+                SET search_path = {path}; SET TimeZone = '{zone}'; SET ROLE {owner};
+                SELECT reconcile.create_invariant('{name}', 'app.tgt_{name}', '{{id}}', 'SELECT id FROM app.src');
+                SELECT reconcile.guard('{name}', timing => 'commit', on_failure => '{policy}');
+                RESET ROLE; RESET TimeZone""")
+        with new_session() as session:
+            before = session.execute(SETTINGS).fetchone()
+            for n in range(3):
+                session.execute("INSERT INTO src VALUES (%s)", [n])
+            assert session.execute(SETTINGS).fetchone() == before
+            for name, ((owner, path, zone), _) in IN_TURN.items():
+                wanted = pg.execute("SELECT (%s::text, %s::text, %s::text, 'ISO, MDY postgres off')::text",
+                                    [before[0] if owner == "NONE" else owner, f"{path}, pg_temp", zone]).fetchone()
+                assert session.execute(f"SELECT written FROM tgt_{name}").fetchall() == [wanted] * 3, name
+    finally:
+        pg.execute("RESET ROLE; RESET search_path; RESET TimeZone; DROP OWNED BY reconcile_notes_owner CASCADE;"
+                   " DROP ROLE reconcile_notes_owner")
+
+
 def test_limited_temporary_files_lose_nothing(pg):
     """Whatever fits or does not fit: what is stored has what it needs, or the transaction failed as a whole.
 

@@ -26,6 +26,8 @@ public:
 	enum Which { its_own, pointing_at };
 	explicit Constraints(Oid table, Which which = its_own);
 
+	bool empty() const { return deferrable_.empty(); }
+
 	/* check_at_once makes them immediate, by name: those of other tables stay as
 	 * the application wants them. */
 	void check_at_once() const;

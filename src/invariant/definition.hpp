@@ -46,12 +46,20 @@ struct Definition {
 class AsDeclared {
 public:
 	explicit AsDeclared(const Definition &definition)
-		: owner_(definition.owner, definition.search_path, definition.time_zone.c_str())
+		: owner_(definition.owner, definition.search_path, definition.time_zone.c_str()),
+		  time_zone_(definition.time_zone)
 	{
+	}
+
+	/* is_for tells whether another definition can be evaluated likewise. */
+	bool is_for(const Definition &other) const
+	{
+		return time_zone_ == other.time_zone && owner_.is_still(other.owner, other.search_path);
 	}
 
 private:
 	pg::AsOwner owner_;
+	std::string const time_zone_;
 };
 
 /* definition_named returns one definition; a wrong name is an error that

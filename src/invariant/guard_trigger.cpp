@@ -118,20 +118,49 @@ struct Pending {
 	int level;
 };
 
+/* Acting is the role and the settings under which notes are worked off.  It lasts from one
+ * invariant to the next as long as they are declared alike: to change it takes longer than
+ * many a statement. */
+class Acting {
+public:
+	void as_declared(const Definition &definition)
+	{
+		if (declared_ && declared_->is_for(definition))
+			return;
+		as_before();
+		declared_ = std::make_unique<AsDeclared>(definition);
+	}
+	void as_before() { declared_.reset(); }
+
+	Oid before() const { return before_; }
+
+private:
+	Oid const before_ = GetUserId();
+	std::unique_ptr<AsDeclared> declared_;
+};
+
 /* write writes what is missing in the scope of a part. */
-void write(Task &task, Part &part, const Rows &rows)
+void write(Task &task, Part &part, const Rows &rows, Acting &acting)
 {
 	/* deferred checks would fail where no guard can record it, and PostgreSQL
 	 * does not let a restricted role leave any behind */
-	bool const check_now = task.guard.queues() || task.definition.owner != GetUserId();
-	if (check_now)
-		task.constraints->check_at_once();
-	{
-		AsDeclared const declared(task.definition);
-		part.work->write(rows);
+	bool const check_now = task.guard.queues() || task.definition.owner != acting.before();
+	if (!check_now || task.constraints->empty()) {
+		acting.as_declared(task.definition);
+		return part.work->write(rows);
 	}
-	if (check_now)
-		task.constraints->wait_again();
+	acting.as_before();
+	task.constraints->check_at_once();
+	acting.as_declared(task.definition);
+	part.work->write(rows);
+	acting.as_before();
+	task.constraints->wait_again();
+}
+
+void write(Task &task, Part &part, const Rows &rows)
+{
+	Acting acting;
+	write(task, part, rows, acting);
 }
 
 /* be_called sets the bell.  Whoever works off notes needs none. */
@@ -320,7 +349,7 @@ void settle_as_keys(const Notes &notes, Task &task)
 }
 
 /* write_noted writes what is missing as to notes. */
-void write_noted(Task &task, const Notes &notes, Given given)
+void write_noted(Task &task, const Notes &notes, Given given, Acting &acting)
 {
 	Rows rows;
 	std::unique_ptr<pg::WorkList> list;
@@ -330,11 +359,11 @@ void write_noted(Task &task, const Notes &notes, Given given)
 		list = notes.list();
 		rows.noted = list.get();
 	}
-	write(task, task.parts.front(), rows);
+	write(task, task.parts.front(), rows, acting);
 }
 
 /* settle_notes does the work on what was noted about a subject. */
-void settle_notes(Oid trigger, const SharedSubject &about)
+void settle_notes(Oid trigger, const SharedSubject &about, Acting &acting)
 {
 	const Subject &subject = *about;
 	Notes const notes = work_off(about);
@@ -347,13 +376,16 @@ void settle_notes(Oid trigger, const SharedSubject &about)
 	Depth const depth(notes.level);
 	pg::InContext const context("guard of invariant \"" + subject.invariant + "\" at commit");
 	if (!task->guard.queues()) {
-		if (!task->ready)
+		if (!task->ready) {
+			acting.as_before();
 			work_out(*task, subject.watched, given, Datum(0));
+		}
 		if (task->parts.empty()) /* the query does not read their table any more */
 			return;
 		if (same_columns(task->parts.front().scope.key, subject.key))
-			return write_noted(*task, notes, given);
+			return write_noted(*task, notes, given, acting);
 	}
+	acting.as_before();
 	task = settling_task(trigger, subject.invariant, subject.watched, Given::as_json);
 	if (task != nullptr)
 		settle_as_keys(notes, *task);
@@ -387,9 +419,10 @@ RECONCILE_FUNCTION(reconcile_settle_notes)
 	pg::RowFiring const firing(fcinfo, "guard_bell");
 	bell_rang();
 	Settling settling;
+	Acting acting;
 	while (auto const subject = next_noted()) {
 		settling.begin_work();
-		settle_notes(firing.trigger(), subject);
+		settle_notes(firing.trigger(), subject, acting);
 	}
 	return Datum(0);
 }

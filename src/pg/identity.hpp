@@ -16,6 +16,10 @@
 
 #include "pg/boundary.hpp"
 
+extern "C" {
+#include "pgtime.h"
+}
+
 #include <exception>
 #include <initializer_list>
 #include <string>
@@ -106,9 +110,14 @@ class AsOwner {
 public:
 	AsOwner(Oid owner, const std::string &search_path, const char *time_zone = nullptr);
 
+	/* is_still tells whether what ran meanwhile has left everything as it was, which is as
+	 * this role and this search_path want it. */
+	bool is_still(Oid owner, const std::string &search_path) const;
+
 private:
 	Settings settings_;
 	ActingAs owner_;
+	const pg_tz *time_zone_;
 };
 
 /* may_act_as tells whether the current user could SET ROLE to a role. */
