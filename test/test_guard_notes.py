@@ -80,6 +80,19 @@ SELECT reconcile.create_invariant('i', 'src', '{{id}}',
 SELECT count(*) FROM reconcile.guard('i', timing => 'commit', on_failure => '{policy}');
 """
 
+# One row of several is chosen by what a table without say tells of them, which has several rows itself.
+CHOSEN = """
+CREATE TABLE u (id integer PRIMARY KEY, home integer);
+CREATE TABLE rank (h integer, n integer);
+CREATE TABLE m (id integer PRIMARY KEY, uid integer, h integer NOT NULL);
+INSERT INTO rank VALUES (1, 9), (1, 2), (2, 5), (3, 7);
+INSERT INTO u VALUES (1), (2), (3);
+SELECT reconcile.create_invariant('i', 'u', '{{id}}', 'SELECT DISTINCT ON (m.uid) m.uid AS id, m.h AS home
+    FROM app.m LEFT JOIN app.rank ON rank.h = m.h WHERE m.h > 0 ORDER BY m.uid, rank.n, m.h', kind => 'fill');
+SELECT count(*) FROM reconcile.guard('i', timing => 'commit', on_failure => '{policy}');
+"""
+HOMES = "SELECT array_agg((id, home)::text ORDER BY id) FROM u"
+
 COUNTS = "SELECT (SELECT count(*) FROM src), (SELECT count(*) FROM tgt)"
 TARGET = "SELECT array_agg(id ORDER BY id) FROM tgt"
 
@@ -208,6 +221,20 @@ STORIES = {
     "referring rows while triggers are disabled":
         (JOINED, ["ALTER TABLE src DISABLE TRIGGER ALL", "INSERT INTO src VALUES (9, 9)", "ALTER TABLE src ENABLE TRIGGER ALL",
                   "INSERT INTO parent VALUES (9, true)"], TARGET, ([9],)),
+    "one row to choose from, none, and two":
+        (CHOSEN, ["INSERT INTO m VALUES (1, 1, 1)", "INSERT INTO m VALUES (2, 3, 0)", "INSERT INTO m VALUES (3, 2, 3), (4, 2, 2)",
+                  "INSERT INTO m VALUES (5, 1, 2)"], HOMES, (["(1,1)", "(2,2)", "(3,)"],)),
+    "rows of a table and its child with one primary key":
+        (CHOSEN.replace("LEFT JOIN app.rank ON rank.h = m.h", "").replace("rank.n, ", ""),
+         ["INSERT INTO m VALUES (1, 1, 1)", "CREATE TABLE child () INHERITS (m)", "INSERT INTO child VALUES (2, 3, 2)",
+          "INSERT INTO m VALUES (2, 3, 3)"], HOMES, (["(1,1)", "(2,)", "(3,2)"],)),
+    "a value of the table that chooses":
+        (CHOSEN + """CREATE TABLE tgt (id integer PRIMARY KEY, n integer);
+            SELECT reconcile.create_invariant('v', 'tgt', '{{id}}', 'SELECT DISTINCT ON (m.uid) m.uid AS id, rank.n
+                FROM app.m LEFT JOIN app.rank ON rank.h = m.h ORDER BY m.uid, rank.n');
+            SELECT count(*) FROM reconcile.guard('v', timing => 'commit', on_failure => '{policy}');""",
+         ["INSERT INTO m VALUES (1, 1, 1)", "INSERT INTO m VALUES (2, 2, 4)"],
+         "SELECT array_agg((id, n)::text ORDER BY id) FROM tgt", (["(1,2)", "(2,)"],)),
     "a row to fill that is deleted and inserted by one statement":
         (FILLED, ["INSERT INTO src VALUES (1)", "INSERT INTO tgt VALUES (1, 5)",
                   "WITH d AS (DELETE FROM src WHERE id = 1 RETURNING id) INSERT INTO src SELECT id FROM d"],

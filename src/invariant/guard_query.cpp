@@ -38,7 +38,7 @@ namespace {
 struct Reading {
 	Oid table;
 	Bitmapset *columns;
-	bool in_key; /* as in Watched */
+	bool in_key, one_key; /* as in Watched */
 };
 
 /* Search is what the walk is about, and what it has found. */
@@ -131,7 +131,7 @@ void visit_table(Search *search, Query *query, RangeTblEntry *entry, Place place
 	check_kind(search, table);
 	check_once(search, table);
 	auto *reading = static_cast<Reading *>(palloc(sizeof(Reading)));
-	*reading = {table, bms_copy(pg::selected_columns(query, entry)), false};
+	*reading = {table, bms_copy(pg::selected_columns(query, entry)), false, false};
 	search->readings = lappend(search->readings, reading);
 }
 
@@ -513,14 +513,22 @@ Bitmapset *key_columns_of(const Search *search, Query *query, int number)
 	return columns;
 }
 
-/* in_key tells whether the key of an expected row has the primary key of a row of
- * a table in it, so that no two rows expect the same.  Tables that inherit may
- * have rows with one primary key. */
-bool in_key(const Search *search, Query *query, Oid table)
+/* identifying_columns are those of the primary key of a table, if no two rows can have the
+ * same at any time.  Tables that inherit may have such rows. */
+Bitmapset *identifying_columns(Oid table)
 {
 	Oid constraint;
-	Bitmapset *const primary = get_primary_key_attnos(table, false, &constraint);
-	if (primary == nullptr || (get_rel_relkind(table) == RELKIND_RELATION && has_subclass(table)))
+	if (get_rel_relkind(table) == RELKIND_RELATION && has_subclass(table))
+		return nullptr;
+	return get_primary_key_attnos(table, false, &constraint);
+}
+
+/* in_key tells whether the key of an expected row has the primary key of a row of
+ * a table in it, so that no two rows expect the same. */
+bool in_key(const Search *search, Query *query, Oid table)
+{
+	Bitmapset *const primary = identifying_columns(table);
+	if (primary == nullptr)
 		return false;
 	for (int number = 1; number <= list_length(query->rtable); number++) {
 		auto *entry = rt_fetch(number, query->rtable);
@@ -528,6 +536,41 @@ bool in_key(const Search *search, Query *query, Oid table)
 			return bms_is_subset(primary, key_columns_of(search, query, number));
 	}
 	return false;
+}
+
+/* reads_in_outputs tells whether a query yields anything of the nullable side of a join. */
+bool reads_in_outputs(Query *query, JoinExpr *join)
+{
+	Side side{query, join, reinterpret_cast<RangeTblRef *>(join->rarg)->rtindex, 0};
+	ListCell *cell;
+	foreach (cell, query->targetList) {
+		auto *column = static_cast<TargetEntry *>(lfirst(cell));
+		if (!column->resjunk && is_read_in(reinterpret_cast<Node *>(column->expr), &side))
+			return true;
+	}
+	return false;
+}
+
+/* one_key tells whether a row of a table makes one key expected at most: the query reads
+ * nothing else but tables that have no say. */
+bool one_key(const Search *search, Query *query, Oid table)
+{
+	if (identifying_columns(table) == nullptr || query->setOperations != nullptr ||
+		query->hasTargetSRFs || query->windowClause != NIL ||
+		list_length(query->jointree->fromlist) != 1)
+		return false;
+	auto *from = static_cast<Node *>(linitial(query->jointree->fromlist));
+	while (IsA(from, JoinExpr)) {
+		auto *join = reinterpret_cast<JoinExpr *>(from);
+		if (!IsA(join->rarg, RangeTblRef) || reads_in_outputs(query, join))
+			return false;
+		auto *side = rt_fetch(reinterpret_cast<RangeTblRef *>(join->rarg)->rtindex, query->rtable);
+		if (side->rtekind != RTE_RELATION || !list_member_oid(search->aside, side->relid))
+			return false;
+		from = join->larg;
+	}
+	auto *entry = rt_fetch(reinterpret_cast<RangeTblRef *>(from)->rtindex, query->rtable);
+	return entry->rtekind == RTE_RELATION && entry->relid == table;
 }
 
 /* names_read lists the columns of a reading; the whole row means all of them. */
@@ -608,13 +651,15 @@ WatchedTables watched_tables(const Definition &definition, const ExpectedRows &e
 			auto *reading = static_cast<Reading *>(lfirst(cell));
 			check_columns(&search, reading);
 			reading->in_key = in_key(&search, query, reading->table);
+			reading->one_key = one_key(&search, query, reading->table);
 		}
 	});
 	WatchedTables watched;
 	ListCell *cell;
 	foreach (cell, search.readings) {
 		auto *reading = static_cast<Reading *>(lfirst(cell));
-		watched.read.push_back({reading->table, columns_of(*reading), reading->in_key});
+		watched.read.push_back(
+			{reading->table, columns_of(*reading), reading->in_key, reading->one_key});
 	}
 	foreach (cell, search.views)
 		watched.views.push_back(lfirst_oid(cell));

@@ -28,7 +28,9 @@ namespace reconcile::invariant {
 struct Watched {
 	Oid table;
 	std::vector<std::string> columns; /* those that the query reads */
-	bool in_key = false; /* the key of what is expected has the primary key of the row in it */
+	bool in_key = false;  /* the key of what is expected has the primary key of the row in it */
+	bool one_key = false; /* a row, known by its primary key, makes one key expected at most,
+						   * always with the same values */
 };
 
 /* WatchedTables are those whose new rows a guard must look at. */

@@ -228,6 +228,7 @@ void find_again(Task &task, const WatchedTables &tables, Datum keys)
 				 "The primary key was altered since they were written.");
 	scope.inserted = scope.given != Given::as_json;
 	scope.alone = scope.inserted && watched->in_key;
+	scope.one_key = scope.given == Given::as_arguments && watched->one_key;
 	scope.key = key;
 	scope.columns = watched->columns;
 	for (const JsonColumn &column : scope.key)

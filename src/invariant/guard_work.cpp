@@ -209,7 +209,9 @@ std::optional<Datum> keys_as_json(const std::vector<JsonColumn> &key, pg::WorkLi
 
 void confine(Statements &statements, const Scope &scope)
 {
-	if (scope.is_of_rows())
+	if (scope.one_key)
+		statements.see_one_row(scope.watched);
+	else if (scope.is_of_rows())
 		statements.see_new_rows(scope.watched);
 }
 
@@ -283,7 +285,7 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 		return KeptStatement(statement(few), statement(many));
 	};
 	auto const writing = [&](const std::string &rows, const Write &write) {
-		bool const any_order = scope.alone && !definition.is_fill();
+		bool const any_order = scope.one_key || (scope.alone && !definition.is_fill());
 		done_ = write.done;
 		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql,
 						 with_rows(scope));

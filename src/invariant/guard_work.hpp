@@ -38,6 +38,7 @@ struct Scope {
 	Oid watched = InvalidOid; /* the table with the rows, as the query reads it */
 	bool inserted = false;	  /* they were: most likely they have nothing yet */
 	bool alone = false;		  /* nobody else can be writing what they are expected to have */
+	bool one_key = false;	  /* one key is expected, always with the same values */
 	Given given = Given::as_json;
 	std::vector<JsonColumn> key = {};	   /* the primary key by which rows are found again */
 	std::vector<std::string> columns = {}; /* that the query reads of them when they are */

@@ -18,6 +18,8 @@ extern "C" {
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "parser/parser.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
@@ -176,6 +178,34 @@ bool put_replacement(Node *node, void *context)
 	return expression_tree_walker(node, walker, replacement);
 }
 
+/* keep_outputs leaves out the order of a query, and columns that are for that alone. */
+void keep_outputs(Query *query)
+{
+	List *columns = NIL;
+	ListCell *cell;
+	foreach (cell, query->targetList) {
+		auto *column = static_cast<TargetEntry *>(lfirst(cell));
+		column->ressortgroupref = 0;
+		if (!column->resjunk)
+			columns = lappend(columns, column);
+	}
+	query->targetList = columns;
+	query->sortClause = query->distinctClause = NIL;
+	query->hasDistinctOn = false;
+}
+
+/* keep_first_table leaves out what is joined to it. */
+void keep_first_table(Query *query)
+{
+	auto *from = static_cast<Node *>(linitial(query->jointree->fromlist));
+	while (IsA(from, JoinExpr))
+		from = reinterpret_cast<JoinExpr *>(from)->larg;
+	int const number = reinterpret_cast<RangeTblRef *>(from)->rtindex;
+	query->jointree->fromlist = list_make1(from);
+	query->rtable = list_make1(rt_fetch(number, query->rtable));
+	ChangeVarNodes(reinterpret_cast<Node *>(query), number, 1, 0);
+}
+
 } // namespace
 
 ExpectedRows::ExpectedRows(const std::string &text)
@@ -208,6 +238,14 @@ void ExpectedRows::read_from(Oid table, const std::string &with_query)
 	pg::call([&] {
 		Replacement replacement{table, pstrdup(with_query.c_str())};
 		put_replacement(reinterpret_cast<Node *>(query_), &replacement);
+	});
+}
+
+void ExpectedRows::choose_nothing()
+{
+	pg::call([&] {
+		keep_outputs(query_);
+		keep_first_table(query_);
 	});
 }
 

@@ -65,6 +65,10 @@ public:
 	 * table; whoever uses text() must put the WITH query before it. */
 	void read_from(Oid table, const std::string &with_query);
 
+	/* choose_nothing leaves out DISTINCT, ORDER BY, and the tables on the nullable side of
+	 * its joins: nothing else may read those, and there must be one row at most besides. */
+	void choose_nothing();
+
 	/* text returns the query as PostgreSQL writes it. */
 	std::string text() const;
 

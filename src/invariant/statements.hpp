@@ -157,6 +157,13 @@ public:
 	 * new rows of it make due. */
 	void see_new_rows(Oid table) { expected_.read_from(table, kNewRows); }
 
+	/* see_one_row does so where there is one such row, which makes one key expected. */
+	void see_one_row(Oid table)
+	{
+		see_new_rows(table);
+		expected_.choose_nothing();
+	}
+
 	/* due_among yields the due rows whose key is in a list of keys.  For few rows the condition is
 	 * such that PostgreSQL can take it into the query, also below a DISTINCT ON, instead of joining
 	 * with all that the query yields; for many that would be a list too long to search. */
