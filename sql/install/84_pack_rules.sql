@@ -1,6 +1,5 @@
 -- Packs: their invariants, and the guards of these.
 
--- The rules of a pack with the names of this database put in.
 -- What a query yields as text for a column that is an enumeration here is cast
 -- to it: no text is one by itself.
 CREATE FUNCTION reconcile.pack_typed(pack text, options jsonb, target text, template text) RETURNS text
@@ -25,6 +24,7 @@ END $$;
 COMMENT ON FUNCTION reconcile.pack_typed(text, jsonb, text, text) IS
 	'used by packs: a template whose values fit columns that are enumerations';
 
+-- The rules of a pack with the names of this database put in.
 CREATE FUNCTION reconcile.pack_rules(pack text, options jsonb)
 	RETURNS TABLE (name text, "position" integer, kind text, target text, key text[], expects text, compare text[],
 	               where_absent text, severity text, seed_label text, guard_timing text, description text,
