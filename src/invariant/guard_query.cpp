@@ -10,6 +10,7 @@
  */
 #include "invariant/guard_query.hpp"
 
+#include "invariant/guard_side.hpp"
 #include "invariant/key.hpp"
 #include "invariant/sqlstates.hpp"
 #include "pg/nodes.hpp"
@@ -45,10 +46,8 @@ struct Reading {
 struct Search {
 	const char *invariant;
 	Oid target;
-	List *parts;	   /* of the key: names of columns, and expressions over the target's */
-	List *columns;	   /* that they are made of */
-	bool values_count; /* also what an expected row says besides its key */
-	bool any_value;	   /* as long as it is not NULL */
+	List *parts; /* of the key: names of columns, and expressions over the target's */
+	Counted counted;
 	List *readings;
 	List *aside; /* tables, as OIDs, that have no say in what is expected */
 	List *views; /* through which it reads, as OIDs */
@@ -239,99 +238,6 @@ void visit_entry(Search *search, int number, const Level *level, Place place)
 	}
 }
 
-bool is_key(const Search *search, const TargetEntry *column)
-{
-	return column->resname != nullptr &&
-		   list_member(search->columns, makeString(pstrdup(column->resname)));
-}
-
-/* Side is the nullable side of a join, a table, as a walk looks for it. */
-struct Side {
-	Query *query;
-	JoinExpr *join;
-	int number;
-	Index depth; /* of the subquery at hand */
-};
-
-/* is_read_in tells whether an expression, or a FROM without the join itself, reads a side,
- * or may do so through the name of a join. */
-bool is_read_in(Node *node, void *context)
-{
-	auto *side = static_cast<Side *>(context);
-	if (node == nullptr)
-		return false;
-	if (IsA(node, Var)) {
-		auto *value = reinterpret_cast<Var *>(node);
-		int const number = static_cast<int>(value->varno);
-		return value->varlevelsup == side->depth &&
-			   (number == side->number ||
-				rt_fetch(number, side->query->rtable)->rtekind == RTE_JOIN);
-	}
-	if (node == reinterpret_cast<Node *>(side->join))
-		return is_read_in(side->join->larg, context);
-	if (!IsA(node, Query))
-		return expression_tree_walker(node, pg::tree_walker(is_read_in), context);
-	side->depth++;
-	bool const found =
-		query_tree_walker(reinterpret_cast<Query *>(node), pg::tree_walker(is_read_in), context, 0);
-	side->depth--;
-	return found;
-}
-
-/* is_never_null tells whether a column of a query is one of a table that has no NULL there,
- * nor have tables that inherit from it, of which partitions alone must refuse what it refuses. */
-bool is_never_null(Query *query, const TargetEntry *column, Node *from)
-{
-	if (!IsA(column->expr, Var) || !IsA(from, RangeTblRef))
-		return false;
-	auto *value = reinterpret_cast<Var *>(column->expr);
-	auto *entry = rt_fetch(reinterpret_cast<RangeTblRef *>(from)->rtindex, query->rtable);
-	if (static_cast<int>(value->varno) != reinterpret_cast<RangeTblRef *>(from)->rtindex ||
-		value->varlevelsup != 0 || entry->rtekind != RTE_RELATION || value->varattno <= 0)
-		return false;
-	Relation table = table_open(entry->relid, AccessShareLock);
-	bool const never = HAS_NO_NULL(RelationGetDescr(table), value->varattno - 1) &&
-					   (RelationGetForm(table)->relkind == RELKIND_PARTITIONED_TABLE ||
-						!has_subclass(entry->relid));
-	table_close(table, NoLock);
-	return never;
-}
-
-/* has_say_in tells whether a side decides about a column of its query: its key, its value
- * where that counts.  Where any value will do, it may say which one DISTINCT ON keeps. */
-bool has_say_in(const Search *search, const TargetEntry *column, Side *side)
-{
-	bool const distinct = get_sortgroupref_clause_noerr(column->ressortgroupref,
-														side->query->distinctClause) != nullptr;
-	bool const counts = !column->resjunk && (search->values_count || is_key(search, column));
-	if ((distinct || counts) && is_read_in(reinterpret_cast<Node *>(column->expr), side))
-		return true;
-	return counts && search->values_count && !is_key(search, column) &&
-		   !(search->any_value && is_never_null(side->query, column, side->join->larg));
-}
-
-/* has_no_say tells whether the nullable side of a left join adds no key to those that the
- * outermost query expects, and changes nothing about them that matters. */
-bool has_no_say(const Search *search, Query *query, JoinExpr *join)
-{
-	if (query != search->outermost || join->jointype != JOIN_LEFT ||
-		!IsA(join->rarg, RangeTblRef) || !query->hasDistinctOn ||
-		query->hasTargetSRFs) /* of no rows, as of a NULL, no key is left */
-		return false;
-	Side side{query, join, reinterpret_cast<RangeTblRef *>(join->rarg)->rtindex, 0};
-	auto *table = rt_fetch(side.number, query->rtable);
-	if (table->rtekind != RTE_RELATION || table->relkind == RELKIND_VIEW)
-		return false;
-	ListCell *cell;
-	foreach (cell, query->rtable)
-		if (static_cast<RangeTblEntry *>(lfirst(cell))->lateral)
-			return false;
-	foreach (cell, query->targetList)
-		if (has_say_in(search, static_cast<TargetEntry *>(lfirst(cell)), &side))
-			return false;
-	return !is_read_in(reinterpret_cast<Node *>(query->jointree), &side);
-}
-
 /* set_aside passes over a table that need not be watched. */
 void set_aside(Search *search, Query *query, Node *table)
 {
@@ -358,7 +264,8 @@ void visit_from(Search *search, Node *node, const Level *level, Place place)
 				  "Use an inner join, or read the value by a subquery in the select list.");
 		visit_from(search, join->larg, level,
 				   outer && join->jointype != JOIN_LEFT ? nullable : place);
-		if (place.clause == nullptr && has_no_say(search, level->query, join))
+		if (place.clause == nullptr && level->query == search->outermost &&
+			has_no_say(search->counted, level->query, join))
 			set_aside(search, level->query, join->rarg);
 		else
 			visit_from(search, join->rarg, level,
@@ -374,7 +281,7 @@ void visit_outputs(Search *search, const Level *level, Place place, bool top)
 	ListCell *cell;
 	foreach (cell, level->query->targetList) {
 		auto *column = static_cast<TargetEntry *>(lfirst(cell));
-		if (top && !search->values_count && !is_key(search, column) &&
+		if (top && !search->counted.values && !is_key(search->counted, column) &&
 			!expression_returns_set(reinterpret_cast<Node *>(column->expr)))
 			continue;
 		visit_values(search, reinterpret_cast<Node *>(column->expr), level, place,
@@ -538,19 +445,6 @@ bool in_key(const Search *search, Query *query, Oid table)
 	return false;
 }
 
-/* reads_in_outputs tells whether a query yields anything of the nullable side of a join. */
-bool reads_in_outputs(Query *query, JoinExpr *join)
-{
-	Side side{query, join, reinterpret_cast<RangeTblRef *>(join->rarg)->rtindex, 0};
-	ListCell *cell;
-	foreach (cell, query->targetList) {
-		auto *column = static_cast<TargetEntry *>(lfirst(cell));
-		if (!column->resjunk && is_read_in(reinterpret_cast<Node *>(column->expr), &side))
-			return true;
-	}
-	return false;
-}
-
 /* one_key tells whether a row of a table makes one key expected at most: the query reads
  * nothing else but tables that have no say. */
 bool one_key(const Search *search, Query *query, Oid table)
@@ -606,10 +500,11 @@ void add_key(Search &search, const Definition &definition, const ExpectedRows &e
 {
 	std::vector<std::string> const columns = key_columns(definition, expected);
 	for (const std::string &name : columns)
-		pg::call(
-			[&] { search.columns = lappend(search.columns, makeString(pstrdup(name.c_str()))); });
+		pg::call([&] {
+			search.counted.key = lappend(search.counted.key, makeString(pstrdup(name.c_str())));
+		});
 	if (columns == definition.key) {
-		search.parts = search.columns;
+		search.parts = search.counted.key;
 		return;
 	}
 	Target const target(target_of(definition));
@@ -628,16 +523,8 @@ void add_key(Search &search, const Definition &definition, const ExpectedRows &e
 
 WatchedTables watched_tables(const Definition &definition, const ExpectedRows &expected)
 {
-	Search search{definition.name.c_str(),
-				  definition.target,
-				  NIL,
-				  NIL,
-				  definition.is_fill(),
-				  definition.compare.empty(),
-				  NIL,
-				  NIL,
-				  NIL,
-				  nullptr};
+	Counted const counted{NIL, definition.is_fill(), definition.compare.empty()};
+	Search search{definition.name.c_str(), definition.target, NIL, counted, NIL, NIL, NIL, nullptr};
 	add_key(search, definition, expected);
 	pg::call([&] {
 		Query *const query = pg::copied_node(expected.tree());
