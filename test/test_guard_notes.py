@@ -450,10 +450,12 @@ IN_TURN = {
     "a": (ALIKE, "SET search_path = public"), "b": (ALIKE, "SET TimeZone = 'Asia/Tokyo'"), "c": (ALIKE, "SET DateStyle = German"),
     "d": (ALIKE, "SET DateStyle = 'ISO, YMD'"), "e": (ALIKE, "SET IntervalStyle = iso_8601"), "f": (ALIKE, "SET row_security = on"),
     "g": (ALIKE, "SELECT"), "h": (("reconcile_notes_owner", "app", "UTC"), "SELECT"), "i": (("NONE", "app, public", "UTC"), "SELECT"),
-    "j": (("NONE", "app", "Asia/Tokyo"), "SELECT"), "k": (ALIKE, "SELECT"),
+    "j": (("NONE", "app", "Asia/Tokyo"), "SELECT"), "k": (ALIKE, "SET session_replication_role = replica"),
+    "l": (ALIKE, "SET app.who = 'l'"), "m": (ALIKE, "SET LOCAL app.who = 'm'"), "n": (ALIKE, "SELECT"),
 }
 SETTINGS = """SELECT current_user, current_setting('search_path') AS path, current_setting('TimeZone') AS zone,
-    current_setting('DateStyle') || ' ' || current_setting('IntervalStyle') || ' ' || current_setting('row_security') AS others"""
+    current_setting('DateStyle') || ' ' || current_setting('IntervalStyle') || ' ' || current_setting('row_security')
+    || ' ' || coalesce(current_setting('app.who', true), '') AS others"""
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -484,7 +486,7 @@ def test_each_guard_works_as_declared_at_one_commit(pg, policy):
                 session.execute("INSERT INTO src VALUES (%s)", [n])
             assert session.execute(SETTINGS).fetchone() == before
             for name, ((owner, path, zone), _) in IN_TURN.items():
-                wanted = pg.execute("SELECT (%s::text, %s::text, %s::text, 'ISO, MDY postgres off')::text",
+                wanted = pg.execute("SELECT (%s::text, %s::text, %s::text, 'ISO, MDY postgres off ')::text",
                                     [before[0] if owner == "NONE" else owner, f"{path}, pg_temp", zone]).fetchone()
                 assert session.execute(f"SELECT written FROM tgt_{name}").fetchall() == [wanted] * 3, name
     finally:

@@ -46,20 +46,23 @@ struct Definition {
 class AsDeclared {
 public:
 	explicit AsDeclared(const Definition &definition)
-		: owner_(definition.owner, definition.search_path, definition.time_zone.c_str()),
+		: as_owner_(definition.owner, definition.search_path, definition.time_zone.c_str()),
+		  owner_(definition.owner), search_path_(definition.search_path),
 		  time_zone_(definition.time_zone)
 	{
 	}
 
-	/* is_for tells whether another definition can be evaluated likewise. */
+	/* is_for tells whether another definition is evaluated likewise. */
 	bool is_for(const Definition &other) const
 	{
-		return time_zone_ == other.time_zone && owner_.is_still(other.owner, other.search_path);
+		return owner_ == other.owner && search_path_ == other.search_path &&
+			   time_zone_ == other.time_zone;
 	}
 
 private:
-	pg::AsOwner owner_;
-	std::string const time_zone_;
+	pg::AsOwner as_owner_;
+	Oid const owner_;
+	std::string const search_path_, time_zone_;
 };
 
 /* definition_named returns one definition; a wrong name is an error that

@@ -120,9 +120,20 @@ struct Pending {
 
 /* Acting is the role and the settings under which notes are worked off.  It lasts from one
  * invariant to the next as long as they are declared alike: to change it takes longer than
- * many a statement. */
+ * many a statement.  Settings that a trigger of a target leaves behind do not. */
 class Acting {
 public:
+	void write(Task &task, Part &part, const Rows &rows)
+	{
+		as_declared(task.definition);
+		pg::OwnSettings const settings;
+		part.work->write(rows);
+	}
+	void as_before() { declared_.reset(); }
+
+	Oid before() const { return before_; }
+
+private:
 	void as_declared(const Definition &definition)
 	{
 		if (declared_ && declared_->is_for(definition))
@@ -130,11 +141,7 @@ public:
 		as_before();
 		declared_ = std::make_unique<AsDeclared>(definition);
 	}
-	void as_before() { declared_.reset(); }
 
-	Oid before() const { return before_; }
-
-private:
 	Oid const before_ = GetUserId();
 	std::unique_ptr<AsDeclared> declared_;
 };
@@ -145,14 +152,11 @@ void write(Task &task, Part &part, const Rows &rows, Acting &acting)
 	/* deferred checks would fail where no guard can record it, and PostgreSQL
 	 * does not let a restricted role leave any behind */
 	bool const check_now = task.guard.queues() || task.definition.owner != acting.before();
-	if (!check_now || task.constraints->empty()) {
-		acting.as_declared(task.definition);
-		return part.work->write(rows);
-	}
+	if (!check_now || task.constraints->empty())
+		return acting.write(task, part, rows);
 	acting.as_before();
 	task.constraints->check_at_once();
-	acting.as_declared(task.definition);
-	part.work->write(rows);
+	acting.write(task, part, rows);
 	acting.as_before();
 	task.constraints->wait_again();
 }

@@ -10,15 +10,12 @@
 extern "C" {
 #include "access/genam.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
-#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
-#include "utils/rls.h"
 #include "utils/syscache.h"
 }
 
@@ -100,17 +97,8 @@ AsOwner::AsOwner(Oid owner, const std::string &search_path, const char *time_zon
 				 {"IntervalStyle", "postgres"}}),
 	  owner_(owner, call([&] { return could_set_role(owner, GetUserId()); })
 						? 0
-						: SECURITY_RESTRICTED_OPERATION),
-	  time_zone_(session_timezone)
+						: SECURITY_RESTRICTED_OPERATION)
 {
-}
-
-/* These variables are what the settings come to: to look at them costs next to nothing. */
-bool AsOwner::is_still(Oid owner, const std::string &search_path) const
-{
-	return GetUserId() == owner && search_path == namespace_search_path &&
-		   session_timezone == time_zone_ && !row_security && DateStyle == USE_ISO_DATES &&
-		   DateOrder == DATEORDER_MDY && IntervalStyle == INTSTYLE_POSTGRES;
 }
 
 bool may_act_as(Oid role)

@@ -16,10 +16,6 @@
 
 #include "pg/boundary.hpp"
 
-extern "C" {
-#include "pgtime.h"
-}
-
 #include <exception>
 #include <initializer_list>
 #include <string>
@@ -41,6 +37,11 @@ public:
 private:
 	int level_;
 	int unwinding_ = std::uncaught_exceptions();
+};
+
+/* OwnSettings lets whatever is run within a scope change settings for that scope alone. */
+struct OwnSettings : Settings {
+	OwnSettings() : Settings({}) {}
 };
 
 /* PinnedPath makes names and operators mean PostgreSQL's own, so that catalog
@@ -110,14 +111,9 @@ class AsOwner {
 public:
 	AsOwner(Oid owner, const std::string &search_path, const char *time_zone = nullptr);
 
-	/* is_still tells whether what ran meanwhile has left everything as it was, which is as
-	 * this role and this search_path want it. */
-	bool is_still(Oid owner, const std::string &search_path) const;
-
 private:
 	Settings settings_;
 	ActingAs owner_;
-	const pg_tz *time_zone_;
 };
 
 /* may_act_as tells whether the current user could SET ROLE to a role. */
