@@ -52,6 +52,7 @@ struct Search {
 	List *aside; /* tables, as OIDs, that have no say in what is expected */
 	List *views; /* through which it reads, as OIDs */
 	Query *outermost;
+	bool looks_up; /* the walk is within a value that adds no expected row */
 };
 
 /* Level is a query on the way from the outermost to the one at hand. */
@@ -105,14 +106,20 @@ void check_kind(const Search *search, Oid table)
 		refuse(search, psprintf("It reads %s, which is not a table.", table_name(table)), instead);
 }
 
-/* check_once refuses a table that the walk has met before. */
-void check_once(const Search *search, Oid table)
+bool is_watched(const Search *search, Oid table)
 {
-	bool met = list_member_oid(search->aside, table);
 	ListCell *cell;
 	foreach (cell, search->readings)
-		met = met || static_cast<Reading *>(lfirst(cell))->table == table;
-	if (met)
+		if (static_cast<Reading *>(lfirst(cell))->table == table)
+			return true;
+	return false;
+}
+
+/* check_once refuses a table that the walk has met before.  A value may be looked up in any
+ * but a watched one, of which it would see the new rows alone. */
+void check_once(const Search *search, Oid table)
+{
+	if (is_watched(search, table) || (!search->looks_up && list_member_oid(search->aside, table)))
 		refuse(search, psprintf("It reads %s more than once.", table_name(table)),
 			   "Join the table once, or declare an invariant for each part.");
 }
@@ -120,6 +127,8 @@ void check_once(const Search *search, Oid table)
 void visit_table(Search *search, Query *query, RangeTblEntry *entry, Place place)
 {
 	Oid const table = entry->relid;
+	if (search->looks_up)
+		return check_once(search, table);
 	if (place.clause != nullptr)
 		refuse(search,
 			   psprintf("It reads %s %s, where new rows alone do not tell what is expected.",
@@ -274,19 +283,26 @@ void visit_from(Search *search, Node *node, const Level *level, Place place)
 	}
 }
 
-/* visit_outputs visits the select list.  A value that the outermost query looks up for a
- * column outside of the key adds no expected row, unless it says how many there are. */
+/* is_looked_up tells whether a value of the outermost query, for a column outside of the key,
+ * adds no expected row, whatever it is. */
+bool is_looked_up(const Search *search, const TargetEntry *column)
+{
+	return !search->counted.values && !is_key(search->counted, column) &&
+		   !expression_returns_set(reinterpret_cast<Node *>(column->expr));
+}
+
+/* visit_outputs visits the select list. */
 void visit_outputs(Search *search, const Level *level, Place place, bool top)
 {
+	bool const looks_up = search->looks_up;
 	ListCell *cell;
 	foreach (cell, level->query->targetList) {
 		auto *column = static_cast<TargetEntry *>(lfirst(cell));
-		if (top && !search->counted.values && !is_key(search->counted, column) &&
-			!expression_returns_set(reinterpret_cast<Node *>(column->expr)))
-			continue;
+		search->looks_up = looks_up || (top && is_looked_up(search, column));
 		visit_values(search, reinterpret_cast<Node *>(column->expr), level, place,
 					 "in a subquery in the select list");
 	}
+	search->looks_up = looks_up;
 }
 
 /* Outputs is a query whose columns stand for those of the target. */
@@ -524,7 +540,8 @@ void add_key(Search &search, const Definition &definition, const ExpectedRows &e
 WatchedTables watched_tables(const Definition &definition, const ExpectedRows &expected)
 {
 	Counted const counted{NIL, definition.is_fill(), definition.compare.empty()};
-	Search search{definition.name.c_str(), definition.target, NIL, counted, NIL, NIL, NIL, nullptr};
+	Search search{
+		definition.name.c_str(), definition.target, NIL, counted, NIL, NIL, NIL, nullptr, false};
 	add_key(search, definition, expected);
 	pg::call([&] {
 		Query *const query = pg::copied_node(expected.tree());
