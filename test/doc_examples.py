@@ -46,7 +46,6 @@ NORMALISE = [
 # Functions that are no one's to call. Others say so themselves: their comment begins with "used by", like that of such views.
 INTERNAL = {
     "reconcile.mongo_handler", "reconcile.mongo_validator",
-    "reconcile.sample_rows", "reconcile.sample_rows_add", "reconcile.sample_rows_combine",
     "reconcile.did_you_mean", "reconcile.pack_table", "reconcile.pack_column", "reconcile.pack_options",
 }
 

@@ -83,21 +83,21 @@ REVOKE ALL ON FUNCTION reconcile.repair_steps(text[], boolean) FROM PUBLIC;
 COMMENT ON FUNCTION reconcile.repair_steps(text[], boolean) IS
 	'used by packs: repairs invariants one after the other; changes user data unless dry_run';
 
--- The first rows that an aggregate sees, as JSON: the samples of an audit.
-CREATE FUNCTION reconcile.sample_rows_add(sample jsonb[], "row" record, size integer) RETURNS jsonb[]
-	LANGUAGE c IMMUTABLE PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'reconcile_sample_rows_add';
-COMMENT ON FUNCTION reconcile.sample_rows_add(jsonb[], record, integer) IS
-	'transition function of reconcile.sample_rows';
-CREATE FUNCTION reconcile.sample_rows_combine(one jsonb[], other jsonb[]) RETURNS jsonb[]
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	BEGIN ATOMIC SELECT one || other; END;
-COMMENT ON FUNCTION reconcile.sample_rows_combine(jsonb[], jsonb[]) IS
-	'combine function of reconcile.sample_rows';
-CREATE AGGREGATE reconcile.sample_rows(record, integer) (
-	SFUNC = reconcile.sample_rows_add,
+-- What the statement of an audit calls: it counts rows in the middle of its plan, and shows the first that deviate.
+CREATE FUNCTION reconcile.count_row(tally integer) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 0.01
+	AS 'MODULE_PATHNAME', 'reconcile_count_row';
+COMMENT ON FUNCTION reconcile.count_row(integer) IS
+	'used by audit(): counts a row that passes here, in whatever process; always true';
+CREATE FUNCTION reconcile.is_among_first(most integer) RETURNS boolean
+	LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 0.01
+	AS 'MODULE_PATHNAME', 'reconcile_is_among_first';
+COMMENT ON FUNCTION reconcile.is_among_first(integer) IS
+	'used by audit(): whether it was called no more than so many times in this statement, by this process';
+CREATE AGGREGATE reconcile.samples(jsonb) (
+	SFUNC = array_append,
 	STYPE = jsonb[],
-	COMBINEFUNC = reconcile.sample_rows_combine,
+	COMBINEFUNC = array_cat,
 	PARALLEL = SAFE);
-COMMENT ON AGGREGATE reconcile.sample_rows(record, integer) IS
-	'the first rows it sees as JSON objects, at most the given number per parallel worker';
+COMMENT ON AGGREGATE reconcile.samples(jsonb) IS
+	'used by audit(): its rows as an array; array_agg() is not for parallel workers before PostgreSQL 16';

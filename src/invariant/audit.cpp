@@ -17,6 +17,7 @@
 #include "pg/result_set.hpp"
 #include "pg/spi.hpp"
 #include "pg/subtransaction.hpp"
+#include "pg/tally.hpp"
 #include "pg/text.hpp"
 
 extern "C" {
@@ -33,12 +34,14 @@ constexpr int64 kMostSamples = 1000;
 
 /* Counts are what one audit of one invariant found. */
 struct Counts {
-	int64 expected = 0, present = 0, missing = 0, differing = 0, duplicated = 0;
+	int64 expected = 0, missing = 0, differing = 0, duplicated = 0, forbidden = 0;
 	std::optional<Datum> samples;
+
+	int64 present() const { return expected - missing + forbidden; }
 
 	bool clean() const
 	{
-		return present == expected && missing == 0 && differing == 0 && duplicated == 0;
+		return missing == 0 && differing == 0 && duplicated == 0 && forbidden == 0;
 	}
 };
 
@@ -46,11 +49,14 @@ Counts count(const Definition &definition, int64 samples)
 {
 	AsDeclared const declared(definition);
 	pg::ReadOnly read_only;
+	pg::Tally const expected;
 	pg::Spi spi;
 	spi.run(comparison_of(definition)->audit(), SPI_OK_SELECT,
-			pg::Args().add(INT4OID, Int32GetDatum(static_cast<int32>(samples))));
-	return {spi.number(0, 1), spi.number(0, 2), spi.number(0, 3),
-			spi.number(0, 4), spi.number(0, 5), spi.kept(0, 6)};
+			pg::Args()
+				.add(INT4OID, Int32GetDatum(static_cast<int32>(samples)))
+				.add(INT4OID, Int32GetDatum(expected.number())));
+	return {expected.rows(),  spi.number(0, 1), spi.number(0, 2),
+			spi.number(0, 3), spi.number(0, 4), spi.kept(0, 5)};
 }
 
 /* why_not_checked returns a failure as one line. */
@@ -124,7 +130,7 @@ pg::Row audited(const Definition &definition, const Counts &counts, const Troubl
 	pg::Row row;
 	row.text(definition.name).text(troubles.grave ? "error" : definition.severity);
 	row.text(std::string(counts.clean() ? "clean" : "drift"));
-	row.number(counts.expected).number(counts.present);
+	row.number(counts.expected).number(counts.present());
 	row.number(counts.missing).number(counts.differing).number(counts.duplicated);
 	if (counts.samples)
 		row.add(*counts.samples);

@@ -20,12 +20,21 @@ class Comparison {
 public:
 	virtual ~Comparison() = default;
 
-	/* audit counts in one row: expected, present, missing, differing,
-	 * duplicated, and shows up to $1 samples. */
+	/* audit counts in one row what is missing, differing, duplicated and what
+	 * must not be, and shows up to $1 samples; expected rows are counted for
+	 * tally $2. */
 	virtual std::string audit() const = 0;
 
 	/* findings lists every deviation: kind, key, expected, actual, reason. */
 	virtual std::string findings() const = 0;
+
+protected:
+	/* first_samples shows the first rows of an alias, up to $1, as a column of audit(). */
+	static std::string first_samples(const std::string &alias)
+	{
+		return "pg_catalog.to_jsonb((reconcile.samples(pg_catalog.to_jsonb(" + alias +
+			   ".*)) FILTER (WHERE reconcile.is_among_first($1)))[1:$1])";
+	}
 };
 
 /* comparison_of makes the comparison of an invariant, under the current user

@@ -27,14 +27,8 @@ namespace {
 /* The number of target rows with a key, as present_rows() yields it. */
 constexpr const char *kCopies = "x.\"copies of the key\"";
 
-/* counted counts the rows for which a condition holds; counting what cannot
- * be costs nothing. */
-std::string counted(const std::string &condition)
-{
-	if (condition == kNever)
-		return "0::pg_catalog.int8";
-	return "pg_catalog.count(*) FILTER (WHERE " + condition + ")";
-}
+/* The column of an expected row that an audit has counted. */
+constexpr const char *kCounted = "\"pg_reconcile counted\"";
 
 } // namespace
 
@@ -223,27 +217,52 @@ void Statements::check_fits() const
 		column(output.name);
 }
 
-/* joined_rows is every expected row beside the present row, if there is one. */
-std::string Statements::joined_rows() const
+/* joined_to is every expected row beside the present row, if there is one. */
+std::string Statements::joined_to(const std::string &expected_rows) const
 {
 	check_fits();
-	return "(" + expected_.text() + ") AS e LEFT JOIN (" + present_rows() + ") AS x ON " +
+	return "(" + expected_rows + ") AS e LEFT JOIN (" + present_rows() + ") AS x ON " +
 		   key_equality();
 }
 
-/* deviates tells that an expected row is not as it should be. */
-std::string Statements::deviates() const
+/* deviations are the ways in which an expected row may not be as it should be. */
+std::vector<std::string> Statements::deviations() const
 {
-	return is_missing() + " OR " + is_different() + " OR " + is_repeated();
+	std::vector<std::string> ways = {is_missing(), is_different(), is_repeated()};
+	ways.erase(std::remove(ways.begin(), ways.end(), kNever), ways.end());
+	return ways;
 }
 
+std::string Statements::deviates() const
+{
+	return pg::joined(deviations(), " OR ");
+}
+
+/* counted counts those of the deviating rows that do so in one way.  It counts a column of e
+ * for the planner's sake: where all of e is wanted it leaves out a step between the rows of e
+ * and the join. */
+std::string Statements::counted(const std::string &way) const
+{
+	if (way == kNever)
+		return "0::pg_catalog.int8";
+	std::string const all = std::string("pg_catalog.count(e.") + kCounted + ")";
+	return way == deviates() ? all : all + " FILTER (WHERE " + way + ")";
+}
+
+/* All expected rows are counted on their way into the join, which hands on no more than those
+ * that deviate; where these can only be missing, PostgreSQL makes it an anti-join.  A call of a
+ * volatile function among the columns keeps the planner from moving any join below the count. */
 std::string Statements::audit() const
 {
-	return "SELECT pg_catalog.count(*), pg_catalog.count(*) OPERATOR(pg_catalog.-) " +
-		   counted(is_missing()) + ", " + counted(is_missing()) + ", " + counted(is_different()) +
-		   ", " + counted(is_repeated()) +
-		   ", pg_catalog.to_jsonb((reconcile.sample_rows(e.*, $1) FILTER (WHERE " + deviates() +
-		   "))[1:$1]) FROM " + joined_rows();
+	std::string const expected = "SELECT reconcile.count_row($2) AS " + std::string(kCounted) +
+								 ", e.* FROM (" + expected_.text() + ") AS e";
+	std::vector<std::string> shown;
+	for (const Output &output : expected_.outputs())
+		shown.push_back("e." + pg::quoted(output.name));
+	return "SELECT " + counted(is_missing()) + ", " + counted(is_different()) + ", " +
+		   counted(is_repeated()) + ", 0::pg_catalog.int8, " + first_samples("s") + " FROM " +
+		   joined_to(expected) + ", LATERAL (SELECT " + pg::joined(shown, ", ") + ") AS s WHERE " +
+		   deviates();
 }
 
 std::string Statements::findings() const
@@ -258,10 +277,9 @@ std::string Statements::findings() const
 						  column + ", e." + column + ") END");
 	}
 	if (!values.empty()) { /* there may be more than the arguments that a function takes */
-		compared = "(SELECT pg_catalog.to_jsonb(v.*) FROM (SELECT " + pg::joined(values, ", ") +
-				   ") AS v)";
-		reason =
-			"pg_catalog.array_to_string(ARRAY[" + pg::joined(reasons, ", ") + "], '; ')";
+		compared =
+			"(SELECT pg_catalog.to_jsonb(v.*) FROM (SELECT " + pg::joined(values, ", ") + ") AS v)";
+		reason = "pg_catalog.array_to_string(ARRAY[" + pg::joined(reasons, ", ") + "], '; ')";
 	}
 	std::string const table = pg::literal(target_.name());
 	std::string const absent = is_absent(), repeated = is_repeated(), copies = kCopies;
@@ -272,7 +290,7 @@ std::string Statements::findings() const
 		   compared + " END, CASE WHEN " + absent + " THEN pg_catalog.format(" +
 		   pg::literal(why_absent()) + ", " + table + ") WHEN " + repeated +
 		   " THEN pg_catalog.format('%s has %s rows with this key', " + table + ", " + copies +
-		   ") ELSE " + reason + " END FROM " + joined_rows() + " WHERE " + deviates();
+		   ") ELSE " + reason + " END FROM " + joined_to(expected_.text()) + " WHERE " + deviates();
 }
 
 /* with is what a statement begins with after see(). */

@@ -236,8 +236,10 @@ protected:
 	std::optional<std::string> absent_;
 
 private:
+	std::vector<std::string> deviations() const;
 	std::string deviates() const;
-	std::string joined_rows() const;
+	std::string counted(const std::string &way) const;
+	std::string joined_to(const std::string &expected_rows) const;
 };
 
 /* A condition that never holds. */

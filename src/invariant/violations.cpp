@@ -26,10 +26,9 @@ Violations::Violations(const Definition &definition)
 
 std::string Violations::audit() const
 {
-	std::string const none = ", 0::pg_catalog.int8";
-	return "SELECT 0::pg_catalog.int8, pg_catalog.count(*)" + none + none + none +
-		   ", pg_catalog.to_jsonb((reconcile.sample_rows(e.*, $1))[1:$1]) FROM (" + rows_.text() +
-		   ") AS e";
+	std::string const none = "0::pg_catalog.int8, ";
+	return "SELECT " + none + none + none + "pg_catalog.count(*), " + first_samples("e") +
+		   " FROM (" + rows_.text() + ") AS e";
 }
 
 std::string Violations::findings() const

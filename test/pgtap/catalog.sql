@@ -53,7 +53,7 @@ SELECT is_empty($$SELECT identity FROM member_function AS f JOIN pg_language AS 
 -- A function that is declared stable cannot write. Of the others these only read, and refuse by themselves what the
 -- caller may not see, or are trigger functions, which nobody can call; all else is for whom it is granted to.
 CREATE TEMP TABLE open_to_all (name name PRIMARY KEY);
-INSERT INTO open_to_all VALUES ('audit'), ('audit_schema'), ('schema_findings'), ('report'), ('report_document'), ('report_schema_lines'), ('report_invariant_lines'), ('report_guard_lines'), ('findings'), ('assert_clean'), ('export_invariants'), ('sample_rows'), ('sample_rows_add'),
+INSERT INTO open_to_all VALUES ('audit'), ('audit_schema'), ('schema_findings'), ('report'), ('report_document'), ('report_schema_lines'), ('report_invariant_lines'), ('report_guard_lines'), ('findings'), ('assert_clean'), ('export_invariants'), ('count_row'), ('is_among_first'),
 	('run_rows'), ('fire_guard'), ('refuse_transaction_block'), ('refuse'), ('catalog_changes'), ('require_current_catalogs'), ('run_failures'), ('run_xids'), ('pack_report'), ('mongo_check'), ('mongo_collections'),
 	('reconcile_mongo_handler'), ('reconcile_mongo_validator');
 SELECT is_empty($$SELECT identity FROM member_function AS f WHERE provolatile = 'v' AND proname NOT IN (SELECT name FROM open_to_all)
