@@ -23,6 +23,15 @@ ROUNDS = int(os.environ.get("ROUNDS", "1000"))
 SEED = int(os.environ.get("SEED", "1"))
 FIRST = int(os.environ.get("FIRST", "0"))
 
+# How the statements are planned from the audit on: as PostgreSQL likes, by one kind of join, or for parallel workers.
+PLANS = [
+    [],
+    ["enable_hashjoin = off", "enable_mergejoin = off"],
+    ["enable_hashjoin = off", "enable_nestloop = off"],
+    ["enable_mergejoin = off", "enable_nestloop = off"],
+    ["parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0"],
+]
+
 # A column's type, and expressions for it over tables a and b of columns i, t, o, d, n.
 TYPES = {
     "integer": ["a.i", "a.i + b.i", "a.i::bigint", "a.n", "length(b.t)"],
@@ -151,9 +160,9 @@ def draw(lot):
 class Round:
     """One round, on a connection, in a transaction that is rolled back."""
 
-    def __init__(self, connection, lot):
+    def __init__(self, connection, lot, lot_of_plans):
         self.connection = connection
-        self.lot = lot
+        self.lot, self.lot_of_plans = lot, lot_of_plans
         self.case = draw(lot)
         self.key = [c.entry() for c in self.case.key]
         self.keys = [c.name for c in self.case.key]
@@ -374,6 +383,8 @@ class Round:
         return max(Counter(row.key for row, _, _ in self.rows()).values()) > 1
 
     def check_audit(self):
+        for setting in self.lot_of_plans.choice(PLANS):
+            self.sql(f"SET LOCAL {setting}")
         (counts,) = self.sql("SELECT expected, present, missing, differing, duplicated FROM reconcile.audit('i')")
         present_differs = self.counts
         if self.counts[4] and self.case.kind == "insert" and self.case.compare:
@@ -433,7 +444,7 @@ def test_random_invariants_do_what_was_reckoned(connection):
         case = None
         connection.execute("BEGIN")
         try:
-            round_ = Round(connection, lot)
+            round_ = Round(connection, lot, random.Random(f"plan {SEED}/{number}"))
             case = round_.case
             seen[round_.run()] += 1
         except (AssertionError, psycopg.Error) as error:
