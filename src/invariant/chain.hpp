@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * chain.hpp
- *	  The invariants that one call repairs, one after the other.
+ *	  The invariants that one call repairs, one after the other, or undoes.
  *
- * Depends on: pg/.  Used by: repair.cpp, guard_trigger.cpp.
+ * Depends on: pg/.  Used by: repair.cpp, undo.cpp, guard_trigger.cpp.
  *
  *-------------------------------------------------------------------------
  */

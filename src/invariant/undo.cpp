@@ -5,6 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include "invariant/chain.hpp"
 #include "invariant/constraints.hpp"
 #include "invariant/definition.hpp"
 #include "invariant/ledger.hpp"
@@ -53,6 +54,7 @@ void undo(int64 run_id, bool dry_run, pg::WorkList &gone_before, pg::ResultSet &
 	if (!dry_run)
 		lock_for_repair(run.invariant);
 
+	Chain const held({run.invariant}); /* its guard would write again what is taken back */
 	Constraints const constraints(run.target, Constraints::pointing_at);
 	if (!dry_run)
 		constraints.check_at_once();

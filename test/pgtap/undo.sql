@@ -457,6 +457,40 @@ SELECT reconcile.repair(pack => 'chain', dry_run => false) \g /dev/null
 SELECT is((SELECT sum(removed) FROM reconcile.undo_last('chain', false)), 3::numeric, 'the newest run of each');
 SELECT is((SELECT array_agg(removed ORDER BY removed) FROM reconcile.undo_last('chain', false)), '{9,9,10}', 'then the one before');
 
+-- ---------------------------------------------------------------- guards
+-- A guard writes nothing again of what is taken back, and goes on with what comes then.
+CREATE TABLE held (id integer PRIMARY KEY, v text);
+CREATE FUNCTION held_after(kind text, timing text, on_delete text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	run bigint;
+	rows text;
+BEGIN
+	TRUNCATE held;
+	IF kind = 'fill' THEN
+		INSERT INTO held SELECT id FROM source;
+	END IF;
+	PERFORM reconcile.create_invariant('held', 'held', '{id}', 'SELECT id, v FROM source', kind => kind);
+	run := repaired('held');
+	PERFORM reconcile.guard('held', timing => timing, on_delete => on_delete);
+	PERFORM reconcile.undo(run, dry_run => false);
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SET CONSTRAINTS ALL DEFERRED;
+	rows := (SELECT format('%s of %s', count(v), count(*)) FROM held);
+	IF kind = 'fill' THEN
+		UPDATE held SET id = id + 100 WHERE id = 1;
+		UPDATE held SET id = id - 100 WHERE id = 101;
+	ELSE
+		UPDATE source SET v = v || '!' WHERE id = 1;
+	END IF;
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SET CONSTRAINTS ALL DEFERRED;
+	PERFORM reconcile.drop_invariant('held');
+	RETURN rows || (SELECT format(', then %s', count(v)) FROM held);
+END $$;
+SELECT is(held_after(kind, timing, on_delete), rows, format('%s, guarded at %s, %s', kind, timing, on_delete)) FROM (VALUES
+	('insert', 'ignore', '0 of 0, then 1'), ('insert', 'recreate', '0 of 0, then 1'), ('fill', 'ignore', '0 of 11, then 1'))
+	AS h(kind, on_delete, rows), unnest('{statement,commit}'::text[]) AS timing;
+
 -- ---------------------------------------------------------------- forget_runs
 
 SELECT is(reconcile.forget_runs('1 day'), 0::bigint, 'no run is that old');
