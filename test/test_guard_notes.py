@@ -494,6 +494,31 @@ def test_each_guard_works_as_declared_at_one_commit(pg, policy):
                    " DROP ROLE reconcile_notes_owner")
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("first, second", [(a, b) for a in ("statement", "commit") for b in ("statement", "commit")])
+def test_constraints_are_checked_at_once_where_none_may_wait(pg, first, second, policy):
+    """Two guards of one owner, one within the other: what somebody else's write sets off leaves no check for later."""
+    pg.execute("""
+        CREATE ROLE reconcile_notes_owner;
+        CREATE TABLE src (id integer PRIMARY KEY); CREATE TABLE mid (id integer PRIMARY KEY);
+        CREATE TABLE tgt (id integer PRIMARY KEY REFERENCES mid DEFERRABLE INITIALLY DEFERRED);
+        GRANT USAGE ON SCHEMA app TO reconcile_notes_owner; GRANT ALL ON src, mid, tgt TO reconcile_notes_owner;
+        GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA reconcile TO reconcile_notes_owner;
+        SET ROLE reconcile_notes_owner;
+        SELECT reconcile.create_invariant('a', 'app.mid', '{id}', 'SELECT id FROM app.src');
+        SELECT reconcile.create_invariant('b', 'app.tgt', '{id}', 'SELECT id FROM app.mid');""")
+    pg.execute(f"SELECT reconcile.guard('a', timing => '{first}', on_failure => '{policy}'),"
+               f" reconcile.guard('b', timing => '{second}', on_failure => '{policy}'); RESET ROLE")
+    try:
+        with new_session() as session:
+            for n in (1, 2):
+                session.execute("INSERT INTO src VALUES (%s)", [n])
+            assert session.execute(TARGET).fetchone() == ([1, 2],)
+            assert session.execute("SELECT message FROM reconcile.failures").fetchall() == []
+    finally:
+        pg.execute("RESET ROLE; DROP OWNED BY reconcile_notes_owner CASCADE; DROP ROLE reconcile_notes_owner")
+
+
 def test_limited_temporary_files_lose_nothing(pg):
     """Whatever fits or does not fit: what is stored has what it needs, or the transaction failed as a whole.
 

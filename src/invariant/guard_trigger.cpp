@@ -131,7 +131,8 @@ public:
 	}
 	void as_before() { declared_.reset(); }
 
-	Oid before() const { return before_; }
+	/* may_defer tells whether what an owner writes may wait for its checks. */
+	bool may_defer(Oid owner) const { return owner == before_ && !restricted_before_; }
 
 private:
 	void as_declared(const Definition &definition)
@@ -143,6 +144,7 @@ private:
 	}
 
 	Oid const before_ = GetUserId();
+	bool const restricted_before_ = pg::is_restricted();
 	std::unique_ptr<AsDeclared> declared_;
 };
 
@@ -151,7 +153,7 @@ void write(Task &task, Part &part, const Rows &rows, Acting &acting)
 {
 	/* deferred checks would fail where no guard can record it, and PostgreSQL
 	 * does not let a restricted role leave any behind */
-	bool const check_now = task.guard.queues() || task.definition.owner != acting.before();
+	bool const check_now = task.guard.queues() || !acting.may_defer(task.definition.owner);
 	if (!check_now || task.constraints->empty())
 		return acting.write(task, part, rows);
 	acting.as_before();

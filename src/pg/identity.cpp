@@ -13,6 +13,7 @@ extern "C" {
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -99,6 +100,11 @@ AsOwner::AsOwner(Oid owner, const std::string &search_path, const char *time_zon
 						? 0
 						: SECURITY_RESTRICTED_OPERATION)
 {
+}
+
+bool is_restricted()
+{
+	return InSecurityRestrictedOperation();
 }
 
 bool may_act_as(Oid role)

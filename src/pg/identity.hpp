@@ -116,6 +116,10 @@ private:
 	ActingAs owner_;
 };
 
+/* is_restricted tells whether the context is restricted: PostgreSQL leaves no trigger for the
+ * end of the transaction then. */
+bool is_restricted();
+
 /* may_act_as tells whether the current user could SET ROLE to a role. */
 bool may_act_as(Oid role);
 
