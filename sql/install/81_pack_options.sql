@@ -88,10 +88,7 @@ BEGIN
 	IF given ? 'rows' THEN
 		PERFORM reconcile.pack_check_names(pack, 'rows', given -> 'rows',
 			ARRAY(SELECT jsonb_object_keys(defaults -> 'rows') ORDER BY 1), 'array');
-		SELECT r.key INTO wrong FROM jsonb_each(given -> 'rows') AS r WHERE jsonb_path_exists(r.value, 'strict $[*] ? (@.type() != "object")') LIMIT 1;
-		IF FOUND THEN
-			PERFORM reconcile.refuse('22023', format('"%s" in option "rows" of pack "%s" must be a list of JSON objects', wrong, pack));
-		END IF;
+		PERFORM reconcile.pack_check_rows(pack, given -> 'rows');
 		given := jsonb_set(given, '{rows}', (defaults -> 'rows') || (given -> 'rows'));
 	END IF;
 	IF to_regnamespace(quote_ident((defaults || given) ->> 'schema')) IS NULL THEN
@@ -126,6 +123,42 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reconcile.pack_check_names(text, text, jsonb, text[], text) IS
 	'used by packs: refuses names in the options tables and columns that the pack does not have';
+
+-- What a reference row may say stands in the rule that reads it, as the columns of jsonb_to_recordset.
+CREATE FUNCTION reconcile.pack_row_keys(pack text, table_name text) RETURNS text[]
+	LANGUAGE sql STABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT array_agg(DISTINCT split_part(btrim(declared.text, E' \n\t'), ' ', 1))
+		FROM reconcile.pack_rule AS r,
+		     regexp_matches(r.expects, format('rows\.%s''@\) AS r\(([^)]*)\)', pack_row_keys.table_name), 'g') AS columns(list),
+		     regexp_split_to_table(columns.list[1], ',') AS declared(text)
+		WHERE r.pack = pack_row_keys.pack;
+	END;
+COMMENT ON FUNCTION reconcile.pack_row_keys(text, text) IS
+	'used by packs: the keys that rows of a table may have in the option rows';
+
+CREATE FUNCTION reconcile.pack_check_rows(pack text, given jsonb) RETURNS void
+	LANGUAGE plpgsql STABLE PARALLEL SAFE
+	SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	entry record;
+	wrong text;
+BEGIN
+	FOR entry IN SELECT r.key AS name, r.value AS list, reconcile.pack_row_keys(pack, r.key) AS keys FROM jsonb_each(given) AS r ORDER BY r.key LOOP
+		IF jsonb_path_exists(entry.list, 'strict $[*] ? (@.type() != "object")') THEN
+			PERFORM reconcile.refuse('22023', format('"%s" in option "rows" of pack "%s" must be a list of JSON objects', entry.name, pack));
+		END IF;
+		SELECT key INTO wrong FROM jsonb_array_elements(entry.list) AS r(value), jsonb_object_keys(r.value) AS key
+		WHERE key <> ALL (entry.keys) LIMIT 1;
+		IF FOUND THEN
+			PERFORM reconcile.refuse('22023', format('a row of "%s" in option "rows" of pack "%s" has no key "%s"', entry.name, pack, wrong),
+				hint => reconcile.did_you_mean(wrong, entry.keys));
+		END IF;
+	END LOOP;
+END $$;
+COMMENT ON FUNCTION reconcile.pack_check_rows(text, jsonb) IS
+	'used by packs: refuses reference rows that say what no rule of the pack reads';
 
 -- Templates.  @table@ stands for a table, view or function of the pack where
 -- the options put it, @table.column@ for a column, @.column@ for a column of

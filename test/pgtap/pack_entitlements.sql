@@ -66,6 +66,10 @@ FROM (VALUES ('{"always_on": [1]}', 'option "always_on" of pack "entitlements" m
 	(format('{"source": "%s"}', repeat('s', 101)), 'option "source" of pack "entitlements" must have 1 to 100 characters'),
 	('{"guards": "maybe"}', 'option "guards" of pack "entitlements" must not be "maybe"'),
 	('{"rows": {"modules": [{"module_key": "a"}, 1]}}', '"modules" in option "rows" of pack "entitlements" must be a list of JSON objects'),
+	('{"rows": {"modules": [{"module_key": "a"}, {"module_key": "b", "dispaly_name": "B"}]}}',
+	 'a row of "modules" in option "rows" of pack "entitlements" has no key "dispaly_name"'),
+	('{"rows": {"submodules": [{"module": "sales", "submodule": "x", "module_key": "sales"}]}}',
+	 'a row of "submodules" in option "rows" of pack "entitlements" has no key "module_key"'),
 	('{"rows": {"module": []}}', 'option "rows" of pack "entitlements" has no name "module"'),
 	('{"tables": {"organisations": "o"}}', 'option "tables" of pack "entitlements" has no name "organisations"')) AS v(options, message);
 

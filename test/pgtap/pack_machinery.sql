@@ -229,6 +229,8 @@ FROM (VALUES
 	('{"columns": {"kinds": {"labl": "x"}}}', '22023', 'option "columns" of pack "probe" has no name "labl"', 'Did you mean "label"?'),
 	('{"guards": "later"}', '22023', 'option "guards" of pack "probe" must not be "later"', 'Valid values: block, queue, none.'),
 	('{"rows": {"kind": []}}', '22023', 'option "rows" of pack "probe" has no name "kind"', 'Did you mean "kinds"?'),
+	('{"rows": {"kinds": [{"label": "x"}, {"lable": "y"}]}}', '22023', 'a row of "kinds" in option "rows" of pack "probe" has no key "lable"',
+	 'Did you mean "label"?'),
 	('{"rows": {"kinds": {}}}', '22023', '"kinds" in option "rows" of pack "probe" must be of JSON type array, not object', NULL)
 ) AS v(options, code, message, hint);
 SELECT count(*) AS made FROM reconcile.install_pack('probe', '{"schema": "app"}') \gset
