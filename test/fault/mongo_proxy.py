@@ -62,9 +62,12 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def trouble(self, command, what, skip=0, after=False, code=1):
-        self.rules[command] = {"what": "refuse" if what == "lose" else what, "skip": skip, "after": after or what == "lose", "code": code}
+        self.rules[command] = {"what": "refuse" if what == "lose" else what, "skip": skip, "after": after or what == "lose", "code": code,
+                               "met": threading.Event()}
 
-    def peace(self):
+    def peace(self, after=None):
+        """Ends all trouble, once that of a command has happened: nobody waits for one that is sent ahead."""
+        assert after is None or self.rules[after]["met"].wait(20), f"no {after} came"
         self.rules.clear()
 
     def drop(self):
@@ -107,10 +110,12 @@ class Proxy:
                 rule = self.rules.get(command)
                 if rule and rule["skip"] > 0:
                     rule["skip"] -= 1
-                elif rule and rule["after"]:
-                    waiting.append(rule)
-                elif rule and not self._before(rule, message, client, server):
-                    continue
+                elif rule:
+                    rule["met"].set()
+                    if rule["after"]:
+                        waiting.append(rule)
+                    elif not self._before(rule, message, client, server):
+                        continue
                 server.sendall(message)
         except OSError:
             pass

@@ -149,7 +149,7 @@ def test_a_batch_that_nobody_wants_is_not_waited_for(pg, proxy, in_batches):
     proxy.trouble("getMore", "stall", skip=1)
     with Stopwatch() as watch:
         assert len(pg.execute(EARLY.format(in_batches)).fetchall()) == 15
-        proxy.peace()
+        proxy.peace(after="getMore")
         reads_all(pg, in_batches)
     assert watch.seconds < FOR_LONG / 4
     assert proxy.connections == 2
@@ -158,7 +158,7 @@ def test_a_batch_that_nobody_wants_is_not_waited_for(pg, proxy, in_batches):
 def test_nor_is_that_of_an_aborted_statement(pg, proxy, in_batches):
     proxy.trouble("getMore", "stall", skip=1)
     fails(pg, ABORTED["with a batch under way"].format(in_batches), "22012")
-    proxy.peace()
+    proxy.peace(after="getMore")
     with Stopwatch() as watch:
         reads_all(pg, in_batches)
     assert watch.seconds < FOR_LONG / 4
@@ -171,7 +171,7 @@ def test_a_batch_that_nobody_wants_does_not_end_what_others_read(pg, proxy, in_b
         rows = pg.execute("FETCH 5 FROM c").fetchall()
         proxy.trouble("getMore", "late", skip=1)
         assert len(pg.execute(EARLY.format(in_batches)).fetchall()) == 15
-        proxy.peace()
+        proxy.peace(after="getMore")
         rows += pg.execute("FETCH ALL FROM c").fetchall()
     assert sorted(rows) == [(n,) for n in range(100)]
     reads_all(pg, in_batches)
