@@ -120,6 +120,10 @@ RECONCILE_FUNCTION(reconcile_undo_last)
 
 	std::vector<Definition> definitions = in_order(chosen_definitions(std::nullopt, pack));
 	std::reverse(definitions.begin(), definitions.end());
+	std::vector<std::string> names;
+	for (const Definition &definition : definitions)
+		names.push_back(definition.name);
+	Chain const held(names); /* a parent's old values would set off the guard of its children */
 	pg::ResultSet result(fcinfo);
 	pg::WorkList gone_before(removed_row_type());
 	for (const Definition &definition : definitions)

@@ -491,6 +491,28 @@ SELECT is(held_after(kind, timing, on_delete), rows, format('%s, guarded at %s, 
 	('insert', 'ignore', '0 of 0, then 1'), ('insert', 'recreate', '0 of 0, then 1'), ('fill', 'ignore', '0 of 11, then 1'))
 	AS h(kind, on_delete, rows), unnest('{statement,commit}'::text[]) AS timing;
 
+-- Values that are taken back in a parent make the children's guards write nothing.
+CREATE TABLE parent (id integer PRIMARY KEY, v text);
+INSERT INTO parent SELECT id FROM source;
+CREATE FUNCTION children_after(timing text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	said text;
+BEGIN
+	PERFORM reconcile.create_invariant('parent', 'parent', '{id}', 'SELECT id, v FROM source', kind => 'fill');
+	PERFORM reconcile.create_invariant('child', 'held', '{id}', 'SELECT id, v FROM parent');
+	TRUNCATE held;
+	UPDATE reconcile.invariant SET pack = 'chain' WHERE name IN ('parent', 'child');
+	PERFORM reconcile.repair(name, dry_run => false) FROM unnest('{parent,child}'::text[]) AS name;
+	PERFORM reconcile.guard('child', timing => timing);
+	said := (SELECT string_agg(format('%s %s', removed, restored), ', ') FROM reconcile.undo_last('chain', false)
+		WHERE invariant IN ('parent', 'child'));
+	SET CONSTRAINTS ALL IMMEDIATE;
+	SET CONSTRAINTS ALL DEFERRED;
+	PERFORM reconcile.drop_invariant(name) FROM unnest('{child,parent}'::text[]) AS name;
+	RETURN format('%s: %s', said, (SELECT count(*) FROM held));
+END $$;
+SELECT is(children_after(timing), '11 0, 0 11: 0', 'children guarded at ' || timing) FROM unnest('{statement,commit}'::text[]) AS timing;
+
 -- ---------------------------------------------------------------- forget_runs
 
 SELECT is(reconcile.forget_runs('1 day'), 0::bigint, 'no run is that old');
