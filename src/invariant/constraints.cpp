@@ -19,12 +19,15 @@ namespace reconcile::invariant {
 
 namespace {
 
+/* A table's own are looked up by an index; for those that point at it there is none. */
 pg::Constant deferrable_of(
 	"SELECT format('%I.%I', n.nspname, c.conname),"
 	" NOT EXISTS (SELECT FROM pg_constraint o WHERE o.connamespace = c.connamespace"
-	"  AND o.conname = c.conname AND NOT o.condeferred) FROM pg_constraint c"
-	" JOIN pg_namespace n ON n.oid = c.connamespace"
-	" WHERE (c.conrelid = $1 OR $2 AND c.confrelid = $1) AND c.condeferrable ORDER BY 1");
+	"  AND o.conname = c.conname AND NOT o.condeferred)"
+	" FROM (SELECT * FROM pg_constraint WHERE conrelid = $1"
+	"  UNION ALL SELECT * FROM pg_constraint WHERE $2 AND confrelid = $1 AND conrelid <> $1) AS c"
+	" JOIN pg_namespace n ON n.oid = c.connamespace WHERE c.condeferrable ORDER BY 1",
+	pg::Planned::once);
 
 void set_constraints(const std::vector<std::string> &names, const std::string &mode)
 {

@@ -45,7 +45,7 @@ std::optional<Guard> guard_of(const std::string &invariant)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	static pg::Constant guard(std::string(kSelect) + " WHERE g.invariant = $1");
+	static pg::Constant guard(std::string(kSelect) + " WHERE g.invariant = $1", pg::Planned::once);
 	if (spi.run(guard, SPI_OK_SELECT, pg::Args().add(invariant)) == 0)
 		return std::nullopt;
 	return read_row(spi);
@@ -55,10 +55,11 @@ Guard guard_of_trigger(const pg::Firing &firing)
 {
 	pg::AsExtensionOwner owner;
 	pg::Spi spi;
-	if (spi.run(std::string(kSelect) + " JOIN reconcile.guard_trigger t USING (invariant)"
-									   " WHERE t.watched = $1 AND t.trigger_name = $2"
-									   " AND t.event = $3",
-				SPI_OK_SELECT,
+	static pg::Constant guard(std::string(kSelect) +
+								  " JOIN reconcile.guard_trigger t USING (invariant)"
+								  " WHERE t.watched = $1 AND t.trigger_name = $2 AND t.event = $3",
+							  pg::Planned::once);
+	if (spi.run(guard, SPI_OK_SELECT,
 				pg::Args()
 					.add(OIDOID, ObjectIdGetDatum(firing.table()))
 					.add(std::string(firing.trigger_name()))

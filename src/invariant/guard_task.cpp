@@ -77,13 +77,13 @@ std::shared_ptr<Task> known(const TaskKey &key)
 /* family lists a table and those of which it is a partition or child. */
 std::vector<Oid> family(Oid table)
 {
+	static pg::Constant up("WITH RECURSIVE up (table_id) AS (SELECT $1::oid UNION"
+						   " SELECT i.inhparent FROM up JOIN pg_inherits i"
+						   "  ON i.inhrelid = up.table_id) SELECT table_id FROM up",
+						   pg::Planned::once);
 	pg::PinnedPath path;
 	pg::Spi spi;
-	uint64 const rows =
-		spi.run("WITH RECURSIVE up (table_id) AS (SELECT $1::oid UNION"
-				" SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.table_id)"
-				" SELECT table_id FROM up",
-				SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
+	uint64 const rows = spi.run(up, SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(table)));
 	std::vector<Oid> tables;
 	for (uint64 row = 0; row < rows; row++)
 		tables.push_back(spi.oid(row, 1));

@@ -89,8 +89,8 @@ std::string distinct_due(const Statements &statements, const std::string &due)
 
 /* unprotected_statement counts the due rows that the unique index would let two
  * sessions write at once: with NULL in the key, or outside of a partial index. */
-std::string unprotected_statement(const Statements &statements, const Scope &scope,
-								  const std::string &due)
+std::string unprotected_statement(const Statements &statements, const std::string &due,
+								  const std::string &with)
 {
 	std::vector<std::string> conditions;
 	auto const arbiter = statements.key().arbiter();
@@ -107,7 +107,7 @@ std::string unprotected_statement(const Statements &statements, const Scope &sco
 					 "SELECT pg_catalog.count(*) FROM (" + overlay.before +
 						 statements.rows_of_target() + " WHERE false" + overlay.after +
 						 ") AS t WHERE " + pg::joined(conditions, " OR "),
-					 with_rows(scope));
+					 with);
 }
 
 /* may_refuse_first tells whether the target may refuse a row that it has, as an
@@ -168,12 +168,6 @@ int64 Rows::size() const
 }
 
 /* ------------------------------------------------------------ statements */
-
-std::vector<JsonColumn> primary_key_of(Oid table)
-{
-	Target const target(table);
-	return target.json_columns(target.primary_key());
-}
 
 namespace {
 
@@ -279,6 +273,7 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	auto const statements = statements_of(definition);
 	key_can_repeat_ = statements->key_can_repeat();
 	confine(*statements, scope);
+	std::string const with = with_rows(scope);
 	std::string const few = due_in(*statements, scope, Statements::Rows::few);
 	std::string const many = due_in(*statements, scope, Statements::Rows::many);
 	auto const on_due = [&](auto statement) {
@@ -287,8 +282,7 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 	auto const writing = [&](const std::string &rows, const Write &write) {
 		bool const any_order = scope.one_key || (scope.alone && !definition.is_fill());
 		done_ = write.done;
-		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql,
-						 with_rows(scope));
+		return with_list(any_order ? rows : statements->in_key_order(rows), write.sql, with);
 	};
 	auto const writing_all = [&](Statements::Rows number) {
 		auto const direct = statements->write_expected(number);
@@ -309,7 +303,7 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 		});
 	if (statements->may_write_twice())
 		unprotected_ = on_due(
-			[&](const std::string &due) { return unprotected_statement(*statements, scope, due); });
+			[&](const std::string &due) { return unprotected_statement(*statements, due, with); });
 }
 
 void GuardWork::write(const Rows &rows)

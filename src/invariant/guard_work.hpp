@@ -64,9 +64,6 @@ struct Rows {
 	int64 size() const;
 };
 
-/* primary_key_of lists the columns of a table's primary key, none when it has none. */
-std::vector<JsonColumn> primary_key_of(Oid table);
-
 /* keys_as_json makes of notes what Rows has as keys. */
 std::optional<Datum> keys_as_json(const std::vector<JsonColumn> &key, pg::WorkList &noted);
 

@@ -31,11 +31,10 @@ pg::Constant relation_facts(
 	"  WHERE n.oid = c.relnamespace AND n.nspname ="
 	"   ANY (ARRAY['pg_catalog', 'information_schema', 'pg_toast'])),"
 	" c.relkind = 'p' OR EXISTS (SELECT FROM pg_am m WHERE m.oid = c.relam AND m.amname = 'heap'),"
-	" c.relhasrules OR EXISTS (SELECT FROM pg_trigger g"
-	"  WHERE g.tgrelid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))"
+	" c.relhasrules OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = ANY (family.tables)"
 	"   AND NOT g.tgisinternal AND g.tgenabled <> 'D'),"
 	" c.relhasrules OR EXISTS (SELECT FROM pg_trigger g" /* 7: BEFORE INSERT FOR EACH ROW */
-	"  WHERE g.tgrelid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid))"
+	"  WHERE g.tgrelid = ANY (family.tables)"
 	"   AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype::integer & 7 = 7),"
 	" EXISTS (SELECT FROM pg_foreign_table t"
 	"  JOIN pg_foreign_server s ON s.oid = t.ftserver"
@@ -45,7 +44,10 @@ pg::Constant relation_facts(
 	" c.relkind = 'r' AND c.relhassubclass,"
 	" pg_relation_is_updatable(c.oid, false)::int8,"
 	" c.relchecks > 0 OR c.relrowsecurity OR c.relkind = 'p'"
-	" FROM pg_class c WHERE c.oid = $1",
+	" FROM pg_class c CROSS JOIN LATERAL (SELECT CASE WHEN c.relkind = 'p'"
+	"   THEN ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid))"
+	"   ELSE ARRAY[c.oid] END OFFSET 0) AS family(tables)"
+	" WHERE c.oid = $1",
 	pg::Planned::once);
 
 pg::Constant column_facts(
@@ -60,17 +62,24 @@ pg::Constant column_facts(
 	"  AND t.typdefault IS NULL AND a.attidentity = '', a.attnotnull OR t.typnotnull,"
 	" a.attidentity <> '' OR pg_get_expr(d.adbin, d.adrelid) LIKE '%nextval(%' OR EXISTS"
 	"  (SELECT FROM pg_depend p WHERE p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid"
-	"   AND (p.refclassid = 'pg_proc'::regclass AND p.refobjid IN"
-	"         (SELECT f.oid FROM pg_proc f WHERE f.provolatile = 'v')"
-	"        OR p.refclassid = 'pg_class'::regclass AND p.refobjid IN"
-	"         (SELECT s.oid FROM pg_class s WHERE s.relkind = 'S'))),"
+	"   AND (p.refclassid = 'pg_proc'::regclass AND"
+	"         (SELECT f.provolatile = 'v' FROM pg_proc f WHERE f.oid = p.refobjid)"
+	"        OR p.refclassid = 'pg_class'::regclass AND"
+	"         (SELECT s.relkind = 'S' FROM pg_class s WHERE s.oid = p.refobjid))),"
 	" 'path=' = ANY (a.attfdwoptions)"
 	" FROM pg_attribute a LEFT JOIN pg_attrdef d"
 	"  ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-	" LEFT JOIN pg_type t ON t.oid = a.atttypid"
+	" LEFT JOIN LATERAL (SELECT t.typnotnull, t.typdefault FROM pg_type t"
+	"  WHERE t.oid = a.atttypid OFFSET 0) t ON true" /* few columns, maybe many types */
 	" WHERE a.attrelid = $1 AND a.attnum > 0"
 	" ORDER BY a.attnum",
 	pg::Planned::once);
+
+pg::Constant primary_key_facts("SELECT a.attname::text, a.atttypid, a.atttypmod::int8"
+							   " FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid"
+							   "  AND a.attnum = ANY (i.indkey)"
+							   " WHERE i.indrelid = $1 AND i.indisprimary ORDER BY a.attnum",
+							   pg::Planned::once);
 
 /* column_of reads one row of column_facts. */
 Column column_of(const pg::Spi &spi, uint64 row)
@@ -171,17 +180,10 @@ std::vector<JsonColumn> Target::json_columns(const std::vector<std::string> &nam
 
 std::vector<std::string> Target::primary_key() const
 {
-	pg::PinnedPath path;
-	pg::Spi spi;
-	uint64 const rows = spi.run("SELECT a.attname::text FROM pg_index i"
-								" JOIN pg_attribute a ON a.attrelid = i.indrelid"
-								"  AND a.attnum = ANY (i.indkey)"
-								" WHERE i.indrelid = $1 AND i.indisprimary",
-								SPI_OK_SELECT, pg::Args().add(OIDOID, ObjectIdGetDatum(oid_)));
-	std::vector<std::string> columns;
-	for (uint64 row = 0; row < rows; row++)
-		columns.push_back(spi.required_text(row, 1));
-	return columns;
+	std::vector<std::string> names;
+	for (const JsonColumn &column : primary_key_of(oid_))
+		names.push_back(column.name);
+	return names;
 }
 
 TupleDesc Target::row_type() const
@@ -206,6 +208,19 @@ void Target::check_kind() const
 		pg::fail(ERRCODE_WRONG_OBJECT_TYPE,
 				 name_ + " is not a table, a partitioned table or a foreign table", {},
 				 "Name the table that holds the rows.");
+}
+
+std::vector<JsonColumn> primary_key_of(Oid table)
+{
+	pg::PinnedPath path;
+	pg::Spi spi;
+	uint64 const rows = spi.run(primary_key_facts, SPI_OK_SELECT,
+								pg::Args().add(OIDOID, ObjectIdGetDatum(locked(table))));
+	std::vector<JsonColumn> columns;
+	for (uint64 row = 0; row < rows; row++)
+		columns.push_back(
+			{spi.required_text(row, 1), spi.oid(row, 2), static_cast<int32>(spi.number(row, 3))});
+	return columns;
 }
 
 bool is_foreign(Oid table)

@@ -60,7 +60,7 @@ public:
 	/* column_names lists the columns, for hints. */
 	std::vector<std::string> column_names() const;
 
-	/* primary_key returns its columns, none when there is no primary key. */
+	/* primary_key names its columns, none when there is no primary key. */
 	std::vector<std::string> primary_key() const;
 
 	/* has_children tells whether other tables inherit from it, which hold rows
@@ -126,6 +126,9 @@ private:
  * ends: statements know it by name.  It returns the table, or InvalidOid when there
  * is none any more. */
 Oid locked(Oid table);
+
+/* primary_key_of lists the columns of a table's primary key, none when it has none. */
+std::vector<JsonColumn> primary_key_of(Oid table);
 
 /* is_foreign tells whether a table is a foreign one. */
 bool is_foreign(Oid table);
