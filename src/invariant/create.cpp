@@ -416,7 +416,7 @@ void check_as_owner(Definition &d)
 	if (d.key.empty())
 		pg::fail(ERRCODE_INVALID_PARAMETER_VALUE, "argument \"key\" must name at least one column",
 				 {}, "Name the columns by which an expected row is found in the target.");
-	pg::InContext const context("definition of invariant \"" + d.name + "\"");
+	pg::InContext const context("definition of invariant", d.name);
 	AsDeclared const declared(d);
 	check(d);
 }

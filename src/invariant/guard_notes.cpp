@@ -241,15 +241,15 @@ uint64 last_note()
 
 std::vector<SharedSubject> noted()
 {
-	std::vector<bool> listed(subjects.size(), false);
 	std::vector<SharedSubject> found;
-	for (const Key &key : keys) {
-		if (key.done == 0 && !listed[key.subject])
-			found.push_back(subjects[key.subject]);
-		listed[key.subject] = listed[key.subject] || key.done == 0;
-	}
-	std::stable_partition(found.begin(), found.end(),
-						  [](const SharedSubject &subject) { return subject->is_of_rows(); });
+	found.reserve(subjects.size());
+	for (bool const of_rows : {true, false})
+		for (const Key &key : keys) {
+			const SharedSubject &subject = subjects[key.subject];
+			if (key.done == 0 && subject->is_of_rows() == of_rows &&
+				std::find(found.begin(), found.end(), subject) == found.end())
+				found.push_back(subject);
+		}
 	return found;
 }
 

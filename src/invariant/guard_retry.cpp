@@ -70,7 +70,7 @@ RECONCILE_FUNCTION(reconcile_retry_failures)
 		Waiting const before = waiting(definition.name);
 		if (before.rows == 0)
 			continue;
-		pg::InContext const context("retry of invariant \"" + definition.name + "\"");
+		pg::InContext const context("retry of invariant", definition.name);
 		require_role(definition);
 		auto const failure = pg::attempt([&] { repair_keys(definition.name, before.keys); });
 		if (failure)

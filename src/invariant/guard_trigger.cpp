@@ -307,7 +307,7 @@ void settle_pending(Oid trigger, const Pending &pending)
 	if (task == nullptr) /* unguarded meanwhile */
 		return;
 	Depth const depth(pending.level);
-	pg::InContext const context("guard of invariant \"" + pending.invariant + "\" at commit");
+	pg::InContext const context("guard of invariant", pending.invariant, " at commit");
 	Rows rows;
 	rows.keys = pending.keys;
 	settle(*task, pending.watched, rows);
@@ -380,7 +380,7 @@ void settle_notes(Oid trigger, const SharedSubject &about, Acting &acting)
 	if (task == nullptr) /* unguarded meanwhile */
 		return;
 	Depth const depth(notes.level);
-	pg::InContext const context("guard of invariant \"" + subject.invariant + "\" at commit");
+	pg::InContext const context("guard of invariant", subject.invariant, " at commit");
 	if (!task->guard.queues()) {
 		if (!task->ready) {
 			acting.as_before();
@@ -407,7 +407,7 @@ RECONCILE_FUNCTION(reconcile_fire_guard)
 	std::shared_ptr<Task> const task = task_of(firing); /* kept while it is at work */
 	if (Chain::holds(task->guard.invariant))
 		return Datum(0);
-	pg::InContext const context("guard of invariant \"" + task->guard.invariant + "\"");
+	pg::InContext const context("guard of invariant", task->guard.invariant);
 	fire(*task, firing);
 	return Datum(0);
 }

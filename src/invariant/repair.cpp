@@ -173,7 +173,7 @@ void repair_each(FunctionCallInfo fcinfo, const std::vector<Definition> &definit
 	PlannedRows planned;
 	for (const Definition &definition : definitions) {
 		TimestampTz const started = GetCurrentTimestamp();
-		pg::InContext const context("repair of invariant \"" + definition.name + "\"");
+		pg::InContext const context("repair of invariant", definition.name);
 		require_role(definition);
 		require_repairable(definition);
 		RunRecord const run = options.dry_run ? dry_run(definition, options, planned)

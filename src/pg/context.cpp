@@ -11,7 +11,8 @@ namespace reconcile::pg {
 
 InContext *InContext::innermost_ = nullptr;
 
-InContext::InContext(std::string line) : line_(std::move(line)), outer_(innermost_)
+InContext::InContext(const char *work, const std::string &name, const char *when)
+	: work_(work), when_(when), name_(name), outer_(innermost_)
 {
 	innermost_ = this;
 	callback_.previous = error_context_stack;
@@ -26,10 +27,16 @@ InContext::~InContext()
 	innermost_ = outer_;
 }
 
+std::string InContext::line() const
+{
+	return std::string(work_) + " \"" + name_ + "\"" + when_;
+}
+
 /* add_line is called by PostgreSQL while it makes a message. */
 void InContext::add_line(void *self)
 {
-	errcontext("%s", static_cast<InContext *>(self)->line_.c_str());
+	auto *at = static_cast<InContext *>(self);
+	errcontext("%s \"%s\"%s", at->work_, at->name_.c_str(), at->when_);
 }
 
 /* An Error of ours becomes a message when every frame of ours is gone, the
@@ -38,7 +45,7 @@ std::string current_context()
 {
 	std::string lines;
 	for (const InContext *at = InContext::innermost_; at != nullptr; at = at->outer_)
-		lines += (lines.empty() ? "" : "\n") + at->line_;
+		lines += (lines.empty() ? "" : "\n") + at->line();
 	return lines;
 }
 

@@ -18,10 +18,12 @@
 namespace reconcile::pg {
 
 /* InContext adds a line, such as "repair of invariant \"x\"", to the context of
- * every message between its making and its end. */
+ * every message between its making and its end.  The line is put together when there is a
+ * message: what it is made of must last as long. */
 class InContext {
 public:
-	explicit InContext(std::string line);
+	InContext(const char *work, const std::string &name, const char *when = "");
+	InContext(const char *work, std::string &&name, const char *when = "") = delete;
 	~InContext();
 	InContext(const InContext &) = delete;
 	InContext &operator=(const InContext &) = delete;
@@ -33,7 +35,10 @@ private:
 
 	static InContext *innermost_;
 
-	std::string line_;
+	std::string line() const;
+
+	const char *work_, *when_;
+	const std::string &name_;
 	InContext *outer_;
 	ErrorContextCallback callback_;
 };
