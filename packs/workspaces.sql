@@ -105,7 +105,7 @@ INSERT INTO reconcile.pack_rule (pack, name, position, target, key, expects, gua
 	NULL, 'Users from before there were workspaces share the default workspace.'),
 
 ('workspaces', 'workspaces_personal', 2, 'workspaces', '{slug}', $$
-	SELECT fresh.slug::character varying(100) AS @.slug@, left(u.@users.username@ || '''s Workspace', 100) AS @.name@, u.@users.id@ AS @.created_by@,
+	SELECT fresh.slug::character varying(100) AS @.slug@, (u.@users.username@ || '''s Workspace')::character varying(100) AS @.name@, u.@users.id@ AS @.created_by@,
 	       now() AS @.created_at@, now() AS @.updated_at@
 	FROM @users@ u CROSS JOIN LATERAL @workspaces_new_slug@(u.@users.id@, u.@users.username@) AS fresh(slug)
 	WHERE @'mode'@ = 'personal' OR u.@users.id@::text::bigint > (@'existing_up_to'@)::bigint$$,

@@ -7,6 +7,7 @@
  */
 #include "invariant/guard_work.hpp"
 
+#include "invariant/acceptance.hpp"
 #include "invariant/lock.hpp"
 #include "invariant/values.hpp"
 #include "pg/identity.hpp"
@@ -110,28 +111,17 @@ std::string unprotected_statement(const Statements &statements, const std::strin
 					 with);
 }
 
-/* may_refuse_first tells whether the target may refuse a row that it has, as an
- * attempt to write it is checked before the unique index is asked. */
-bool may_refuse_first(const Statements &statements)
-{
-	const Target &target = statements.target();
-	std::vector<std::string> const key = statements.key().columns();
-	const std::vector<Output> &outputs = statements.expected().outputs();
-	return target.checks_rows() ||
-		   std::any_of(outputs.begin(), outputs.end(), [&](const Output &output) {
-			   const Column &column = *target.column(output.name);
-			   return !pg::contains(key, output.name) &&
-					  (column.refuses_null || column.base != column.type);
-		   });
-}
-
 /* may_write_all tells whether all that is expected of inserted rows may be written
  * without a look at what is there, which would cost more than the attempt: where
- * the unique index stops what is there, before anything of the target sees it. */
+ * the unique index stops what is there, before anything of the target sees or refuses it. */
 bool may_write_all(const Definition &definition, const Statements &statements, const Scope &scope)
 {
+	std::vector<std::string> columns = statements.key().columns();
+	if (columns != definition.key) /* the column of an expression may have another value there */
+		columns.clear();
 	return scope.inserted && !definition.is_fill() && !statements.needs_distinct() &&
-		   !statements.target().sees_attempts() && !may_refuse_first(statements);
+		   !statements.target().sees_attempts() &&
+		   is_sure_to_take(statements.target(), columns, statements.expected(), scope.watched);
 }
 
 } // namespace
@@ -272,6 +262,7 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 {
 	auto const statements = statements_of(definition);
 	key_can_repeat_ = statements->key_can_repeat();
+	bool const all = may_write_all(definition, *statements, scope); /* as long as it reads tables */
 	confine(*statements, scope);
 	std::string const with = with_rows(scope);
 	std::string const few = due_in(*statements, scope, Statements::Rows::few);
@@ -289,8 +280,7 @@ GuardWork::GuardWork(const Definition &definition, const Scope &scope)
 		return writing(expected_rows_in(*statements, scope, number),
 					   direct ? *direct : statements->write());
 	};
-	if (statements->write_expected(Statements::Rows::few) ||
-		may_write_all(definition, *statements, scope))
+	if (all || statements->write_expected(Statements::Rows::few))
 		write_ =
 			KeptStatement(writing_all(Statements::Rows::few), writing_all(Statements::Rows::many));
 	else

@@ -34,6 +34,10 @@ struct Output {
 	int32 typmod;
 };
 
+/* is_now tells an expression that is the time of the transaction and nothing else; C in the
+ * sense of boundary.hpp. */
+bool is_now(Node *expression);
+
 /* ExpectedRows is the analysed query of an invariant. */
 class ExpectedRows {
 public:

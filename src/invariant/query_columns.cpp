@@ -44,8 +44,9 @@ bool calls_volatile(Node *node, void *context)
 	return expression_tree_walker(node, walker, context);
 }
 
-/* is_now tells an expression that is the time of the transaction and nothing
- * else; what is computed of it, such as the day, may well be a key. */
+} // namespace
+
+/* What is computed of the time, such as the day, may well be a key. */
 bool is_now(Node *expression)
 {
 	Node *node = strip_implicit_coercions(expression);
@@ -70,6 +71,8 @@ bool is_now(Node *expression)
 		return false;
 	}
 }
+
+namespace {
 
 /* ReadColumns is what reads_columns() looks for, and where it stands. */
 struct ReadColumns {

@@ -43,7 +43,7 @@ pg::Constant relation_facts(
 	"   AND w.fdwname = 'reconcile_mongo'),"
 	" c.relkind = 'r' AND c.relhassubclass,"
 	" pg_relation_is_updatable(c.oid, false)::int8,"
-	" c.relchecks > 0 OR c.relrowsecurity OR c.relkind = 'p'"
+	" c.relrowsecurity OR c.relispartition OR c.relkind = 'p'"
 	" FROM pg_class c CROSS JOIN LATERAL (SELECT CASE WHEN c.relkind = 'p'"
 	"   THEN ARRAY(SELECT relid::oid FROM pg_partition_tree(c.oid))"
 	"   ELSE ARRAY[c.oid] END OFFSET 0) AS family(tables)"

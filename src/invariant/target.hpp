@@ -78,8 +78,8 @@ public:
 	 * leaves out. */
 	bool sees_attempts() const { return sees_attempts_; }
 
-	/* checks_rows tells whether a constraint or a policy looks at a row before any
-	 * index does; a partition may have one of its own. */
+	/* checks_rows tells whether a policy or the bounds of a partition look at a row before any
+	 * index does; a partition may have constraints of its own. */
 	bool checks_rows() const { return checks_rows_; }
 
 	/* allows tells whether rows can be written by a command: a foreign table may
