@@ -55,8 +55,8 @@ Counts count(const Definition &definition, int64 samples)
 			pg::Args()
 				.add(INT4OID, Int32GetDatum(static_cast<int32>(samples)))
 				.add(INT4OID, Int32GetDatum(expected.number())));
-	return {expected.rows(),  spi.number(0, 1), spi.number(0, 2),
-			spi.number(0, 3), spi.number(0, 4), spi.kept(0, 5)};
+	return {expected.rows(),  spi.number(0, 2), spi.number(0, 3),
+			spi.number(0, 4), spi.number(0, 5), spi.kept(0, 1)};
 }
 
 /* why_not_checked returns a failure as one line. */

@@ -20,8 +20,8 @@ class Comparison {
 public:
 	virtual ~Comparison() = default;
 
-	/* audit counts in one row what is missing, differing, duplicated and what
-	 * must not be, and shows up to $1 samples; expected rows are counted for
+	/* audit shows in one row up to $1 samples, and counts what is missing,
+	 * differing, duplicated and what must not be; expected rows are counted for
 	 * tally $2. */
 	virtual std::string audit() const = 0;
 

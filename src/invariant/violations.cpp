@@ -26,9 +26,9 @@ Violations::Violations(const Definition &definition)
 
 std::string Violations::audit() const
 {
-	std::string const none = "0::pg_catalog.int8, ";
-	return "SELECT " + none + none + none + "pg_catalog.count(*), " + first_samples("e") +
-		   " FROM (" + rows_.text() + ") AS e";
+	std::string const none = ", 0::pg_catalog.int8";
+	return "SELECT " + first_samples("e") + none + none + none + ", pg_catalog.count(*) FROM (" +
+		   rows_.text() + ") AS e";
 }
 
 std::string Violations::findings() const
