@@ -29,6 +29,15 @@ class Comparison:
                 seconds.append(side())
         return self.shown()
 
+    def run_in_pieces(self, ours, other, repetitions):
+        """The same for sides that are generators of the seconds of each piece of their work. The pieces run in turn, so that
+        what changes the machine's speed for a second or two does so for both sides."""
+        for _ in range(repetitions):
+            pieces = list(zip(ours(), other(), strict=True))
+            self.ours_seconds.append(sum(seconds for seconds, _ in pieces))
+            self.other_seconds.append(sum(seconds for _, seconds in pieces))
+        return self.shown()
+
     def shown(self):
         print(f"  {self.work}: {self.ratio()} against {self.other}", flush=True)
         return self
@@ -94,6 +103,12 @@ def processor_seconds(database, action):
     with Processor(database) as used:
         action()
     return used.seconds
+
+
+def session_seconds(database):
+    """session_seconds is the processor time that a session has used since it began."""
+    with open(f"/proc/{database.info.backend_pid}/schedstat", encoding="ascii") as stat:
+        return int(stat.read().split()[0]) / 1e9
 
 
 class Growth:
