@@ -519,6 +519,31 @@ def test_constraints_are_checked_at_once_where_none_may_wait(pg, first, second, 
         pg.execute("RESET ROLE; DROP OWNED BY reconcile_notes_owner CASCADE; DROP ROLE reconcile_notes_owner")
 
 
+@pytest.mark.parametrize("timing, level, wanted", [
+    ("statement", "READ COMMITTED", []), ("commit", "READ COMMITTED", [(1,)]),
+    ("statement", "REPEATABLE READ", []), ("commit", "REPEATABLE READ", []),
+    ("statement", "SERIALIZABLE", [(1,)]), ("commit", "SERIALIZABLE", [(1,)])])
+def test_rows_of_two_sessions_that_are_expected_only_together(pg, timing, level, wanted):
+    """What neither session sees of the other is found by the audit, and by SERIALIZABLE; one that commits later sees more."""
+    pg.execute(JOINED.replace(" REFERENCES parent DEFERRABLE", "").replace("timing => 'commit'", f"timing => '{timing}'")
+               .format(policy="block"))
+    writes = ("INSERT INTO src VALUES (1, 1)", "INSERT INTO parent VALUES (1, true)")
+    with new_session() as one, new_session() as other:
+        for session, write in zip((one, other), writes):
+            session.execute(f"BEGIN ISOLATION LEVEL {level}")
+            session.execute("SELECT")
+            session.execute(write)
+        one.execute("COMMIT")
+        if level == "SERIALIZABLE":
+            with pytest.raises(psycopg.errors.SerializationFailure):
+                other.execute("COMMIT")
+            other.execute(writes[1])
+        else:
+            other.execute("COMMIT")
+        assert one.execute("SELECT id FROM tgt").fetchall() == wanted
+        assert one.execute("SELECT missing FROM reconcile.audit('i')").fetchone() == (1 - len(wanted),)
+
+
 def test_limited_temporary_files_lose_nothing(pg):
     """Whatever fits or does not fit: what is stored has what it needs, or the transaction failed as a whole.
 
