@@ -22,6 +22,7 @@ extern "C" {
 #include "nodes/parsenodes.h"
 }
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,10 @@ public:
 	/* is_of_the_moment tells that a column may be another value at the next
 	 * evaluation although no row changed: when in doubt, it may. */
 	bool is_of_the_moment(const std::string &column) const;
+
+	/* constant is a column that has the same value in all rows, as the text of that value:
+	 * one that needs no row and no time to be known, or the day and its like. */
+	std::optional<std::string> constant(const std::string &column) const;
 
 	/* read_from makes the query read a WITH query of that name in place of a
 	 * table; whoever uses text() must put the WITH query before it. */

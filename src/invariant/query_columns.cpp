@@ -7,6 +7,7 @@
  */
 #include "invariant/query.hpp"
 
+#include "pg/identity.hpp"
 #include "pg/nodes.hpp"
 
 extern "C" {
@@ -14,9 +15,12 @@ extern "C" {
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/ruleutils.h"
 }
 
 namespace reconcile::invariant {
@@ -170,6 +174,34 @@ bool is_computed_below(Node *node, void *context)
 	return expression_tree_walker(node, pg::tree_walker(is_computed_below), context);
 }
 
+/* needs_a_row tells that an expression is evaluated for the rows of its query alone: for columns,
+ * groups and subqueries, or because a domain may refuse the value. */
+bool needs_a_row(Node *node, void *context)
+{
+	if (node == nullptr)
+		return false;
+	switch (nodeTag(node)) {
+	case T_Var:
+	case T_SubLink:
+	case T_Aggref:
+	case T_GroupingFunc:
+	case T_WindowFunc:
+	case T_CoerceToDomain:
+		return true;
+	default:
+		return expression_tree_walker(node, pg::tree_walker(needs_a_row), context);
+	}
+}
+
+/* is_constant: a function that may change is left where the query has it, to be called for no
+ * more rows than that has. */
+bool is_constant(Node *expression)
+{
+	return !needs_a_row(expression, nullptr) && !expression_returns_set(expression) &&
+		   (IsA(strip_implicit_coercions(expression), SQLValueFunction) ||
+			!contain_mutable_functions(expression));
+}
+
 /* anything_below_asks tells that what a query reads from asks the moment. */
 bool anything_below_asks(Query *query)
 {
@@ -213,6 +245,26 @@ bool ExpectedRows::is_of_the_moment(const std::string &column) const
 		}
 		return false;
 	});
+}
+
+/* A grouping set may put NULL in the place of any column. */
+std::optional<std::string> ExpectedRows::constant(const std::string &column) const
+{
+	if (query_->groupingSets != NIL)
+		return std::nullopt;
+	pg::PortableText portable;
+	const char *const text = pg::call([&]() -> const char * {
+		ListCell *cell;
+		foreach (cell, query_->targetList) {
+			auto *entry = static_cast<TargetEntry *>(lfirst(cell));
+			Node *expression = reinterpret_cast<Node *>(entry->expr);
+			if (!entry->resjunk && column == entry->resname)
+				return is_constant(expression) ? deparse_expression(expression, NIL, false, false)
+											   : nullptr;
+		}
+		return nullptr;
+	});
+	return text == nullptr ? std::nullopt : std::optional<std::string>(text);
 }
 
 } // namespace reconcile::invariant

@@ -239,6 +239,7 @@ private:
 	std::vector<std::string> deviations() const;
 	std::string deviates() const;
 	std::string counted(const std::string &way) const;
+	std::string counted_rows() const;
 	std::string joined_to(const std::string &expected_rows) const;
 };
 

@@ -93,6 +93,31 @@ SELECT is(
 FROM setting AS t CROSS JOIN (VALUES ('a table'), ('partitions')) AS v (s);
 SELECT is((SELECT samples FROM reconcile.audit('missing rows of one row')), '[{"id": 5, "plan": "free"}]', 'a sample is the row that is expected');
 
+-- ---------------------------------------------------------------- what is the same in all rows
+
+-- A constant of the query chooses what is read of the target, though the planner does not look through the count.
+CREATE TABLE kinds (id integer NOT NULL, kind text NOT NULL, day date NOT NULL, n numeric, PRIMARY KEY (kind, day, id)) PARTITION BY LIST (kind);
+CREATE TABLE kinds_a PARTITION OF kinds FOR VALUES IN ('a');
+CREATE TABLE kinds_b PARTITION OF kinds FOR VALUES IN ('b');
+INSERT INTO kinds SELECT id, kind, current_date, 1 FROM users CROSS JOIN (VALUES ('a'), ('b')) AS k (kind) WHERE id % 5 <> 0;
+SELECT reconcile.create_invariant('constants', 'kinds', '{kind,day,id}',
+	$$SELECT 1.0 AS n, id, 'a'::varchar AS kind, current_date AS day FROM users$$, compare => '{n}') \g /dev/null
+SELECT reconcile.create_invariant('nothing but constants', 'kinds', '{kind,day,id}',
+	$$SELECT 1 AS id, 'b' AS kind, current_date AS day FROM users WHERE id <= 7$$) \g /dev/null
+SELECT reconcile.create_invariant('sets of groups', 'kinds', '{kind,day,id}',
+	$$SELECT id, 'a' AS kind, max(current_date) AS day FROM users GROUP BY GROUPING SETS ((1, 2), (1))$$) \g /dev/null
+SET LOCAL max_parallel_workers_per_gather = 0;
+SELECT pg_stat_get_xact_numscans('kinds_b'::regclass) AS scans_before \gset
+SELECT results_eq($$SELECT expected, missing, differing, samples @> jsonb_build_array(jsonb_build_object('n', 1.0, 'id', 5, 'kind', 'a', 'day', current_date))
+	FROM reconcile.audit('constants', samples => 1000)$$, 'VALUES (600::bigint, 120::bigint, 0::bigint, true)',
+	'constants of several types');
+SELECT is(pg_stat_get_xact_numscans('kinds_b'::regclass), :scans_before::bigint, 'no partition is read that a constant rules out');
+SELECT results_eq($$SELECT expected, missing FROM reconcile.audit('nothing but constants')$$, 'VALUES (7::bigint, 0::bigint)',
+	'as many rows as the query has, none of which it reads from its table');
+SELECT results_eq($$SELECT expected, missing FROM reconcile.audit('sets of groups')$$, 'VALUES (1200::bigint, 720::bigint)',
+	'a set of groups without a constant has NULL in its place');
+RESET max_parallel_workers_per_gather;
+
 -- ---------------------------------------------------------------- an audit within an audit
 
 CREATE FUNCTION missing_in(name text) RETURNS bigint LANGUAGE plpgsql AS $$
