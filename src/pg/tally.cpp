@@ -43,6 +43,33 @@ Segment *content(dsm_segment *segment)
 	return static_cast<Segment *>(dsm_segment_address(segment));
 }
 
+/* new_segment makes room for the counters of one statement, unless the server has as many
+ * segments as it can have. */
+dsm_segment *new_segment()
+{
+	/* no statement is executed by more: this process, and the workers under its Gather */
+	uint32 const size = static_cast<uint32>(max_parallel_workers_per_gather) + 1;
+	dsm_segment *const segment = dsm_create(offsetof(Segment, counters) + size * sizeof(Counter),
+											DSM_CREATE_NULL_IF_MAXSEGMENTS);
+	if (segment == nullptr)
+		return nullptr;
+	memset(dsm_segment_address(segment), 0, dsm_segment_map_length(segment));
+	content(segment)->magic = kMagic;
+	content(segment)->leader = MyProc;
+	content(segment)->size = size;
+	pg_atomic_init_u32(&content(segment)->taken, 0);
+	return segment;
+}
+
+/* new_number is one that nobody guesses, as that of a segment. */
+int32 new_number()
+{
+	int32 number;
+	if (!pg_strong_random(&number, sizeof(number)))
+		elog(ERROR, "could not make a random number");
+	return number;
+}
+
 /* take gives a process a counter. */
 int64 *take(Segment *segment)
 {
@@ -74,34 +101,35 @@ Segment *attach(int32 number)
 
 Tally::Own Tally::own_{0, nullptr};
 
+/* Where there are no workers, or no segment for what they count, this process counts alone and
+ * the statement is planned for it alone: an audit must not fail for want of what it can do
+ * without. */
 Tally::Tally() : outer_(own_)
 {
-	segment_ = call([] {
-		/* no statement is executed by more: this process, and the workers under its Gather */
-		uint32 const size = static_cast<uint32>(max_parallel_workers_per_gather) + 1;
-		dsm_segment *const segment =
-			dsm_create(offsetof(Segment, counters) + size * sizeof(Counter), 0);
-		memset(dsm_segment_address(segment), 0, dsm_segment_map_length(segment));
-		content(segment)->magic = kMagic;
-		content(segment)->leader = MyProc;
-		content(segment)->size = size;
-		pg_atomic_init_u32(&content(segment)->taken, 0);
-		return segment;
-	});
-	number_ = static_cast<int32>(dsm_segment_handle(segment_));
-	own_ = {number_, call([&] { return take(content(segment_)); })};
+	if (IsUnderPostmaster && max_parallel_workers_per_gather > 0)
+		segment_ = call(new_segment);
+	if (segment_ != nullptr) {
+		number_ = static_cast<int32>(dsm_segment_handle(segment_));
+		own_ = {number_, call([&] { return take(content(segment_)); })};
+	} else {
+		alone_.emplace(Settings::Values{{"max_parallel_workers_per_gather", "0"}});
+		number_ = call(new_number);
+		own_ = {number_, &rows_};
+	}
 }
 
 Tally::~Tally()
 {
 	own_ = outer_;
 	/* while an error unwinds, the end of the (sub)transaction gives the memory back */
-	if (std::uncaught_exceptions() == unwinding_)
+	if (segment_ != nullptr && std::uncaught_exceptions() == unwinding_)
 		dsm_detach(segment_);
 }
 
 int64 Tally::rows() const
 {
+	if (segment_ == nullptr)
+		return rows_;
 	Segment *const segment = content(segment_);
 	int64 sum = 0;
 	for (uint32 i = 0; i < segment->size; i++)

@@ -8,15 +8,16 @@
  * reconcile.count_row() where the rows pass counts them there, in whatever
  * process its plan is executed; a Tally is where the processes write it down.
  *
- * Depends on: boundary.hpp.
+ * Depends on: identity.hpp.
  *
  *-------------------------------------------------------------------------
  */
 #pragma once
 
-#include "pg/boundary.hpp"
+#include "pg/identity.hpp"
 
 #include <exception>
+#include <optional>
 
 extern "C" {
 #include "storage/dsm.h"
@@ -46,7 +47,9 @@ private:
 	static Own own_;
 	static int64 *found(int32 number);
 
-	dsm_segment *segment_;
+	dsm_segment *segment_ = nullptr; /* none where this process counts alone */
+	std::optional<Settings> alone_;
+	mutable int64 rows_ = 0; /* what it counts then, by way of own_ */
 	int32 number_;
 	Own outer_; /* the tally around this one: a query may call a function that audits */
 	int unwinding_ = std::uncaught_exceptions();
