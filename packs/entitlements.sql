@@ -5,9 +5,13 @@
 -- hand and by several programs, in several cases and shapes.  What they mean is
 -- defined here once: by reconcile.flag_is_on() and reconcile.modules_on().
 
-INSERT INTO reconcile.pack (name, description, options) VALUES (
+INSERT INTO reconcile.pack (name, description, row_keys, options) VALUES (
 	'entitlements',
 	'every organization has an entitlement for every module, taken over from enabled_modules',
+	'{"modules": ["module_key", "display_name", "description", "icon", "sort_order", "is_active"],
+	  "submodules": ["module", "submodule", "display_name", "menu_path", "permission", "sort_order"],
+	  "plans": ["plan_key", "display_name", "description", "price_monthly", "price_annual", "is_active", "sort_order"],
+	  "plan_entitlements": ["plan_key", "module_key", "submodule_key", "is_included"]}',
 	'{"guards": "block", "always_on": ["email", "dashboard"], "aliases": {}, "source": "migration",
 	  "rows": {
 		"modules": [

@@ -5,9 +5,10 @@
 -- user_settings goes into settings, and into each of the other tables that has
 -- a column for it.
 
-INSERT INTO reconcile.pack (name, description, options) VALUES (
+INSERT INTO reconcile.pack (name, description, row_keys, options) VALUES (
 	'organizations',
 	'every row of user_settings has its organization, user, membership and settings',
+	'{"role": ["name", "rank"]}',
 	'{"guards": "queue", "org_name": "user_{id}_org",
 	  "rows": {"role": [{"name": "admin", "rank": 1}, {"name": "user", "rank": 1000}]}}');
 

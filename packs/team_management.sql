@@ -7,9 +7,12 @@
 -- there are, and by which columns must be given a value because their default
 -- is the client's.
 
-INSERT INTO reconcile.pack (name, description, options) VALUES (
+INSERT INTO reconcile.pack (name, description, row_keys, options) VALUES (
 	'team_management',
 	'system roles and notification templates, notification preferences of every user, storage counters, updated_at',
+	'{"team_roles": ["id", "name", "description", "permissions", "can_approve_invoices", "approval_limit", "can_create_invoices",
+	                 "can_manage_projects", "can_view_reports"],
+	  "notification_templates": ["name", "subject", "body", "variables"]}',
 	$options${
 	"guards": "queue", "storage_category": "", "exact": {},
 	"kept": {"team_roles": ["description"], "notification_templates": ["subject", "body_html", "body_text", "is_active"]},

@@ -6,12 +6,14 @@ CREATE TABLE reconcile.pack (
 	name        text PRIMARY KEY,
 	description text NOT NULL,
 	options     jsonb NOT NULL CHECK (jsonb_typeof(options) = 'object'),
+	row_keys    jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(row_keys) = 'object'),
 	settle      text
 );
 COMMENT ON TABLE reconcile.pack IS 'packs that come with the extension; read view reconcile.packs';
 COMMENT ON COLUMN reconcile.pack.name IS 'name of the pack';
 COMMENT ON COLUMN reconcile.pack.description IS 'what it is for';
 COMMENT ON COLUMN reconcile.pack.options IS 'its options with their defaults; null stands for a text that is required';
+COMMENT ON COLUMN reconcile.pack.row_keys IS 'the keys that the rows of each table in the option rows may have';
 COMMENT ON COLUMN reconcile.pack.settle IS
 	'function of schema reconcile that takes the options and returns them with what the database itself decides, if there is one';
 

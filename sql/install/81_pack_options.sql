@@ -124,19 +124,6 @@ END $$;
 COMMENT ON FUNCTION reconcile.pack_check_names(text, text, jsonb, text[], text) IS
 	'used by packs: refuses names in the options tables and columns that the pack does not have';
 
--- What a reference row may say stands in the rule that reads it, as the columns of jsonb_to_recordset.
-CREATE FUNCTION reconcile.pack_row_keys(pack text, table_name text) RETURNS text[]
-	LANGUAGE sql STABLE PARALLEL SAFE
-	BEGIN ATOMIC
-		SELECT array_agg(DISTINCT split_part(btrim(declared.text, E' \n\t'), ' ', 1))
-		FROM reconcile.pack_rule AS r,
-		     regexp_matches(r.expects, format('rows\.%s''@\) AS r\(([^)]*)\)', pack_row_keys.table_name), 'g') AS columns(list),
-		     regexp_split_to_table(columns.list[1], ',') AS declared(text)
-		WHERE r.pack = pack_row_keys.pack;
-	END;
-COMMENT ON FUNCTION reconcile.pack_row_keys(text, text) IS
-	'used by packs: the keys that rows of a table may have in the option rows';
-
 CREATE FUNCTION reconcile.pack_check_rows(pack text, given jsonb) RETURNS void
 	LANGUAGE plpgsql STABLE PARALLEL SAFE
 	SET search_path = pg_catalog, pg_temp
@@ -145,7 +132,10 @@ DECLARE
 	entry record;
 	wrong text;
 BEGIN
-	FOR entry IN SELECT r.key AS name, r.value AS list, reconcile.pack_row_keys(pack, r.key) AS keys FROM jsonb_each(given) AS r ORDER BY r.key LOOP
+	FOR entry IN
+		SELECT r.key AS name, r.value AS list, ARRAY(SELECT jsonb_array_elements_text(p.row_keys -> r.key)) AS keys
+		FROM reconcile.pack p, jsonb_each(given) AS r WHERE p.name = pack_check_rows.pack ORDER BY r.key
+	LOOP
 		IF jsonb_path_exists(entry.list, 'strict $[*] ? (@.type() != "object")') THEN
 			PERFORM reconcile.refuse('22023', format('"%s" in option "rows" of pack "%s" must be a list of JSON objects', entry.name, pack));
 		END IF;
@@ -158,7 +148,7 @@ BEGIN
 	END LOOP;
 END $$;
 COMMENT ON FUNCTION reconcile.pack_check_rows(text, jsonb) IS
-	'used by packs: refuses reference rows that say what no rule of the pack reads';
+	'used by packs: refuses reference rows that say what the pack does not read';
 
 -- Templates.  @table@ stands for a table, view or function of the pack where
 -- the options put it, @table.column@ for a column, @.column@ for a column of

@@ -3,7 +3,8 @@
 \ir ../support/invariant.sql
 SELECT no_plan();
 
-INSERT INTO reconcile.pack (name, description, options) VALUES ('probe', 'a pack of this test',
+INSERT INTO reconcile.pack (name, description, row_keys, options) VALUES ('probe', 'a pack of this test',
+	'{"kinds": ["label"], "parts": ["label", "part"]}',
 	'{"guards": "none", "mark": "it''s", "rows": {"kinds": [{"label": "a"}, {"label": "b"}], "parts": [{"label": "b", "part": "b1"},
 	  {"label": "gone", "part": "g1"}]}}');
 INSERT INTO reconcile.pack_layout VALUES
@@ -317,6 +318,22 @@ CREATE TABLE app.typed (id integer PRIMARY KEY);
 SELECT reconcile.create_invariant('typed', 'app.typed', '{id}', 'SELECT 1 AS id') \g /dev/null
 SELECT throws_ok($$SELECT * FROM reconcile.pack_report('typed', 'SELECT 1::bigint', NULL, NULL) AS t(a text)$$, '42804', NULL, 'a number is no address of a text');
 SELECT results_eq($$SELECT * FROM reconcile.pack_report('typed', 'SELECT 1::bigint', NULL, NULL) AS t(a bigint)$$, 'VALUES (1::bigint)', 'and is one of its own type');
+
+-- ---------------------------------------------------------------- what reference rows may say
+
+CREATE TEMP VIEW read_key AS
+SELECT DISTINCT t.pack, m.found[1] AS table_name, split_part(btrim(declared.text, E' \n\t'), ' ', 1) AS key
+FROM (SELECT r.pack, r.expects FROM reconcile.pack_rule AS r
+      UNION ALL SELECT 'team_management', f.expects FROM (VALUES ('{"named_templates": true}'::jsonb), ('{"named_templates": false}')) AS v (facts),
+	      reconcile.team_management_templates(v.facts) AS f) AS t (pack, expects),
+     regexp_matches(t.expects, 'jsonb_to_recordset\(@''rows\.(\w+)''@\) AS r\(([^)]*)\)', 'g') AS m(found),
+     regexp_split_to_table(m.found[2], ',') AS declared(text);
+SELECT set_eq($$SELECT p.name, k.key, jsonb_array_elements_text(k.value) FROM reconcile.pack AS p, jsonb_each(p.row_keys) AS k$$,
+	'SELECT * FROM read_key', 'a pack names the keys that its rules read, and no others');
+SELECT set_eq($$SELECT name, jsonb_object_keys(row_keys) FROM reconcile.pack$$,
+	$$SELECT name, jsonb_object_keys(options -> 'rows') FROM reconcile.pack WHERE options ? 'rows'$$, 'of each table of which it has rows');
+SELECT lives_ok(format('SELECT reconcile.pack_check_rows(%L, %L)', name, options -> 'rows'), name || ' takes its own rows')
+FROM reconcile.pack WHERE options ? 'rows';
 
 SELECT * FROM finish();
 ROLLBACK;

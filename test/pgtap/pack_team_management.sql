@@ -306,6 +306,8 @@ FROM (VALUES
 	('{"exact": {"team_role": []}}', '22023', 'option "exact" of pack "team_management" has no name "team_role"', 'Did you mean "team_roles"?'),
 	('{"exact": {"team_roles": ["limit"]}}', '22023', 'option "exact" of pack "team_management" has no column "limit" of team_roles', NULL),
 	('{"kept": {"team_roles": "description"}}', '22023', '"team_roles" in option "kept" of pack "team_management" must be of JSON type array, not string', NULL),
+	('{"rows": {"notification_templates": [{"nmae": "x", "subject": "y"}]}}', '22023',
+	 'a row of "notification_templates" in option "rows" of pack "team_management" has no key "nmae"', 'Did you mean "name"?'),
 	('{"rows": {"roles": []}}', '22023', 'option "rows" of pack "team_management" has no name "roles"', NULL),
 	('{"columns": {"users": {"customerid": "x"}}}', '22023', 'option "columns" of pack "team_management" has no name "customerid"', 'Did you mean "customerId"?')
 ) AS v(options, code, message, hint);
