@@ -176,6 +176,23 @@ def test_a_guard_made_meanwhile_works_for_an_old_snapshot(product):
     assert product.execute("SELECT id FROM app.late").fetchall() == [(77,)]
 
 
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
+def test_a_check_made_before_the_commit_meets_no_row_that_is_there(product, isolation):
+    """The transaction has not touched the target yet, so nothing told its session of the change."""
+    product.execute("CREATE TABLE app.roles (user_id integer PRIMARY KEY, role text)")
+    product.execute("SELECT reconcile.create_invariant('roles', 'app.roles', '{user_id}', "
+                    "'SELECT id AS user_id, ''user''::text AS role FROM app.users')")
+    product.execute("SELECT reconcile.guard('roles', timing => 'commit')")
+    product.execute("INSERT INTO app.roles VALUES (1, 'admin')")
+    with connect() as writer:
+        writer.execute("INSERT INTO app.users (id) VALUES (2)")
+        writer.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+        writer.execute("INSERT INTO app.users (id) VALUES (1)")
+        product.execute("ALTER TABLE app.roles ADD CHECK (role = 'admin') NOT VALID")
+        writer.execute("COMMIT")
+    assert product.execute("SELECT * FROM app.roles ORDER BY user_id").fetchall() == [(1, "admin"), (2, "user")]
+
+
 def test_a_client_of_a_queueing_guard_hears_nothing(product):
     product.execute("ALTER TABLE app.preferences RENAME COLUMN team TO crew")
     notices = []

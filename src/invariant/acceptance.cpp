@@ -25,8 +25,6 @@ extern "C" {
 #include "utils/lsyscache.h"
 }
 
-#include <algorithm>
-
 namespace reconcile::invariant {
 
 namespace {
@@ -61,7 +59,7 @@ bool is_never_null_column(const Source &source, const Var *column)
 }
 
 /* makes_no_null knows some functions of PostgreSQL's own that make a NULL of nothing but a
- * NULL. */
+ * NULL, and fail for no value. */
 bool makes_no_null(Oid function)
 {
 	return function == F_TEXTCAT || function == F_LEFT || function == F_LOWER_TEXT ||
@@ -103,6 +101,44 @@ bool is_never_null(const Source &source, Node *value)
 	}
 }
 
+/* may_fail tells whether to compute a value may fail, as a division or a cast may.  What comes
+ * from a table or a function in FROM is there already, but for a column that is computed when it
+ * is read. */
+bool may_fail(Node *value, void *context)
+{
+	if (value == nullptr || is_now(value))
+		return false;
+	switch (nodeTag(value)) {
+	case T_Var: {
+		auto *column = reinterpret_cast<Var *>(value);
+		if (column->varlevelsup != 0)
+			return true;
+		auto *entry =
+			rt_fetch(static_cast<int>(column->varno), static_cast<Query *>(context)->rtable);
+		if (entry->rtekind == RTE_FUNCTION)
+			return false;
+		return entry->rtekind != RTE_RELATION || entry->relkind == RELKIND_VIEW ||
+			   column->varattno <= 0 || get_attgenerated(entry->relid, column->varattno) == 'v';
+	}
+	case T_FuncExpr:
+		if (!makes_no_null(reinterpret_cast<FuncExpr *>(value)->funcid))
+			return true;
+		break;
+	case T_OpExpr:
+		if (!makes_no_null(get_opcode(reinterpret_cast<OpExpr *>(value)->opno)))
+			return true;
+		break;
+	case T_Const:
+	case T_List:
+	case T_RelabelType:
+	case T_CoalesceExpr:
+		break;
+	default:
+		return true;
+	}
+	return expression_tree_walker(value, pg::tree_walker(may_fail), context);
+}
+
 bool is_integer(Oid type)
 {
 	return type == INT2OID || type == INT4OID || type == INT8OID;
@@ -124,12 +160,17 @@ bool is_short(Node *value, const Form_pg_attribute column)
 			   column->atttypmod - VARHDRSZ;
 }
 
+bool is_domain(const Form_pg_attribute column)
+{
+	return get_typtype(column->atttypid) == TYPTYPE_DOMAIN;
+}
+
 /* fits tells whether assigning a value to a column cannot fail: as nothing is to be
  * converted, or as the conversion knows no value that it refuses. */
 bool fits(Node *value, const Form_pg_attribute column)
 {
 	Oid const type = exprType(value), wanted = column->atttypid;
-	if (get_typtype(wanted) == TYPTYPE_DOMAIN)
+	if (is_domain(column))
 		return false;
 	if (IsA(value, Const) && reinterpret_cast<Const *>(value)->constisnull)
 		return true;
@@ -181,23 +222,64 @@ bool follow(TupleDesc table, List *known)
 	return true;
 }
 
-/* takes_all looks at the columns that a query yields, which are named after those of the
- * table.  What makes up the key is as it is in the row that is there, and so was accepted. */
-bool takes_all(TupleDesc table, List *key, const Source &source)
+/* yielded_value returns what a query yields for a column of the table, nullptr for nothing. */
+Node *yielded_value(const Source &source, const Form_pg_attribute column)
 {
-	List *known = NIL;
 	ListCell *cell;
 	foreach (cell, source.query->targetList) {
 		auto *yielded = static_cast<TargetEntry *>(lfirst(cell));
-		if (yielded->resjunk || list_member(key, makeString(yielded->resname)))
+		if (!yielded->resjunk && strcmp(yielded->resname, NameStr(column->attname)) == 0)
+			return reinterpret_cast<Node *>(yielded->expr);
+	}
+	return nullptr;
+}
+
+/* default_value returns what a table puts into a column that is not yielded. */
+Node *default_value(TupleDesc table, const Form_pg_attribute column)
+{
+	for (int i = 0; column->atthasdef && i < table->constr->num_defval; i++)
+		if (table->constr->defval[i].adnum == column->attnum)
+			return strip_implicit_coercions(
+				static_cast<Node *>(stringToNode(table->constr->defval[i].adbin)));
+	return reinterpret_cast<Node *>(
+		makeNullConst(column->atttypid, column->atttypmod, column->attcollation));
+}
+
+/* is_made tells a default that makes a new value each time.  A sequence without any numbers left
+ * is not reckoned with: such a table takes nothing any more. */
+bool is_made(Node *value, const Form_pg_attribute column)
+{
+	if (!IsA(value, FuncExpr))
+		return column->attidentity != '\0';
+	auto *call = reinterpret_cast<FuncExpr *>(value);
+	return (call->funcid == F_NEXTVAL && IsA(linitial(call->args), Const) &&
+			is_integer(column->atttypid)) ||
+		   (call->funcid == F_GEN_RANDOM_UUID && column->atttypid == UUIDOID);
+}
+
+/* is_plain tells a default that is no computation, which might fail or come to NULL. */
+bool is_plain(Node *value)
+{
+	return IsA(value, Const) || is_now(value);
+}
+
+/* takes_all looks at each column, which gets what the query yields, or its default.  What makes
+ * up the key equals what is in the row that is there, and so was accepted, unless a domain tells
+ * equal values apart: 1.0 and 1.00. */
+bool takes_all(TupleDesc table, List *key, const Source &source)
+{
+	List *known = NIL;
+	for (int i = 0; i < table->natts; i++) {
+		Form_pg_attribute const column = TupleDescAttr(table, i);
+		bool const in_key = list_member(key, makeString(NameStr(column->attname)));
+		if (column->attisdropped || (in_key && !is_domain(column)))
 			continue;
-		auto *value = reinterpret_cast<Node *>(yielded->expr);
-		Form_pg_attribute column = nullptr;
-		for (int i = 0; i < table->natts && column == nullptr; i++)
-			if (!TupleDescAttr(table, i)->attisdropped &&
-				strcmp(NameStr(TupleDescAttr(table, i)->attname), yielded->resname) == 0)
-				column = TupleDescAttr(table, i);
-		if (column == nullptr || !fits(value, column) ||
+		Node *const yielded = yielded_value(source, column);
+		Node *const value = yielded != nullptr ? yielded : default_value(table, column);
+		if (yielded == nullptr && is_made(value, column))
+			continue;
+		bool const plain = yielded != nullptr ? !may_fail(value, source.query) : is_plain(value);
+		if (column->attgenerated != '\0' || !plain || !fits(value, column) ||
 			(column->attnotnull && !is_never_null(source, value)))
 			return false;
 		if (has_constant(value, column))
@@ -206,22 +288,12 @@ bool takes_all(TupleDesc table, List *key, const Source &source)
 	return follow(table, known);
 }
 
-bool is_yielded(const ExpectedRows &expected, const std::string &column)
-{
-	return std::any_of(expected.outputs().begin(), expected.outputs().end(),
-					   [&](const Output &output) { return output.name == column; });
-}
-
 } // namespace
 
 bool is_sure_to_take(const Target &target, const std::vector<std::string> &key,
 					 const ExpectedRows &expected, Oid watched)
 {
-	auto const may_refuse = [&](const Column &column) {
-		return !column.generated.empty() || (column.required && !is_yielded(expected, column.name));
-	};
-	if (target.checks_rows() || target.foreign() ||
-		std::any_of(target.columns().begin(), target.columns().end(), may_refuse))
+	if (target.checks_rows() || target.foreign())
 		return false;
 	return pg::call([&] {
 		List *names = NIL;

@@ -50,7 +50,6 @@ struct Search {
 	Counted counted;
 	List *readings;
 	List *aside; /* tables, as OIDs, that have no say in what is expected */
-	List *views; /* through which it reads, as OIDs */
 	Query *outermost;
 	bool looks_up; /* the walk is within a value that adds no expected row */
 };
@@ -223,15 +222,13 @@ void visit_entry(Search *search, int number, const Level *level, Place place)
 		place = under(place, "through TABLESAMPLE", "An invariant expects the same rows always.");
 	switch (entry->rtekind) {
 	case RTE_RELATION:
-		if (entry->relkind == RELKIND_VIEW) {
-			search->views = lappend_oid(search->views, entry->relid);
+		if (entry->relkind == RELKIND_VIEW)
 			visit_query(search, pg::view_query(entry->relid), nullptr, place, false);
-		} else {
+		else
 			visit_table(
 				search, level->query, entry,
 				entry->inh ? place
 						   : under(place, "with ONLY", "Leave out ONLY, or leave it to a repair."));
-		}
 		break;
 	case RTE_SUBQUERY:
 		visit_query(search, entry->subquery, level, place, false);
@@ -541,7 +538,7 @@ WatchedTables watched_tables(const Definition &definition, const ExpectedRows &e
 {
 	Counted const counted{NIL, definition.is_fill(), definition.compare.empty()};
 	Search search{
-		definition.name.c_str(), definition.target, NIL, counted, NIL, NIL, NIL, nullptr, false};
+		definition.name.c_str(), definition.target, NIL, counted, NIL, NIL, nullptr, false};
 	add_key(search, definition, expected);
 	pg::call([&] {
 		Query *const query = pg::copied_node(expected.tree());
@@ -565,8 +562,6 @@ WatchedTables watched_tables(const Definition &definition, const ExpectedRows &e
 		watched.read.push_back(
 			{reading->table, columns_of(*reading), reading->in_key, reading->one_key});
 	}
-	foreach (cell, search.views)
-		watched.views.push_back(lfirst_oid(cell));
 	if (definition.is_fill()) {
 		watched.filled = Watched{definition.target, {}};
 		for (const Output &output : expected.outputs()) /* the key, and what is filled */

@@ -37,7 +37,6 @@ struct Watched {
 struct WatchedTables {
 	std::vector<Watched> read;
 	std::optional<Watched> filled; /* the target, whose new rows may lack values */
-	std::vector<Oid> views;		   /* through which the query reads them */
 };
 
 /* watched_tables finds them.  A query that cannot be guarded is an error (RC006)

@@ -16,6 +16,7 @@
 
 extern "C" {
 #include "catalog/pg_type_d.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 }
 
@@ -99,11 +100,10 @@ WatchedTables define(Task &task)
 				 "the owner of invariant \"" + task.guard.invariant + "\" does not exist any more");
 	task.tables.push_back(task.definition.target);
 	AsDeclared const declared(task.definition);
-	auto tables = watched_tables(task.definition, ExpectedRows(task.definition.expects));
-	for (const Watched &watched : tables.read)
-		task.tables.push_back(watched.table);
-	task.tables.insert(task.tables.end(), tables.views.begin(), tables.views.end());
-	return tables;
+	ExpectedRows const expected(task.definition.expects);
+	for (Oid const read : expected.reads()) /* one that is not watched has types, too */
+		task.tables.push_back(read);
+	return watched_tables(task.definition, expected);
 }
 
 /* columns_of counts columns as a table does, which may be a partition. */
@@ -280,12 +280,25 @@ void make_statements(Task &task)
 	task.ready = true;
 }
 
+/* still_holds locks the target as the work will, and tells whether a task is as it should be:
+ * what was altered before that is known by then.  A guard that queues has no need: what fails
+ * waits there, the lock as well. */
+bool still_holds(const Task &task)
+{
+	if (!task.guard.queues())
+		pg::call([&] { LockRelationOid(task.definition.target, RowExclusiveLock); });
+	return !task.stale;
+}
+
 } // namespace
 
 std::shared_ptr<Task> task_of(const pg::Firing &firing)
 {
 	TaskKey const key{firing.trigger(), {}, InvalidOid, Given::as_json};
-	if (auto task = known(key))
+	auto const writes = [&](const Task &task) {
+		return firing.event() == pg::Event::insert && !task.guard.waits();
+	};
+	if (auto task = known(key); task != nullptr && (!writes(*task) || still_holds(*task)))
 		return task;
 	pg::AsOfNow now; /* the trigger may be newer than the transaction's snapshot */
 	auto task = std::make_shared<Task>();
@@ -298,7 +311,7 @@ std::shared_ptr<Task> settling_task(Oid trigger, const std::string &invariant, O
 									Given given)
 {
 	TaskKey const key{trigger, invariant, watched, given};
-	if (auto task = known(key))
+	if (auto task = known(key); task != nullptr && still_holds(*task))
 		return task;
 	pg::AsOfNow now;
 	auto const guard = guard_of(invariant);
