@@ -398,9 +398,32 @@ void visit_query(Search *search, Query *query, const Level *outer, Place place, 
 	visit_outputs(search, &level, within, top);
 }
 
+/* has_virtual_column tells whether a reading has a column that is computed when a stored row is
+ * read.  The whole row has all of them. */
+bool has_virtual_column(const Reading *reading)
+{
+	bool found = false;
+	bool const whole =
+		bms_is_member(InvalidAttrNumber - FirstLowInvalidHeapAttributeNumber, reading->columns);
+	Relation relation = table_open(reading->table, AccessShareLock);
+	for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++) {
+		auto *column = TupleDescAttr(RelationGetDescr(relation), i);
+		found = found || (column->attgenerated == 'v' &&
+						  (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber,
+												  reading->columns)));
+	}
+	table_close(relation, NoLock);
+	return found;
+}
+
 /* check_columns refuses what new rows do not have: they have not been stored. */
 void check_columns(const Search *search, const Reading *reading)
 {
+	if (has_virtual_column(reading))
+		refuse(search,
+			   psprintf("It reads a virtual generated column of %s, which new rows do not have.",
+						table_name(reading->table)),
+			   "Make the column a stored one, or compute its value in the query.");
 	for (int column = FirstLowInvalidHeapAttributeNumber + 1; column < 0; column++)
 		if (bms_is_member(column - FirstLowInvalidHeapAttributeNumber, reading->columns))
 			refuse(search, psprintf("It reads a system column of %s.", table_name(reading->table)),

@@ -151,6 +151,21 @@ SELECT is(guarded(query), wanted, what) FROM (VALUES
 	('a system column', 'SELECT id AS user_id, ctid::text AS role FROM users', 'It reads a system column of app.users.')
 ) AS cases (what, query, wanted);
 
+-- A column that is computed when a stored row is read, which PostgreSQL has from 18 on.
+SELECT current_setting('server_version_num')::integer >= 180000 AS has_virtual_columns \gset
+\if :has_virtual_columns
+CREATE TABLE computed (id integer PRIMARY KEY, n integer, next integer GENERATED ALWAYS AS (n + 1) VIRTUAL);
+CREATE VIEW computed_rows AS SELECT id, next FROM computed;
+SELECT is(guarded(query), wanted, what) FROM (VALUES
+	('a virtual column', 'SELECT id AS user_id, next::text AS role FROM computed',
+		'It reads a virtual generated column of app.computed, which new rows do not have.'),
+	('or through a view', 'SELECT id AS user_id, ''a'' AS role FROM computed_rows WHERE next > 1',
+		'It reads a virtual generated column of app.computed, which new rows do not have.'),
+	('or in the whole row', 'SELECT id AS user_id, to_jsonb(c) ->> ''next'' AS role FROM computed c',
+		'It reads a virtual generated column of app.computed, which new rows do not have.'),
+	('what it is computed of', 'SELECT id AS user_id, (n + 1)::text AS role FROM computed', 'computed: INSERT, computed: UPDATE OF id, n')
+) AS cases (what, query, wanted);
+\endif
 
 -- A fill of any value that is not NULL is due for the same rows whichever row is kept.
 CREATE TABLE homes (user_id integer, home integer NOT NULL, perhaps integer);
