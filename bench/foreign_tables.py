@@ -11,7 +11,7 @@ from pymongo import ASCENDING
 import mongo
 from databases import PREFIX, connect, create
 from engine import expect
-from measure import Comparison, Growth, Measurement, seconds
+from measure import Comparison, Growth, Measurement, seconds, session_seconds
 
 DOCUMENTS = 1_000_000
 UPSERTS = 100_000
@@ -130,13 +130,6 @@ def bare_mongo(mode, collection, *arguments):
     return int(count), float(duration), float(used)
 
 
-def processor_seconds(database):
-    """processor_seconds is what a backend has used so far."""
-    with open(f"/proc/{database.info.backend_pid}/stat", encoding="ascii") as stat:
-        user, system = stat.read().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
 def read(name, documents):
     """read compares the time that passes and, as that depends on what else runs, the time of a processor that is used."""
     work = f"SELECT of five columns of {documents:,} documents"
@@ -145,9 +138,9 @@ def read(name, documents):
         def ours():
             with database.transaction():
                 database.execute(READ)
-                before = processor_seconds(database)
+                before = session_seconds(database)
                 duration = seconds(lambda: expect(documents, database.execute("MOVE ALL FROM reader").rowcount))
-                used.ours_seconds.append(processor_seconds(database) - before)
+                used.ours_seconds.append(session_seconds(database) - before)
             return duration
 
         def other():
