@@ -41,7 +41,7 @@ INSERT INTO reconcile.pack (name, description, row_keys, options) VALUES (
 CREATE FUNCTION reconcile.flag_is_on(flag jsonb) RETURNS boolean
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	RETURN CASE pg_catalog.jsonb_typeof(flag)
-		WHEN 'boolean' THEN flag OPERATOR(pg_catalog.=) 'true'::jsonb
+		WHEN 'boolean' THEN flag::boolean
 		WHEN 'number' THEN flag OPERATOR(pg_catalog.<>) '0'::jsonb
 		WHEN 'string' THEN pg_catalog.lower(flag #>> '{}'::text[]) IN ('true', 't', 'yes', 'on', '1')
 		ELSE false END;
@@ -82,26 +82,27 @@ END $$;
 COMMENT ON FUNCTION reconcile.flags_of(text) IS
 	'used by pack entitlements: the flags of an organization as jsonb, NULL when there are none';
 
--- A row of its own, not an array, so that a query computes it once per
--- organization and not once per module.
-CREATE FUNCTION reconcile.modules_on(enabled_modules text, aliases jsonb) RETURNS TABLE (keys text[])
-	LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED ROWS 1 COST 1000
-	SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	flags constant jsonb := reconcile.flags_of(enabled_modules);
-BEGIN
-	keys := CASE jsonb_typeof(flags)
-		WHEN 'object' THEN ARRAY(SELECT lower(f.key) FROM jsonb_each(flags) AS f WHERE reconcile.flag_is_on(f.value))
-		WHEN 'array' THEN ARRAY(SELECT lower(e #>> '{}') FROM jsonb_array_elements(flags) AS e WHERE jsonb_typeof(e) = 'string')
-		ELSE '{}'::text[] END;
-	IF aliases <> '{}' THEN
-		keys := keys || ARRAY(SELECT aliases ->> key FROM unnest(keys) AS key WHERE aliases ? key);
-	END IF;
-	RETURN NEXT;
-END $$;
-COMMENT ON FUNCTION reconcile.modules_on(text, jsonb) IS
-	'the modules that a value of enabled_modules switches on, in lower case; aliases maps other keys, in lower case, to modules';
+-- An object, in which a key is found by binary search; a row of its own, so
+-- that a query computes it once per organization and not once per module; in
+-- SQL, so that it becomes a part of that query, which is started only once.
+CREATE FUNCTION reconcile.modules_on(enabled_modules text, aliases jsonb, always_on jsonb DEFAULT '[]') RETURNS TABLE (modules jsonb)
+	LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED ROWS 1 COST 1000
+	BEGIN ATOMIC
+		SELECT coalesce(jsonb_object_agg(flag.key, true), '{}')
+		       || coalesce(jsonb_object_agg(aliases ->> flag.key, true) FILTER (WHERE aliases ->> flag.key IS NOT NULL), '{}')
+		       || coalesce((SELECT jsonb_object_agg(lower(a.key), true) FROM jsonb_array_elements_text(always_on) AS a(key)
+		                WHERE a.key IS NOT NULL), '{}')
+		FROM reconcile.flags_of(enabled_modules) AS flags
+		CROSS JOIN LATERAL (
+			SELECT lower(f.key) AS key
+			FROM jsonb_each(CASE jsonb_typeof(flags) WHEN 'object' THEN flags END) AS f WHERE reconcile.flag_is_on(f.value)
+			UNION ALL
+			SELECT lower(e #>> '{}')
+			FROM jsonb_array_elements(CASE jsonb_typeof(flags) WHEN 'array' THEN flags END) AS e
+			WHERE jsonb_typeof(e) = 'string') AS flag;
+	END;
+COMMENT ON FUNCTION reconcile.modules_on(text, jsonb, jsonb) IS
+	'the modules that a value of enabled_modules switches on, as a jsonb object that has their keys in lower case; aliases maps other keys, in lower case, to modules; always_on lists modules that are on for everybody';
 
 CREATE FUNCTION reconcile.flag_problems(enabled_modules text) RETURNS TABLE (key text, problem text)
 	LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED
@@ -245,7 +246,7 @@ INSERT INTO reconcile.pack_object (pack, position, name, type, definition, descr
 	       decided.status, decided.status <> 'disabled' AND coalesce(es.@org_subentitlements.enabled@, true) AS enabled,
 	       CASE WHEN e.@org_entitlements.status@ IS NULL THEN 'enabled_modules' ELSE 'org_entitlements' END AS decided_by
 	FROM @organizations@ o
-	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, lower(@'aliases'@)::jsonb) AS flagged
+	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, lower(@'aliases'@)::jsonb, @'always_on'@) AS flagged
 	CROSS JOIN @modules@ m
 	LEFT JOIN @submodules@ s ON s.@submodules.module_id@ = m.@modules.id@
 	LEFT JOIN @org_entitlements@ e
@@ -256,8 +257,7 @@ INSERT INTO reconcile.pack_object (pack, position, name, type, definition, descr
 	CROSS JOIN LATERAL (SELECT CASE
 		WHEN e.@org_entitlements.status@ = 'trial' AND e.@org_entitlements.trial_expires_at@ <= now() THEN 'disabled'
 		WHEN e.@org_entitlements.status@ IS NOT NULL THEN e.@org_entitlements.status@::text
-		WHEN lower(m.@modules.module_key@) = ANY (flagged.keys)
-		  OR lower(@'always_on'@)::jsonb ? lower(m.@modules.module_key@) THEN 'enabled'
+		WHEN flagged.modules ? lower(m.@modules.module_key@) THEN 'enabled'
 		ELSE 'disabled' END AS status) AS decided$$,
 	'what each organization may use; a module without a row is decided by enabled_modules');
 
@@ -308,26 +308,27 @@ INSERT INTO reconcile.pack_rule (pack, position, name, target, key, seed_label, 
 
 INSERT INTO reconcile.pack_rule (pack, position, name, target, key, guard_timing, expects, description) VALUES
 ('entitlements', 5, 'entitlements_org_entitlements', 'org_entitlements', '{org_id,module_id}', 'statement', $$
-	SELECT o.@organizations.id@ AS @.org_id@, m.@modules.id@ AS @.module_id@,
-	       CASE WHEN lower(m.@modules.module_key@) = ANY (flagged.keys)
-	              OR lower(@'always_on'@)::jsonb ? lower(m.@modules.module_key@) THEN 'enabled' ELSE 'disabled' END AS @.status@,
+	SELECT o.@organizations.id@ AS @.org_id@, m.id AS @.module_id@,
+	       CASE WHEN flagged.modules ? m.key THEN 'enabled' ELSE 'disabled' END AS @.status@,
 	       @'source'@ AS @.source@, now() AS @.created_at@, now() AS @.updated_at@
 	FROM @organizations@ o
-	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, lower(@'aliases'@)::jsonb) AS flagged
-	CROSS JOIN @modules@ m$$,
+	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, lower(@'aliases'@)::jsonb, @'always_on'@) AS flagged
+	CROSS JOIN (WITH lowered AS MATERIALIZED (SELECT m.@modules.id@ AS id, lower(m.@modules.module_key@) AS key FROM @modules@ m)
+	            SELECT l.id, l.key FROM lowered l) AS m$$,
 	'Every organization has an entitlement for every module, enabled where enabled_modules says so.'),
 ('entitlements', 6, 'entitlements_events', 'entitlement_events', '{org_id,event_key}', NULL, $$
 	WITH module AS (@!sql.modules@),
 	given AS (
 		SELECT e.@org_entitlements.org_id@ AS org_id,
-		       bit_or(CASE WHEN e.@org_entitlements.status@ <> 'disabled' THEN m.enabled ELSE m.disabled END)::text AS state
-		FROM @org_entitlements@ e JOIN module m ON m.id = e.@org_entitlements.module_id@
-		WHERE e.@org_entitlements.source@ = @'source'@ GROUP BY e.@org_entitlements.org_id@),
-	described AS (@!sql.described@)
+		       bit_or(CASE WHEN e.@org_entitlements.status@ <> 'disabled' THEN m.enabled ELSE m.disabled END)
+		       FILTER (WHERE e.@org_entitlements.source@ = @'source'@)::text AS state
+		FROM @org_entitlements@ e JOIN module m ON m.id = e.@org_entitlements.module_id@ GROUP BY e.@org_entitlements.org_id@),
+	described AS (@!sql.described@),
+	told AS MATERIALIZED (
+		SELECT d.state, jsonb_build_object('source', @'source'@, 'enabled', d.enabled, 'disabled', d.disabled) AS payload FROM described d)
 	SELECT g.org_id AS @.org_id@, 'initialized' AS @.event_key@, 'initialized' AS @.event_type@,
-	       'taken over from enabled_modules' AS @.reason@,
-	       jsonb_build_object('source', @'source'@, 'enabled', d.enabled, 'disabled', d.disabled) AS @.payload@, now() AS @.created_at@
-	FROM given g JOIN described d ON d.state = g.state$$,
+	       'taken over from enabled_modules' AS @.reason@, t.payload AS @.payload@, now() AS @.created_at@
+	FROM given g JOIN told t ON t.state = g.state$$,
 	'The audit trail says what every organization was given when its entitlements were initialized.');
 
 INSERT INTO reconcile.pack_rule (pack, position, name, kind, key, severity, expects, description) VALUES
@@ -372,7 +373,7 @@ INSERT INTO reconcile.pack_rule (pack, position, name, kind, key, severity, expe
 	SELECT key, count(*) AS organizations
 	FROM @organizations@ o
 	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, '{}') AS flagged
-	CROSS JOIN LATERAL unnest(flagged.keys) AS key
+	CROSS JOIN LATERAL jsonb_object_keys(flagged.modules) AS key
 	WHERE NOT EXISTS (SELECT FROM @modules@ m WHERE lower(m.@modules.module_key@) IN (key, lower(@'aliases'@)::jsonb ->> key))
 	GROUP BY key$$,
 	'Every flag that is on names a module, itself or by an alias.'),
@@ -389,12 +390,12 @@ INSERT INTO reconcile.pack_rule (pack, position, name, kind, key, severity, expe
 	'Every module that the pack''s options name exists.'),
 ('entitlements', 15, 'entitlements_flags_differ', 'check', '{org_id,module_key}', 'notice', $$
 	SELECT o.@organizations.id@ AS org_id, m.@modules.module_key@ AS module_key, e.@org_entitlements.status@ AS status,
-	       lower(m.@modules.module_key@) = ANY (flagged.keys) AS flag
+	       flagged.modules ? lower(m.@modules.module_key@) AS flag
 	FROM @organizations@ o
 	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, lower(@'aliases'@)::jsonb) AS flagged
 	JOIN @org_entitlements@ e ON e.@org_entitlements.org_id@ = o.@organizations.id@
 	JOIN @modules@ m ON m.@modules.id@ = e.@org_entitlements.module_id@
-	WHERE (e.@org_entitlements.status@ <> 'disabled') <> (lower(m.@modules.module_key@) = ANY (flagged.keys))
+	WHERE (e.@org_entitlements.status@ <> 'disabled') <> (flagged.modules ? lower(m.@modules.module_key@))
 	  AND NOT lower(@'always_on'@)::jsonb ? lower(m.@modules.module_key@)$$,
 	'The flags in enabled_modules, which older parts of the application read, say what the entitlements say.');
 
@@ -460,6 +461,7 @@ CREATE FUNCTION reconcile.entitlements_report(options jsonb, live boolean) RETUR
 	BEGIN ATOMIC
 		SELECT reconcile.pack_sql(jsonb_set(facts.options, '{sql,org_entitlements}', to_jsonb(r.expects)), format($query$
 			WITH module AS (@!sql.modules@),
+			run AS (SELECT DISTINCT r.xid::xid FROM reconcile.run_xids($1) r),
 			entitlement AS (%s),
 			given AS (
 				SELECT e.org_id, count(*) AS there, count(*) FILTER (WHERE NOT e.added) AS already_present,
@@ -472,15 +474,15 @@ CREATE FUNCTION reconcile.entitlements_report(options jsonb, live boolean) RETUR
 			ORDER BY o.@organizations.id@$query$,
 			CASE WHEN live THEN $live$
 				SELECT x.@org_entitlements.org_id@ AS org_id, x.@org_entitlements.module_id@ AS module_id, x.@org_entitlements.status@ AS status,
-				       x.xmin IN (SELECT r.xid::xid FROM reconcile.run_xids($1) r) AS added
-				FROM @org_entitlements@ x$live$
+				       r.xid IS NOT NULL AS added
+				FROM @org_entitlements@ x LEFT JOIN run r ON r.xid = x.xmin$live$
 			ELSE $planned$
 				SELECT e.@.org_id@ AS org_id, e.@.module_id@ AS module_id, e.@.status@ AS status, x.@.org_id@ IS NULL AS added
 				FROM (@!sql.org_entitlements@) e
 				LEFT JOIN @org_entitlements@ x ON x.@.org_id@ = e.@.org_id@ AND x.@.module_id@ = e.@.module_id@$planned$
 			END, live), 'org_entitlements')
 		FROM (SELECT reconcile.entitlements_facts(entitlements_report.options) AS options) AS facts
-		CROSS JOIN LATERAL reconcile.pack_rules('entitlements', facts.options) r WHERE r.name = 'entitlements_org_entitlements';
+		CROSS JOIN LATERAL reconcile.pack_rules('entitlements', facts.options, 'entitlements_org_entitlements') r;
 	END;
 COMMENT ON FUNCTION reconcile.entitlements_report(jsonb, boolean) IS
 	'used by init_org_entitlements(): the query of its result';

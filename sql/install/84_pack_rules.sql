@@ -24,8 +24,8 @@ END $$;
 COMMENT ON FUNCTION reconcile.pack_typed(text, jsonb, text, text) IS
 	'used by packs: a template whose values fit columns that are enumerations';
 
--- The rules of a pack with the names of this database put in.
-CREATE FUNCTION reconcile.pack_rules(pack text, options jsonb)
+-- The rules of a pack, or one of them, with the names of this database put in.
+CREATE FUNCTION reconcile.pack_rules(pack text, options jsonb, rule text DEFAULT NULL)
 	RETURNS TABLE (name text, "position" integer, kind text, target text, key text[], expects text, compare text[],
 	               where_absent text, severity text, seed_label text, guard_timing text, description text,
 	               table_name text, yields text[])
@@ -39,10 +39,10 @@ CREATE FUNCTION reconcile.pack_rules(pack text, options jsonb)
 		       reconcile.pack_sql(options, r.where_absent, r.target), r.severity,
 		       reconcile.pack_sql(options, r.seed_label, r.target), r.guard_timing, r.description, r.target,
 		       ARRAY(SELECT m[1] FROM regexp_matches(r.expects, 'AS @\.(\w+)@', 'g') AS m)
-		FROM reconcile.pack_rule r WHERE r.pack = pack_rules.pack;
+		FROM reconcile.pack_rule r WHERE r.pack = pack_rules.pack AND r.name = coalesce(rule, r.name);
 	END;
-COMMENT ON FUNCTION reconcile.pack_rules(text, jsonb) IS
-	'used by packs: their invariants, with the names of this database';
+COMMENT ON FUNCTION reconcile.pack_rules(text, jsonb, text) IS
+	'used by packs: their invariants, or one of them, with the names of this database';
 
 -- The invariant is evaluated, and the application's own triggers on its target
 -- fire, with the pack's schema on the search_path.

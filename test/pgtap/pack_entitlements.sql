@@ -32,7 +32,7 @@ FROM (VALUES ('true', true), ('false', false), ('null', false), ('1', true), ('0
 	('"y"', false), ('{}', false), ('{"a": true}', false), ('[]', false), ('[true]', false)) AS v(flag, is_on);
 SELECT is(reconcile.flag_is_on(NULL), false, 'flag NULL');
 
-SELECT is((SELECT array_agg(k ORDER BY k) FROM reconcile.modules_on(flags, '{"crm": "sales", "project": "projects"}') m, unnest(m.keys) AS k),
+SELECT is((SELECT array_agg(k ORDER BY k) FROM reconcile.modules_on(flags, '{"crm": "sales", "project": "projects"}') m, jsonb_object_keys(m.modules) AS k),
 	expected::text[], format('flags %s', left(flags, 60)))
 FROM (VALUES (NULL, NULL), ('null', NULL), ('{}', NULL), ('[]', NULL), ('7', NULL), ('true', NULL), ('"crm"', NULL), ('', NULL),
 	('not JSON', NULL), ('{"hr": true', NULL), ('{"a": "\u0000", "hr": true}', NULL),
@@ -43,6 +43,12 @@ FROM (VALUES (NULL, NULL), ('null', NULL), ('{}', NULL), ('[]', NULL), ('7', NUL
 	('"{\"hr\": \"t\"}"', '{hr}'), ('"[\"hr\"]"', NULL), ('"\"{}\""', NULL),
 	('{"a''b\"; DROP TABLE t; --": true}', ARRAY['a''b"; drop table t; --']::text), ('{"": true}', '{""}'),
 	('{"n": 1e400000}', NULL), (repeat('[', 20000), NULL), (repeat('[', 20000) || repeat(']', 20000), NULL)) AS v(flags, expected);
+SELECT results_eq(format('SELECT modules FROM reconcile.modules_on(%L, %L, %L)', flags, aliases, always_on), ARRAY[expected::jsonb],
+	format('flags %s, aliases %s, always on %s', flags, aliases, always_on))
+FROM (VALUES (NULL, '{}', '["HR", "email"]', '{"hr": true, "email": true}'), ('{"hr": false}', '{}', '["hr"]', '{"hr": true}'),
+	('{"hr": true}', NULL, '["hr", "hr"]', '{"hr": true}'), ('{"crm": 1}', '{"crm": null}', '[]', '{"crm": true}'),
+	('{"crm": 1}', '["crm"]', '[null]', '{"crm": true}'), ('["CRM"]', '{"crm": "Sales"}', NULL, '{"crm": true, "Sales": true}'))
+	AS v(flags, aliases, always_on, expected);
 
 SELECT is((SELECT coalesce(array_agg(concat_ws(': ', key, problem) ORDER BY key), '{}') FROM reconcile.flag_problems(flags)), problems,
 	format('problems of %s', flags))
