@@ -408,9 +408,10 @@ bool has_virtual_column(const Reading *reading)
 	Relation relation = table_open(reading->table, AccessShareLock);
 	for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++) {
 		auto *column = TupleDescAttr(RelationGetDescr(relation), i);
-		found = found || (column->attgenerated == 'v' &&
-						  (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber,
-												  reading->columns)));
+		found =
+			found || (column->attgenerated == 'v' &&
+					  (whole || bms_is_member(column->attnum - FirstLowInvalidHeapAttributeNumber,
+											  reading->columns)));
 	}
 	table_close(relation, NoLock);
 	return found;

@@ -4,10 +4,10 @@
  *	  Plans: what a repair would write, saved to be reviewed and applied.
  *
  * A plan is stale when applying it would not be what was reviewed: when the
- * invariant, its target or the columns of its query changed, when it expired, or when rows of it are not
- * expected any more, or with other values.  Rows that somebody wrote meanwhile, and
- * new ones that are due, do not make it stale: the first are counted as already
- * present, the others wait for the next plan.
+ * invariant, its target or the columns of its query changed, when it expired, or
+ * when rows of it are not expected any more, or with other values.  Rows that
+ * somebody wrote meanwhile, and new ones that are due, do not make it stale: the
+ * first are counted as already present, the others wait for the next plan.
  *
  * Depends on: definition.hpp, statements.hpp, pg/.
  *

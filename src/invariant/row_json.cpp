@@ -172,10 +172,10 @@ std::string rows_of_json(const std::string &json, const std::vector<JsonColumn> 
 		values.push_back("j." + name +
 						 (read_as_text(column.type) ? "::" + type + " AS " + name : ""));
 	}
-	std::string const record =
-		others.empty() ? ""
-					   : " FROM pg_catalog.jsonb_to_record(" + by_name(json, others) + ") AS j(" +
-							 pg::joined(types, ", ") + ")";
+	std::string const record = others.empty()
+								   ? ""
+								   : " FROM pg_catalog.jsonb_to_record(" + by_name(json, others) +
+										 ") AS j(" + pg::joined(types, ", ") + ")";
 	return "LATERAL (SELECT " + pg::joined(values, ", ") + record + ") AS " + alias;
 }
 

@@ -128,9 +128,9 @@ std::string Undoing::recorded() const
 std::vector<std::string> Undoing::identity() const
 {
 	std::vector<std::string> const columns = target_.primary_key();
-	bool const recorded =
-		std::all_of(columns.begin(), columns.end(),
-					[&](const std::string &name) { return pg::contains(run_.columns, name); });
+	bool const recorded = std::all_of(columns.begin(), columns.end(), [&](const std::string &name) {
+		return pg::contains(run_.columns, name);
+	});
 	return columns.empty() || !recorded ? run_.key : columns;
 }
 

@@ -100,8 +100,8 @@ std::string as_cut(const Column &column, const std::string &value)
  * column takes. */
 bool may_be_longer(const Column &column, const Output &given)
 {
-	return column.base_typmod >= 0 && (given.type != VARCHAROID || given.typmod < 0 ||
-									   given.typmod > column.base_typmod);
+	return column.base_typmod >= 0 &&
+		   (given.type != VARCHAROID || given.typmod < 0 || given.typmod > column.base_typmod);
 }
 
 /* placeholder stands for a value that would be counted: it collides with
