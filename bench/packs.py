@@ -5,7 +5,7 @@ from databases import connect, copy, create
 from measure import Comparison, seconds, session_seconds
 import orm_loop
 
-REPETITIONS, SIGN_UPS = 5, 9
+REPETITIONS, SIGN_UPS = 11, 9
 USERS, ORGANIZATIONS, MODULES, SIGNUPS = 23_000, 10_000, 50, 2_000
 PIECE = 50  # signups of one side before the other side's turn
 BEFORE = 20_000  # users who are there already, so that plans are those of a product with users
