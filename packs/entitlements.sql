@@ -306,15 +306,21 @@ INSERT INTO reconcile.pack_rule (pack, position, name, target, key, seed_label, 
 	ORDER BY p.@plans.id@, m.@modules.id@, sub.@submodules.id@, r.module_key DESC$$,
 	'Every plan has the modules it is sold with.');
 
+-- Because of its WITH the planner takes the subquery as it is: whatever it
+-- knows of the tables, keys are lowered once, and flags read once for each
+-- organization.  A WITH around the whole would hide the organizations' order.
 INSERT INTO reconcile.pack_rule (pack, position, name, target, key, guard_timing, expects, description) VALUES
 ('entitlements', 5, 'entitlements_org_entitlements', 'org_entitlements', '{org_id,module_id}', 'statement', $$
 	SELECT o.@organizations.id@ AS @.org_id@, m.id AS @.module_id@,
-	       CASE WHEN flagged.modules ? m.key THEN 'enabled' ELSE 'disabled' END AS @.status@,
+	       CASE WHEN m.is_on THEN 'enabled' ELSE 'disabled' END AS @.status@,
 	       @'source'@ AS @.source@, now() AS @.created_at@, now() AS @.updated_at@
 	FROM @organizations@ o
-	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, lower(@'aliases'@)::jsonb, @'always_on'@) AS flagged
-	CROSS JOIN (WITH lowered AS MATERIALIZED (SELECT m.@modules.id@ AS id, lower(m.@modules.module_key@) AS key FROM @modules@ m)
-	            SELECT l.id, l.key FROM lowered l) AS m$$,
+	CROSS JOIN LATERAL (
+		WITH module AS MATERIALIZED (SELECT x.@modules.id@ AS id, lower(x.@modules.module_key@) AS key FROM @modules@ x)
+		SELECT module.id, (
+			SELECT modules FROM reconcile.modules_on(o.@organizations.enabled_modules@::text, lower(@'aliases'@)::jsonb, @'always_on'@)
+		) ? module.key AS is_on
+		FROM module) AS m$$,
 	'Every organization has an entitlement for every module, enabled where enabled_modules says so.'),
 ('entitlements', 6, 'entitlements_events', 'entitlement_events', '{org_id,event_key}', NULL, $$
 	WITH module AS (@!sql.modules@),
@@ -370,12 +376,13 @@ INSERT INTO reconcile.pack_rule (pack, position, name, kind, key, severity, expe
 	FROM @organizations@ o CROSS JOIN LATERAL reconcile.flag_problems(o.@organizations.enabled_modules@::text) AS p$$,
 	'Every flag in enabled_modules can be understood; those that cannot are off.'),
 ('entitlements', 13, 'entitlements_unknown_flags', 'check', '{key}', 'notice', $$
-	SELECT key, count(*) AS organizations
+	SELECT flag.key, count(*) AS organizations
 	FROM @organizations@ o
 	CROSS JOIN LATERAL reconcile.modules_on(o.@organizations.enabled_modules@::text, '{}') AS flagged
-	CROSS JOIN LATERAL jsonb_object_keys(flagged.modules) AS key
-	WHERE NOT EXISTS (SELECT FROM @modules@ m WHERE lower(m.@modules.module_key@) IN (key, lower(@'aliases'@)::jsonb ->> key))
-	GROUP BY key$$,
+	CROSS JOIN LATERAL jsonb_object_keys(flagged.modules) AS flag(key)
+	WHERE NOT EXISTS (SELECT FROM @modules@ m
+	                  WHERE lower(m.@modules.module_key@) COLLATE "C" IN (flag.key, lower(@'aliases'@)::jsonb ->> flag.key))
+	GROUP BY flag.key$$,
 	'Every flag that is on names a module, itself or by an alias.'),
 ('entitlements', 14, 'entitlements_unknown_names', 'check', '{option,name}', 'notice', $$
 	SELECT w.option, w.name, count(*) AS times

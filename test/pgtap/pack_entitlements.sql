@@ -346,5 +346,36 @@ INSERT INTO "Our App"."Tenants" ("the name") VALUES ('second');
 SELECT is((SELECT count(*) FROM "Our App".org_entitlements), 34::bigint, 'and the guard');
 SELECT is((SELECT count(*) FROM "Our App"."May Use" WHERE enabled), 3::bigint, 'and the view');
 
+ROLLBACK TO world;
+
+-- columns of the tables that are called as something in the pack's queries
+ALTER TABLE organizations ADD COLUMN key text DEFAULT 'sales', ADD COLUMN modules text, ADD COLUMN flagged text;
+ALTER TABLE modules ADD COLUMN key text DEFAULT 'nosuch', ADD COLUMN is_on boolean, ADD COLUMN flag text;
+SELECT lives_ok('SELECT installs()', 'tables may have columns of any name');
+UPDATE organizations SET enabled_modules = '{"nosuch": true, "NoSuch": 1}';
+SELECT is(ARRAY(SELECT forbidden('unknown_flags')), ARRAY['{"key": "nosuch", "organizations": 4}'::jsonb], 'and what they hold is no key of a module');
+ROLLBACK TO world;
+
+-- A collation may take for equal what is no spelling of a key in another case.
+CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+ALTER TABLE modules ALTER COLUMN module_key TYPE varchar(100) COLLATE loose;
+INSERT INTO modules (module_key, display_name) VALUES ('Fináncé', 'Finance');
+UPDATE organizations SET enabled_modules = CASE name WHEN 'Usual' THEN '{"FINÁNCÉ": true}'::json ELSE '{"finance": true}' END;
+SELECT installs();
+SELECT is(ARRAY(SELECT organization FROM init_org_entitlements() WHERE 'Fináncé' = ANY (enabled)), '{Usual}', 'an accent makes another key, whatever the collation');
+SELECT is(ARRAY(SELECT forbidden('unknown_flags')), ARRAY['{"key": "finance", "organizations": 3}'::jsonb], 'and the audit says so');
+ROLLBACK TO world;
+
+-- The planner takes missing rows for rare, and would rather read the flags for each of them than for every organization.
+SELECT count(*) FROM reconcile.install_pack('entitlements', '{"schema": "app", "guards": "none"}');
+INSERT INTO organizations (name, subdomain, enabled_modules) SELECT 'Many ' || n, 'many' || n, '{"hr": true}' FROM generate_series(1, 200) n;
+SELECT count(*) FROM init_org_entitlements();
+ANALYZE organizations, modules, org_entitlements;
+INSERT INTO organizations (name, subdomain, enabled_modules) SELECT 'Late ' || n, 'late' || n, '{"hr": true}' FROM generate_series(1, 5) n;
+SET LOCAL track_functions = 'pl';
+SELECT is((SELECT planned FROM reconcile.repair('entitlements_org_entitlements')), 5 * 17::bigint, 'of a few organizations all rows are missing');
+SELECT is(pg_stat_get_xact_function_calls('reconcile.flags_of(text)'::regprocedure), (SELECT count(*) FROM organizations),
+	'and flags are read once for each organization, not for each row');
+
 SELECT * FROM finish();
 ROLLBACK;
