@@ -82,8 +82,9 @@ END $$;
 COMMENT ON FUNCTION reconcile.flags_of(text) IS
 	'used by pack entitlements: the flags of an organization as jsonb, NULL when there are none';
 
--- An object, in which a key is found by binary search; a row of its own, so
--- that a query computes it once per organization and not once per module; in
+-- An object, in which a key is found by binary search.  A row of its own, so
+-- that a query can compute it once per organization instead of once per module;
+-- whether it does is the planner's choice, unless a subquery takes it away.  In
 -- SQL, so that it becomes a part of that query, which is started only once.
 CREATE FUNCTION reconcile.modules_on(enabled_modules text, aliases jsonb, always_on jsonb DEFAULT '[]') RETURNS TABLE (modules jsonb)
 	LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED ROWS 1 COST 1000

@@ -348,6 +348,17 @@ SELECT is((SELECT count(*) FROM "Our App"."May Use" WHERE enabled), 3::bigint, '
 
 ROLLBACK TO world;
 
+-- The audit trail is of what was taken over, not of what others wrote.
+SELECT count(*) FROM reconcile.install_pack('entitlements', '{"schema": "app", "guards": "none"}');
+INSERT INTO organizations (name, subdomain) VALUES ('By hand', 'hand'), ('Half', 'half');
+INSERT INTO org_entitlements (org_id, module_id, status, source)
+SELECT o.id, m.id, 'enabled', 'manual' FROM organizations o CROSS JOIN modules m WHERE o.name = 'By hand' OR o.name = 'Half' AND m.module_key = 'hr';
+SELECT count(*) FROM init_org_entitlements();
+SELECT is(ARRAY(SELECT concat_ws(' ', o.name, v.payload -> 'enabled', jsonb_array_length(v.payload -> 'disabled'))
+	FROM entitlement_events v JOIN organizations o ON o.id = v.org_id WHERE o.name IN ('By hand', 'Half')), ARRAY['Half ["email"] 15'],
+	'the audit trail has no rows of another source');
+ROLLBACK TO world;
+
 -- columns of the tables that are called as something in the pack's queries
 ALTER TABLE organizations ADD COLUMN key text DEFAULT 'sales', ADD COLUMN modules text, ADD COLUMN flagged text;
 ALTER TABLE modules ADD COLUMN key text DEFAULT 'nosuch', ADD COLUMN is_on boolean, ADD COLUMN flag text;
